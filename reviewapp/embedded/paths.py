@@ -12,12 +12,16 @@ kinds and refuses one that belongs to somebody else.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+
+# The ordinary user that stands in where PostgreSQL refuses to run as root.
+NOBODY = 65534
 
 DATABASE_NAME = "reviewapp"
 DATABASE_USER = "reviewapp"
@@ -59,7 +63,8 @@ class Layout:
 
 
 def layout(data_dir: Path | str) -> Layout:
-    data = Path(os.path.abspath(data_dir))
+    # Two names of one folder (a link, a relative path) must lead to the same sockets.
+    data = Path(data_dir).resolve()
     sockets = data / "run"
     longest = os.fsencode(sockets / "database" / POSTGRES_SOCKET)
     if len(longest) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(str(sockets)):
@@ -92,18 +97,28 @@ def broker_url(data_dir: Path | str) -> str:
 
 
 def private_folder(folder: Path, *, owner: int | None = None) -> Path:
-    """Make a folder that only we (or `owner`, when root makes it for another user) may enter."""
-    mode = 0o700
-    folder.mkdir(mode=mode, parents=True, exist_ok=True)
-    state = folder.lstat()
+    """Make a folder that only we may enter, or `owner` where root makes it for another user.
+
+    In /tmp somebody else may have made it first, to read along: that is refused.
+    """
     me = os.geteuid()
-    if not stat.S_ISDIR(state.st_mode) or (me != 0 and state.st_uid != me):
+    wanted = me if owner is None else owner
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid not in {me, wanted, NOBODY if me == 0 else me}:
         raise FolderNotPrivate(
             f"{folder} belongs to another user. Remove it, or set REVIEWAPP_DATA to a folder of your own."
         )
-    wanted = me if owner is None else owner
     if state.st_uid != wanted:
         os.chown(folder, wanted, -1)
-    if stat.S_IMODE(state.st_mode) != mode:
-        folder.chmod(mode)
+    if stat.S_IMODE(state.st_mode) != 0o700:
+        folder.chmod(0o700)
     return folder
+
+
+def remove_empty_sockets_folder(places: Layout) -> None:
+    """Leave nothing behind in /tmp; inside the data folder the folders stay."""
+    for folder in (places.database_sockets, places.broker_sockets, places.database_sockets.parent):
+        if places.data not in folder.parents:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
