@@ -1,0 +1,29 @@
+"""The Celery application: the broker from the settings, the tasks from reviewapp/tasks.py."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
+
+app = Celery("reviewapp")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["reviewapp"])
+
+
+@setup_logging.connect
+def use_django_logging(**_: Any) -> None:
+    """Worker lines look like everybody's: Django has configured logging already."""
+
+
+@worker_process_init.connect
+def forget_inherited_connections(**_: Any) -> None:
+    """A forked worker must not speak on its parent's database connection."""
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        connection.connection = None

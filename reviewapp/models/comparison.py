@@ -1,0 +1,69 @@
+"""Comparisons: original against attempt, with the verdict and what people decided about it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import models
+
+from reviewapp.models.interaction import Interaction
+from reviewapp.models.people import Person
+from reviewapp.models.project import Project
+from reviewapp.models.replay import Attempt
+from reviewapp.models.scoping import Scoped
+from reviewapp.pure.ids import new_id
+
+
+class VerdictName(models.TextChoices):
+    IDENTICAL = "identical", "Identical"
+    EQUIVALENT = "equivalent", "Equivalent"
+    NONDETERMINISTIC = "nondeterministic", "Nondeterministic"
+    BACKEND_CHANGED = "backend_changed", "Backend changed"
+    INCONCLUSIVE = "inconclusive", "Inconclusive"
+    FAILED = "failed", "Failed"
+
+
+class Decision(models.TextChoices):
+    SAME = "same", "Same"
+    REGRESSION = "regression", "Regression"
+    NEEDS_PERSON = "needs_person", "Needs a person"
+
+
+class Comparison(Scoped):
+    """What asking again showed. Recomputed when the method improves; a person's decision stays."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="comparison")
+    original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="comparisons")
+    verdict = models.CharField(max_length=20, choices=VerdictName.choices)
+    confidence = models.FloatField(null=True)
+    sentence = models.TextField()
+    # The statistics behind the fold, and the sentence's key and parameters for translation.
+    figures = models.JSONField(default=dict)
+    # The answers of one interaction that are equal share a group: digest of the answer's text.
+    answer_digest = models.BinaryField(max_length=32, null=True)
+    method = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+    decision = models.CharField(max_length=14, choices=Decision.choices, null=True)
+    decided_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decision_note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(verdict__in=VerdictName.values), name="comparison_verdict_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(decision__isnull=True) | models.Q(decided_at__isnull=False),
+                name="comparison_decision_dated",
+            ),
+        ]
+        indexes = [
+            # The verdict of the last replay beside a row of the list.
+            models.Index(fields=["original", "-created_at"], name="comparison_of_original"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.attempt_id}"

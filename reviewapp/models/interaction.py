@@ -1,0 +1,261 @@
+"""Interactions: one request and its response, as recorded; never changed after.
+
+Hot columns (what lists show and filter) stand in `Interaction`; the bodies stand apart in
+`InteractionBody`, so that a page of fifty rows reads fifty small rows; the words for full-text
+search stand apart again in `InteractionText`.
+
+A body is the JSON text as it came, compressed: it is never parsed and written again, so NUL
+characters, lone surrogates, duplicate keys, NaN and integers of any size survive. What the hot
+columns hold is derived from it, once, by the record stage.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+import zstandard
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+
+from reviewapp.models.project import Project
+from reviewapp.models.provider import Provider
+from reviewapp.models.scoping import Scoped, ScopedQuerySet
+from reviewapp.models.source import Source
+from reviewapp.pure.ids import new_id
+
+
+class Endpoint(models.TextChoices):
+    CHAT = "chat.completions", "Chat completions"
+    RESPONSES = "responses", "Responses"
+    COMPLETIONS = "completions", "Completions"
+    EMBEDDINGS = "embeddings", "Embeddings"
+
+
+class InteractionQuerySet(ScopedQuerySet):
+    def originals(self) -> Self:
+        """What sources asked, without the answers that replays got."""
+        return self.filter(replay_of__isnull=True)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-started_at", "-id")
+
+
+class Interaction(Scoped):
+    """The hot columns of one request and its response (or error)."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="+", db_index=False)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
+    endpoint = models.CharField(max_length=20, choices=Endpoint.choices)
+    # The model asked for, and the one that the response names.
+    model = models.TextField(default="")
+    response_model = models.TextField(null=True)
+    # Null where none was sent, or where it does not fit 64 bits (the request still has it).
+    seed = models.BigIntegerField(null=True)
+    fingerprint = models.TextField(null=True)
+    # The HTTP status; null when no response ever came (then `error` says why).
+    status = models.SmallIntegerField(null=True)
+    error = models.TextField(null=True)
+    started_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    latency_ms = models.IntegerField(null=True)
+    finish_reason = models.TextField(null=True)
+    input_tokens = models.IntegerField(null=True)
+    output_tokens = models.IntegerField(null=True)
+    streamed = models.BooleanField(default=False)
+    refused = models.BooleanField(default=False)
+    has_logprobs = models.BooleanField(default=False)
+    # Over the generated tokens, in nats; null where none were reported.
+    mean_logprob = models.FloatField(null=True)
+    min_logprob = models.FloatField(null=True)
+    # SHA-256 of the canonical request without the seed; see pure/canonical.py.
+    request_hash = models.BinaryField(max_length=32)
+    # One line each for lists; the bodies have the whole.
+    prompt_preview = models.TextField(default="")
+    answer_preview = models.TextField(default="")
+    trace = models.TextField(null=True)
+    session = models.TextField(null=True)
+    end_user = models.TextField(null=True)
+    tags = ArrayField(models.TextField(), default=list)
+    # The interaction that this one asked again; null for what a source asked.
+    replay_of = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, related_name="answers", db_index=False
+    )
+
+    objects: ClassVar[Any] = InteractionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(endpoint__in=Endpoint.values), name="interaction_endpoint_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__isnull=False) | models.Q(error__isnull=False),
+                name="interaction_status_or_error",
+            ),
+        ]
+        indexes = [
+            # The list, newest first; also since/until.
+            models.Index(
+                "project",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_newest",
+                condition=models.Q(replay_of__isnull=True),
+            ),
+            # The list narrowed to one source, provider, model, fingerprint.
+            models.Index(
+                "project",
+                "source",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_source",
+                condition=models.Q(replay_of__isnull=True),
+            ),
+            models.Index(
+                "project",
+                "model",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_model",
+                condition=models.Q(replay_of__isnull=True),
+            ),
+            models.Index(
+                "project",
+                "fingerprint",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_fingerprint",
+                condition=models.Q(replay_of__isnull=True),
+            ),
+            # One seed, or a range of seeds.
+            models.Index(
+                fields=["project", "seed"], name="interaction_seed", condition=models.Q(seed__isnull=False)
+            ),
+            # Equal requests: reuse, and `request_hash=`.
+            models.Index(fields=["project", "request_hash", "seed"], name="interaction_hash"),
+            # One trace.
+            models.Index(
+                fields=["project", "trace"], name="interaction_trace", condition=models.Q(trace__isnull=False)
+            ),
+            # Errors, newest first: rare rows, so a small index.
+            models.Index(
+                "project",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_errors",
+                condition=~models.Q(status=200) | models.Q(status__isnull=True),
+            ),
+            # The answers of replays, found from their original.
+            models.Index(
+                fields=["replay_of"],
+                name="interaction_replay_of",
+                condition=models.Q(replay_of__isnull=False),
+            ),
+            # What the watch stage pulls: everything recorded since it last looked, replays too.
+            models.Index(fields=["created_at", "id"], name="interaction_recorded"),
+            # One tag.
+            GinIndex(fields=["tags"], name="interaction_tags", condition=~models.Q(tags=[])),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def request_digest(self) -> str:
+        """The request hash as interfaces and screens show it."""
+        return "sha256:" + bytes(self.request_hash).hex()
+
+    @property
+    def is_error(self) -> bool:
+        return self.status is None or self.status >= 400
+
+
+_compressor = zstandard.ZstdCompressor(level=3)
+
+
+def compress(text: bytes) -> bytes:
+    """Zstandard frame of a body, with its size in the header."""
+    return _compressor.compress(text)
+
+
+def decompress(data: bytes | memoryview) -> bytes:
+    """The body as it came."""
+    return zstandard.ZstdDecompressor().decompress(bytes(data))
+
+
+class InteractionBody(models.Model):
+    """The request, the response and the stream's chunks, each as it came, compressed.
+
+    `response` is what the plain endpoint would have answered (for a stream: the chunks merged);
+    where `response_is_json` is false it is the body as text.
+    """
+
+    interaction = models.OneToOneField(
+        Interaction, on_delete=models.CASCADE, primary_key=True, related_name="body"
+    )
+    request = models.BinaryField()
+    response = models.BinaryField(null=True)
+    response_is_json = models.BooleanField(default=True)
+    chunks = models.BinaryField(null=True)
+    metadata = models.BinaryField(null=True)
+    # The response headers that are part of the backend's identity, by lower-case name.
+    headers = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"body of {self.interaction_id}"
+
+    @property
+    def request_text(self) -> bytes:
+        return decompress(self.request)
+
+    @property
+    def response_text(self) -> bytes | None:
+        return None if self.response is None else decompress(self.response)
+
+    @property
+    def chunks_text(self) -> bytes | None:
+        return None if self.chunks is None else decompress(self.chunks)
+
+    @property
+    def metadata_text(self) -> bytes | None:
+        return None if self.metadata is None else decompress(self.metadata)
+
+
+class InteractionText(models.Model):
+    """The words of prompt and answer, for full-text search."""
+
+    interaction = models.OneToOneField(
+        Interaction, on_delete=models.CASCADE, primary_key=True, related_name="text"
+    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    document = SearchVectorField()
+
+    class Meta:
+        indexes = [
+            # Words within one project: the rare word is found here, the common one by walking the list.
+            GinIndex(fields=["project", "document"], name="interaction_words"),
+        ]
+
+    def __str__(self) -> str:
+        return f"words of {self.interaction_id}"
+
+
+class FailedMessage(models.Model):
+    """A message that could not be recorded: set aside, shown in the app, can be tried again."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="+")
+    payload = models.BinaryField()
+    digest = models.BinaryField(max_length=32, unique=True)
+    error = models.TextField()
+    created_at = models.DateTimeField()
+    retried_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.error[:60]}"

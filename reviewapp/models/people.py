@@ -1,0 +1,80 @@
+"""People who sign in. An e-mail address is the name; there is no user name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from reviewapp.pure.ids import new_id
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """Creates people; the address is kept as typed and compared without case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> Person:
+        person = self.model(email=self.normalize_email(email), **fields)
+        person.set_password(password)
+        person.save(using=self._db)
+        return person
+
+    def get_by_natural_key(self, username: str | None) -> Person:
+        return self.get(email__iexact=username)
+
+
+class Person(AbstractBaseUser):
+    """Somebody who can sign in. What they may do is said by their memberships."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_active = models.BooleanField(default=True)
+    # Operators run the installation: they make projects. They see no project they are not a member of.
+    is_operator = models.BooleanField(default=False)
+    theme = models.CharField(
+        max_length=8,
+        default="system",
+        choices=[("system", "System"), ("light", "Light"), ("dark", "Dark")],
+    )
+    language = models.CharField(max_length=8, blank=True)
+    joined_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            # Two accounts may not differ by case alone.
+            models.UniqueConstraint(Lower("email"), name="person_email_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def short_name(self) -> str:
+        """What screens call this person: the name, or what stands before the @."""
+        return self.name or self.email.split("@", 1)[0]
+
+    def get_full_name(self) -> str:
+        return self.short_name
+
+
+class SignInLink(models.Model):
+    """A link that signs a person in once. Only its digest is kept."""
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="sign_in_links")
+    digest = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"link for {self.person_id}"

@@ -1,0 +1,101 @@
+"""Providers: the OpenAI-compatible endpoints that answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+
+from reviewapp.models.project import Project
+from reviewapp.models.scoping import Scoped
+from reviewapp.pure.ids import new_id
+
+
+class UnreadableSecret(Exception):
+    """A stored secret can't be decrypted: none of the encryption keys is the one it was written with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The provider's stored key can't be decrypted with the present encryption keys. "
+            "Put the earlier key back into REVIEWAPP_ENCRYPTION_KEYS, or enter the provider's key again."
+        )
+
+
+def _cipher() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
+
+
+class EncryptedTextField(models.BinaryField):
+    """Text that is encrypted in the table (Fernet: AES-128-CBC with HMAC-SHA-256).
+
+    The first of `REVIEWAPP_ENCRYPTION_KEYS` encrypts, all of them decrypt, so keys can be rotated.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None:
+            return None
+        return _cipher().encrypt(str(value).encode())
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if not prepared:
+            value = self.get_prep_value(value)
+        return value if value is None else connection.Database.Binary(value)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> str | None:
+        if value is None:
+            return None
+        try:
+            return _cipher().decrypt(bytes(value)).decode()
+        except InvalidToken:
+            raise UnreadableSecret from None
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+
+class Provider(Scoped):
+    """An OpenAI-compatible endpoint: name, base URL, credentials, limits.
+
+    One without a base URL was created by recording only: it can't be called until an admin gives it one.
+    """
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="providers")
+    name = models.CharField(max_length=120)
+    base_url = models.URLField(max_length=500, blank=True)
+    api_key = EncryptedTextField(null=True, blank=True)
+    # Limits: null means none beyond the app's own concurrency.
+    max_concurrency = models.PositiveIntegerField(default=20)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    timeout_seconds = models.PositiveIntegerField(default=120)
+    # US dollars for a million tokens, by model: {"gpt-4o-mini": {"input": 0.15, "output": 0.60}}.
+    prices = models.JSONField(default=dict, blank=True)
+    is_default = models.BooleanField(default=False)
+    is_simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    # What the Test button last found: {"seed_honoured": …, "logprobs": …, "fingerprint": …, "at": …}.
+    tested = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="provider_name_once"),
+            models.UniqueConstraint(
+                fields=["project"], condition=models.Q(is_default=True), name="provider_one_default"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(max_concurrency__gte=1, max_concurrency__lte=1000),
+                name="provider_concurrency_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def can_be_called(self) -> bool:
+        """Whether an admin has given it an address."""
+        return bool(self.base_url)

@@ -1,0 +1,143 @@
+"""Replays: asking an interaction again with the same request and seed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import models
+
+from reviewapp.models.interaction import Interaction
+from reviewapp.models.people import Person
+from reviewapp.models.project import ApiKey, Project
+from reviewapp.models.scoping import Scoped
+from reviewapp.pure.ids import new_id
+
+
+class RunState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+RUN_TRANSITIONS: dict[str, frozenset[str]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.DONE, RunState.CANCELLED}),
+    # Retrying what failed opens a finished run again.
+    RunState.DONE: frozenset({RunState.RUNNING}),
+    RunState.CANCELLED: frozenset(),
+}
+
+
+class RunKind(models.TextChoices):
+    PERSON = "person", "Started by a person"
+    CANARY = "canary", "Canary"
+    CHANGE = "change", "Backend change"
+    STUDY = "study", "Study"
+
+
+class ReplayRun(Scoped):
+    """A set of replays started together: who, why, which, how many attempts, with which overrides.
+
+    Its progress is counted from its attempts, never stored.
+    """
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.PERSON)
+    note = models.TextField(blank=True)
+    # How the interactions were chosen: {"interactions": n} or {"filter": {…}}.
+    selection = models.JSONField(default=dict)
+    attempts = models.PositiveSmallIntegerField(default=1)
+    # {"provider": name, "model": …, "seed": …, any request parameter}: marked as such wherever it shows.
+    overrides = models.JSONField(default=dict)
+    # {"calls", "input_tokens", "output_tokens", "cost"} as estimated before the start.
+    estimate = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    created_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="run_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(attempts__gte=1, attempts__lte=50), name="run_attempts_range"
+            ),
+        ]
+        indexes = [
+            # The list of runs, newest first.
+            models.Index(fields=["project", "-created_at", "-id"], name="run_newest"),
+            # What the sweeper looks at.
+            models.Index(
+                fields=["state"], name="run_unfinished", condition=models.Q(state__in=["queued", "running"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay run {self.id}"
+
+
+class AttemptState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    LEASED = "leased", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ATTEMPT_TRANSITIONS: dict[str, frozenset[str]] = {
+    AttemptState.QUEUED: frozenset({AttemptState.LEASED, AttemptState.CANCELLED}),
+    # A lease that ran out, or a retry that must wait, goes back to the queue.
+    AttemptState.LEASED: frozenset(
+        {AttemptState.DONE, AttemptState.FAILED, AttemptState.QUEUED, AttemptState.CANCELLED}
+    ),
+    AttemptState.DONE: frozenset(),
+    AttemptState.FAILED: frozenset({AttemptState.QUEUED}),
+    AttemptState.CANCELLED: frozenset(),
+}
+
+
+class Attempt(Scoped):
+    """One asking again. The row is the work: workers lease it, and its answer is recorded once."""
+
+    # Also the id of the answer's interaction, so that a crash between call and commit can't record twice.
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="attempt_set", db_index=False)
+    original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=AttemptState.choices, default=AttemptState.QUEUED)
+    lease_until = models.DateTimeField(null=True)
+    leased_by = models.TextField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    answer = models.OneToOneField(Interaction, on_delete=models.PROTECT, null=True, related_name="attempt")
+    error = models.TextField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "original", "number"], name="attempt_once"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=AttemptState.values), name="attempt_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="done") | models.Q(answer__isnull=False),
+                name="attempt_done_has_answer",
+            ),
+        ]
+        indexes = [
+            # A run's progress, and its attempts by state.
+            models.Index(fields=["run", "state"], name="attempt_run_state"),
+            # What can be leased next, oldest first; small, since most attempts are finished.
+            models.Index(fields=["run", "id"], name="attempt_waiting", condition=models.Q(state="queued")),
+            # Leases that ran out.
+            models.Index(fields=["lease_until"], name="attempt_leased", condition=models.Q(state="leased")),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.original_id}"

@@ -1,0 +1,456 @@
+"""Settings, all from the environment, read strictly: a wrong value stops the start with one line.
+
+Every name is described in docs/configuration.md. Each has a default that is right for the
+embedded product (`make run`); with `REVIEWAPP_ENV=production` the defaults that would be
+unsafe there are refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import structlog
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+
+from reviewapp.embedded import paths
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class WrongSetting(SystemExit):
+    """Ends the start: one line that names the variable, what is wrong with it and the mend."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+
+
+def _text(name: str, default: str = "") -> str:
+    """The variable, or the content of the file that NAME_FILE names (for secrets kept as files)."""
+    file = os.environ.get(f"{name}_FILE", "")
+    if file:
+        if os.environ.get(name):
+            raise WrongSetting(name, f"set either {name} or {name}_FILE, not both")
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise WrongSetting(f"{name}_FILE", f"can't read {file}: {error.strerror}") from None
+    return os.environ.get(name, "").strip() or default
+
+
+def _flag(name: str, *, default: bool) -> bool:
+    value = _text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise WrongSetting(name, f"is {value!r}; write 1 or 0")
+
+
+def _number(name: str, *, default: int, low: int, high: int) -> int:
+    value = _text(name)
+    if not value:
+        return default
+    if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
+        raise WrongSetting(name, f"is {value!r}; write a whole number from {low} to {high}")
+    return int(value)
+
+
+def _kept(path: Path, make: str) -> str:
+    """The secret kept in `path`; written once, readable by this user only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(make)
+            file.flush()
+            os.fsync(file.fileno())
+        # Two processes of a first start may race: link() lets exactly one of them win.
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
+    value = path.read_text(encoding="utf-8").strip()
+    if not value:
+        _stop(path)
+    return value
+
+
+def _stop(path: Path) -> NoReturn:
+    raise WrongSetting(str(path), "is empty; restore it from a backup, or delete it to start afresh")
+
+
+# --- What kind of start this is -------------------------------------------------------------
+
+ENVIRONMENT = _text("REVIEWAPP_ENV", "local")
+if ENVIRONMENT not in {"local", "production"}:
+    raise WrongSetting("REVIEWAPP_ENV", f"is {ENVIRONMENT!r}; write local or production")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = False
+DEMO = _flag("REVIEWAPP_DEMO", default=False)
+if PRODUCTION and DEMO:
+    raise WrongSetting("REVIEWAPP_DEMO", "is 1 in production; the demo project is for trying out, unset it")
+
+HOST = _text("REVIEWAPP_HOST", "127.0.0.1")
+if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", HOST):
+    raise WrongSetting("REVIEWAPP_HOST", f"is {HOST!r}; write a host name or an address")
+PORT = _number("REVIEWAPP_PORT", default=8000, low=1, high=65535)
+DATA_DIR = Path(_text("REVIEWAPP_DATA", str(BASE_DIR / "var"))).expanduser().absolute()
+if DATA_DIR.exists() and not DATA_DIR.is_dir():
+    raise WrongSetting("REVIEWAPP_DATA", f"{DATA_DIR} is a file; name a folder")
+# Who this process is: the web process pools its connections, the others do not.
+ROLE = os.environ.get("REVIEWAPP_ROLE", "")
+
+# --- Secrets --------------------------------------------------------------------------------
+
+SECRET_KEY = _text("REVIEWAPP_SECRET_KEY")
+if not SECRET_KEY:
+    if PRODUCTION:
+        raise WrongSetting(
+            "REVIEWAPP_SECRET_KEY", "is not set; production needs one of 50 characters or more"
+        )
+    try:
+        SECRET_KEY = _kept(DATA_DIR / "secret_key", secrets.token_urlsafe(64))
+    except OSError as error:
+        raise WrongSetting("REVIEWAPP_DATA", f"can't write to {DATA_DIR}: {error.strerror}") from None
+if PRODUCTION and len(SECRET_KEY) < 50:
+    raise WrongSetting(
+        "REVIEWAPP_SECRET_KEY", f"has {len(SECRET_KEY)} characters; production needs 50 or more"
+    )
+
+# Provider keys are encrypted with the first; the others still decrypt, so that keys can be rotated.
+_encryption = _text("REVIEWAPP_ENCRYPTION_KEYS")
+if not _encryption:
+    if PRODUCTION:
+        raise WrongSetting(
+            "REVIEWAPP_ENCRYPTION_KEYS", "is not set; make one with `manage.py make_encryption_key`"
+        )
+    _encryption = _kept(DATA_DIR / "encryption_keys", Fernet.generate_key().decode())
+ENCRYPTION_KEYS = [key.strip() for key in _encryption.replace("\n", ",").split(",") if key.strip()]
+try:
+    for _key in ENCRYPTION_KEYS:
+        Fernet(_key)
+except ValueError:
+    raise WrongSetting(
+        "REVIEWAPP_ENCRYPTION_KEYS", "holds a key that is not 32 url-safe base64-encoded bytes"
+    ) from None
+
+# --- Database -------------------------------------------------------------------------------
+
+
+def _database(url: str) -> dict[str, Any]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise WrongSetting(
+            "REVIEWAPP_DATABASE_URL", "is no URL; write postgresql://user:password@host/name"
+        ) from None
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise WrongSetting(
+            "REVIEWAPP_DATABASE_URL",
+            f"starts with {parts.scheme or 'nothing'}://; only PostgreSQL is supported: postgresql://user:password@host/name",
+        )
+    options = dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise WrongSetting("REVIEWAPP_DATABASE_URL", "names no database; end it with /name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),
+        "PORT": str(port or options.pop("port", "") or ""),
+        "OPTIONS": {
+            **options,
+            # A worker or a page never waits for ever for a database that went away.
+            "connect_timeout": 10,
+            "keepalives_idle": 30,
+        },
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0 if ROLE == "web" else 60,
+        "DISABLE_SERVER_SIDE_CURSORS": False,
+    }
+
+
+DATABASE_URL = _text("REVIEWAPP_DATABASE_URL") or paths.database_url(DATA_DIR)
+DATABASES = {"default": _database(DATABASE_URL)}
+if ROLE == "web":
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Broker and background work ---------------------------------------------------------------
+
+BROKER_URL = _text("REVIEWAPP_BROKER_URL") or paths.broker_url(DATA_DIR)
+if urlsplit(BROKER_URL).scheme not in {"redis", "rediss", "redis+socket", "amqp", "amqps"}:
+    raise WrongSetting(
+        "REVIEWAPP_BROKER_URL", "must start with redis://, rediss://, redis+socket://, amqp:// or amqps://"
+    )
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "reviewapp.tasks.record_*": {"queue": "record"},
+    "reviewapp.tasks.replay_*": {"queue": "replay"},
+    "reviewapp.tasks.watch_*": {"queue": "watch"},
+    "reviewapp.tasks.export_*": {"queue": "export"},
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+if urlsplit(BROKER_URL).scheme.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # Above the longest batch: a message is given to another worker only when its worker is surely gone.
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 5,
+        "socket_keepalive": True,
+    }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+
+# --- Django -----------------------------------------------------------------------------------
+
+_hosts = [host.strip() for host in _text("REVIEWAPP_ALLOWED_HOSTS").split(",") if host.strip()]
+if PRODUCTION and not _hosts:
+    raise WrongSetting(
+        "REVIEWAPP_ALLOWED_HOSTS", "is not set; name the hosts people use, separated by commas"
+    )
+if PRODUCTION and "*" in _hosts:
+    raise WrongSetting("REVIEWAPP_ALLOWED_HOSTS", "is *; production must name its hosts")
+ALLOWED_HOSTS = _hosts or ["localhost", "127.0.0.1", "[::1]", HOST]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if not PRODUCTION and not _hosts and not _is_loopback(HOST):
+    # Somebody opened it to a network on purpose; the embedded product has no TLS of its own.
+    ALLOWED_HOSTS = ["*"] if HOST in {"0.0.0.0", "::"} else ALLOWED_HOSTS  # noqa: S104
+
+INSTALLED_APPS = [
+    "reviewapp.apps.ReviewappConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "django_htmx",
+    "template_partials",
+    "django_filters",
+    "django_celery_beat",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "axes",
+    "csp",
+    "django_structlog",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "reviewapp.web.frame.ProjectMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "reviewapp.urls"
+ASGI_APPLICATION = "reviewapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "reviewapp.web.frame.frame",
+            ],
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if ROLE == "web" or PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+LANGUAGE_CODE = "en"
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOCALE_PATHS = [BASE_DIR / "reviewapp" / "locale"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+# --- People -----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "reviewapp.Person"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "reviewapp.web.accounts.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_PREVENT_ENUMERATION = True
+# Lock-out is axes' work; the library's own limits would lock out in a second place.
+ACCOUNT_RATE_LIMITS = {"login_failed": None, "login": None, "reset_password": "20/m/ip,5/m/key"}
+USERSESSIONS_TRACK_ACTIVITY = True
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "login"
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "account/locked_out.html"
+AXES_VERBOSE = False
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+_mail = _text("REVIEWAPP_EMAIL_URL")
+if _mail:
+    _parts = urlsplit(_mail)
+    if _parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not _parts.hostname:
+        raise WrongSetting("REVIEWAPP_EMAIL_URL", "must look like smtp+tls://user:password@host:587")
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST = _parts.hostname
+    EMAIL_PORT = _parts.port or {"smtp": 25, "smtps": 465, "smtp+tls": 587}[_parts.scheme]
+    EMAIL_HOST_USER = unquote(_parts.username or "")
+    EMAIL_HOST_PASSWORD = unquote(_parts.password or "")
+    EMAIL_USE_SSL = _parts.scheme == "smtps"
+    EMAIL_USE_TLS = _parts.scheme == "smtp+tls"
+DEFAULT_FROM_EMAIL = _text("REVIEWAPP_EMAIL_FROM", "reviewapp@localhost")
+
+# --- Browser security ---------------------------------------------------------------------------
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    if _flag("REVIEWAPP_TRUST_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    CSRF_TRUSTED_ORIGINS = [f"https://{host.lstrip('.')}" for host in ALLOWED_HOSTS]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        # Images that a conversation carries itself (data:) are shown; nothing is fetched from elsewhere.
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+# --- Logs ---------------------------------------------------------------------------------------
+
+LOG_LEVEL = _text("REVIEWAPP_LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+    raise WrongSetting("REVIEWAPP_LOG_LEVEL", f"is {LOG_LEVEL!r}; write DEBUG, INFO, WARNING or ERROR")
+# Lines for people on a terminal, JSON for machines in production.
+_renderer: Any = (
+    structlog.processors.JSONRenderer() if PRODUCTION else structlog.dev.ConsoleRenderer(colors=False)
+)
+_shared: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+]
+structlog.configure(
+    processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "structured": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer],
+            "foreign_pre_chain": _shared,
+        }
+    },
+    "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "root": {"handlers": ["stream"], "level": LOG_LEVEL},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "django_structlog": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,13 @@
+"""Every address of the app. Pages by noun, id, verb; the API under /api/v1; `/v1/` is the gateway's."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from reviewapp.web import accounts
+
+urlpatterns = [
+    path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
+    path("accounts/no-project/", accounts.no_project, name="no-project"),
+    path("accounts/", include("allauth.urls")),
+]

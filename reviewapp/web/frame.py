@@ -1,0 +1,176 @@
+"""What surrounds every page: whose request it is, in which project, and the frame's counts.
+
+`request.actor` is set for every signed-in request: the person in the project that the session
+(or `?project=` in a link) names. Views are deny-by-default: one without `@needs` can't be
+reached by a member at all, which a test makes sure of.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, cast
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django_htmx.middleware import HtmxDetails
+
+from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
+
+P = ParamSpec("P")
+
+
+class AppRequest(HttpRequest):
+    """A request of a signed-in member: what `@needs` hands to a view."""
+
+    actor: Actor
+    htmx: HtmxDetails
+    user: Person
+
+
+View = Callable[Concatenate[AppRequest, P], HttpResponseBase]
+
+
+class ProjectMiddleware:
+    """Sets `request.actor`, or None for who is not signed in or belongs to no project."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.actor = None  # type: ignore[attr-defined]
+        if request.user.is_authenticated:
+            request.actor = _actor_of(request)  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+def _actor_of(request: HttpRequest) -> Actor | None:
+    person = cast(Person, request.user)
+    projects = Project.objects.filter(memberships__person=person)
+    wanted = request.GET.get("project")
+    if wanted:
+        project = projects.filter(slug=wanted).first()
+        if project is not None:
+            request.session["project"] = str(project.pk)
+            return actor_for_person(person=person, project=project)
+    kept = request.session.get("project")
+    if kept:
+        project = projects.filter(pk=kept).first()
+        if project is not None:
+            return actor_for_person(person=person, project=project)
+    project = projects.order_by("name").first()
+    return None if project is None else actor_for_person(person=person, project=project)
+
+
+def needs(
+    permission: Permission,
+) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
+    """A page for members whose role allows `permission` in the chosen project."""
+
+    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            app_request = cast(AppRequest, request)
+            if app_request.actor is None:
+                return redirect("no-project")
+            try:
+                app_request.actor.check(permission)
+                return view(app_request, *args, **kwargs)
+            except NotAllowed as error:
+                raise PermissionDenied(str(error)) from None
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def find_or_404(request: AppRequest, queryset: QuerySet[Any], **lookup: Any) -> Any:
+    """The row, in whichever of the person's projects it is: a link works for whoever may see it.
+
+    When it stands in another project than the chosen one, the session follows it there.
+    Raises Http404 for what does not exist and for what this person may not see, alike.
+    """
+    row = (
+        queryset.filter(**lookup, project__memberships__person=request.user).select_related("project").first()
+    )
+    if row is None:
+        raise Http404
+    if row.project_id != request.actor.project.pk:
+        actor = actor_for_person(person=request.user, project=row.project)
+        if actor is None:
+            raise Http404
+        request.session["project"] = str(row.project_id)
+        needed: Permission = Permission.READ
+        actor.check(needed)
+        request.actor = actor
+    return row
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of the page: not boosted, not going back in history."""
+    htmx = cast(AppRequest, request).htmx
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+@dataclass(slots=True)
+class Frame:
+    """What base.html shows around the content."""
+
+    actor: Actor | None
+    person: Person | None
+    projects: list[Project] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    running: list[Any] = field(default_factory=list)
+    alerts: list[Any] = field(default_factory=list)
+
+    @property
+    def project(self) -> Project | None:
+        return self.actor.project if self.actor else None
+
+    @property
+    def role(self) -> str | None:
+        return self.actor.role if self.actor else None
+
+    def _may(self, permission: Permission) -> bool:
+        return self.actor is not None and self.actor.may(permission)
+
+    @property
+    def may_review(self) -> bool:
+        return self._may(Permission.REVIEW)
+
+    @property
+    def may_replay(self) -> bool:
+        return self._may(Permission.REPLAY)
+
+    @property
+    def may_export(self) -> bool:
+        return self._may(Permission.EXPORT)
+
+    @property
+    def may_administer(self) -> bool:
+        return self._may(Permission.ADMIN)
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """Context processor: `frame` in every template; a fragment does not show it, so it stays empty."""
+    actor = getattr(request, "actor", None)
+    person = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
+    value = Frame(actor=actor, person=cast("Person | None", person))
+    if actor is not None and not is_fragment(request):
+        value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
+    return {"frame": value}
+
+
+def fragment_or_page(request: HttpRequest, template: str, part: str) -> str:
+    """The template to render: its part for htmx, the whole page otherwise."""
+    return f"{template}#{part}" if is_fragment(request) else template
+
+
+def vary_on_htmx(response: HttpResponse) -> HttpResponse:
+    """Keeps caches and the back button from showing a fragment as a page."""
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response

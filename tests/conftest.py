@@ -1,0 +1,42 @@
+"""Fixtures that every room of the tests shares. The servers come from tests/environment.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import factories
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of recorded data that stands beside the project; a user's clone has none."""
+    if not SHARED.is_dir():
+        pytest.skip(
+            "needs ../shared (recorded data), which stands beside the project only where it is developed"
+        )
+    return SHARED
+
+
+@pytest.fixture
+def project(db):
+    return factories.make_project(name="Demo")
+
+
+@pytest.fixture
+def admin(project):
+    return factories.make_actor(project=project, role="admin")
+
+
+@pytest.fixture
+def reviewer(project):
+    return factories.make_actor(project=project, role="reviewer")
+
+
+@pytest.fixture
+def viewer(project):
+    return factories.make_actor(project=project, role="viewer")
