@@ -33,14 +33,16 @@ HEADER_LIMIT: Final = 2_000
 METADATA_LIMIT: Final = 256 * 1024
 LATENCY_LIMIT: Final = 2**31 - 1
 
-SENT: Final = frozenset(
-    "id source provider endpoint request response chunks status error started_at latency_ms trace session user "
-    "tags metadata headers".split()
-)
-DERIVED: Final = frozenset(
-    "model response_model seed system_fingerprint output_text finish_reason usage has_logprobs request_hash "
-    "created_at flags annotations replays project replay_of url".split()
-)
+# fmt: off
+SENT: Final = frozenset([
+    "id", "source", "provider", "endpoint", "request", "response", "chunks", "status", "error", "started_at",
+    "latency_ms", "trace", "session", "user", "tags", "metadata", "headers",
+])
+DERIVED: Final = frozenset([
+    "model", "response_model", "seed", "system_fingerprint", "output_text", "finish_reason", "usage",
+    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "replays", "replay_of", "project", "url",
+])
+# fmt: on
 
 
 class InvalidInteraction(Exception):

@@ -99,7 +99,7 @@ def items_members(text: str) -> list[Members | RawMember]:
     return _items(text, _members_or_value)
 
 
-def splice(text: str, *, set: Mapping[str, str] = {}, drop: Collection[str] = ()) -> str:  # noqa: A002, B006
+def splice(text: str, *, set: Mapping[str, str] = {}, drop: Collection[str] = ()) -> str:  # noqa: A002
     """The object's text with top-level members set to raw JSON texts or dropped, all else byte for byte.
 
     A key that occurs twice is set, or dropped, at each place, so that no reader sees the old value.
