@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.contrib.postgres.search import SearchVector
+from django.db.models import Value
 
 from reviewapp.models import (
     Actor,
+    Interaction,
+    InteractionBody,
+    InteractionText,
     Membership,
     Person,
     Project,
@@ -16,6 +23,9 @@ from reviewapp.models import (
     Source,
     actor_for_person,
 )
+from reviewapp.models.interaction import compress
+from reviewapp.pure import words
+from reviewapp.pure.canonical import request_hash
 from reviewapp.stages import administer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -56,3 +66,74 @@ def make_provider(*, project: Project, name: str = "openai", base_url: str = "",
 
 def make_source(*, project: Project, name: str = "support-bot", **fields: Any) -> Source:
     return Source.objects.create(project=project, name=name, created_at=NOW, **fields)
+
+
+def make_interaction(
+    *,
+    project: Project,
+    source: Source | None = None,
+    provider: Provider | None = None,
+    request: dict[str, Any] | None = None,
+    response: dict[str, Any] | None = None,
+    prompt: str = "When is my refund due?",
+    answer: str = "Within five days.",
+    model: str = "gpt-4o-mini",
+    seed: int | None = 123,
+    fingerprint: str | None = "fp_44709d6fcb",
+    started_at: datetime | None = None,
+    **fields: Any,
+) -> Interaction:
+    """A recorded chat completion, written straight into the tables as the record stage would."""
+    moment = started_at or NOW + timedelta(seconds=next(_numbers))
+    request = request or {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": 0,
+        **({} if seed is None else {"seed": seed}),
+    }
+    response = response or {
+        "id": "chatcmpl-test",
+        "object": "chat.completion",
+        "model": model,
+        "system_fingerprint": fingerprint,
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 8, "completion_tokens": 5, "total_tokens": 13},
+    }
+    source = source or Source.objects.filter(project=project).first() or make_source(project=project)
+    provider = provider or Provider.objects.filter(project=project).first() or make_provider(project=project)
+    interaction: Interaction = Interaction.objects.create(
+        **{
+            "project": project,
+            "source": source,
+            "provider": provider,
+            "endpoint": "chat.completions",
+            "model": model,
+            "response_model": model,
+            "seed": seed,
+            "fingerprint": fingerprint,
+            "status": 200,
+            "started_at": moment,
+            "created_at": moment,
+            "latency_ms": 800,
+            "finish_reason": "stop",
+            "input_tokens": 8,
+            "output_tokens": 5,
+            "request_hash": bytes.fromhex(request_hash("chat.completions", request).removeprefix("sha256:")),
+            "prompt_preview": prompt,
+            "answer_preview": answer,
+            **fields,
+        }
+    )
+    InteractionBody.objects.create(
+        interaction=interaction,
+        request=compress(json.dumps(request).encode()),
+        response=compress(json.dumps(response).encode()),
+    )
+    InteractionText.objects.create(
+        interaction=interaction,
+        project=project,
+        document=SearchVector(Value(words.indexable(f"{prompt}\n{answer}")), config="simple"),
+    )
+    return interaction

@@ -1,0 +1,261 @@
+"""Which interactions: the one filter that pages, API, commands, replays and exports share.
+
+Names are those of the API and of page addresses. A value that can't be is refused with the
+name of its field; a filter never silently matches everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.utils.dateparse import parse_date, parse_datetime
+
+from reviewapp.models.comparison import Comparison, VerdictName
+from reviewapp.models.interaction import Endpoint, InteractionQuerySet
+from reviewapp.models.review import Flag, FlagState
+from reviewapp.pure import words
+from reviewapp.pure.searching import parse_search, write_search
+
+NONE = "none"
+_INT64 = 2**63
+
+
+class InvalidFilter(Exception):
+    """A filter that can't be; `field` is its name, the message says what to write."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSpan:
+    """Seeds from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What interactions must have; empty fields don't narrow. Values are as they were written."""
+
+    source: str = ""
+    provider: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    seed: str = ""
+    status: str = ""
+    flagged: str = ""
+    tag: str = ""
+    trace: str = ""
+    request_hash: str = ""
+    q: str = ""
+    since: str = ""
+    until: str = ""
+    endpoint: str = ""
+    session: str = ""
+    user: str = ""
+    finish_reason: str = ""
+    verdict: str = ""
+    # Answers that replays got are interactions too: no (the default), yes (only those), all.
+    replays: str = ""
+
+    def values(self) -> dict[str, str]:
+        """The fields that narrow, as for an address or a `filter` object."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.values()
+
+    @property
+    def search_text(self) -> str:
+        """The filter as the search box writes it."""
+        values = self.values()
+        return write_search({k: v for k, v in values.items() if k != "q"}, values.get("q", ""))
+
+
+FILTER_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Filter))
+
+
+def read_filter(values: Mapping[str, Any], *, strict: bool = True) -> Filter:
+    """The filter of a `filter` object or an address.
+
+    The search box's `field:value` terms inside `q` count like fields. With `strict` a name that
+    is no filter's is refused; an address may carry other things.
+    Raises InvalidFilter.
+    """
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if name not in FILTER_NAMES:
+            if strict:
+                raise InvalidFilter(str(name), f"is no filter; choose from {', '.join(FILTER_NAMES)}")
+            continue
+        if value is None or value == "":
+            continue
+        if isinstance(value, bool):
+            value = "yes" if value else "no"
+        if not isinstance(value, str | int):
+            raise InvalidFilter(name, "must be a text or a number")
+        text = str(value).strip()
+        if len(text) > 1000:
+            raise InvalidFilter(name, "is longer than 1,000 characters")
+        if "\x00" in text:
+            raise InvalidFilter(name, "holds a NUL character, which nothing recorded matches")
+        found[name] = text
+    search = parse_search(found.pop("q", ""))
+    found = {**search.fields, **found}
+    if search.words:
+        found["q"] = search.words
+    result = Filter(**found)
+    condition(result)  # refuses now what could not be applied later
+    return result
+
+
+def condition(wanted: Filter) -> Q:
+    """The filter as a condition on interactions, full text excepted. Raises InvalidFilter."""
+    q = Q()
+    if wanted.replays in {"", "no"}:
+        q &= Q(replay_of__isnull=True)
+    elif wanted.replays == "yes":
+        q &= Q(replay_of__isnull=False)
+    elif wanted.replays != "all":
+        raise InvalidFilter("replays", "must be yes, no or all")
+    if wanted.source:
+        q &= Q(source__name=wanted.source)
+    if wanted.provider:
+        q &= Q(provider__name=wanted.provider)
+    if wanted.model:
+        q &= Q(model=wanted.model) | Q(response_model=wanted.model)
+    if wanted.fingerprint:
+        q &= Q(fingerprint__isnull=True) if wanted.fingerprint == NONE else Q(fingerprint=wanted.fingerprint)
+    if wanted.seed:
+        q &= _seeds(wanted.seed)
+    if wanted.status:
+        q &= _statuses(wanted.status)
+    if wanted.tag:
+        q &= Q(tags__contains=[wanted.tag])
+    if wanted.trace:
+        q &= Q(trace=wanted.trace)
+    if wanted.session:
+        q &= Q(session=wanted.session)
+    if wanted.user:
+        q &= Q(end_user=wanted.user)
+    if wanted.finish_reason:
+        q &= Q(finish_reason=wanted.finish_reason)
+    if wanted.endpoint:
+        if wanted.endpoint not in Endpoint.values:
+            raise InvalidFilter("endpoint", f"must be one of {', '.join(Endpoint.values)}")
+        q &= Q(endpoint=wanted.endpoint)
+    if wanted.request_hash:
+        q &= Q(request_hash=_digest(wanted.request_hash))
+    if wanted.since:
+        q &= Q(started_at__gte=_moment("since", wanted.since))
+    if wanted.until:
+        q &= Q(started_at__lt=_moment("until", wanted.until))
+    if wanted.flagged not in {"", "yes", "no"}:
+        raise InvalidFilter("flagged", "must be yes or no")
+    if wanted.verdict and wanted.verdict not in VerdictName.values:
+        raise InvalidFilter("verdict", f"must be one of {', '.join(VerdictName.values)}")
+    return q
+
+
+def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
+    """The queryset narrowed. Raises InvalidFilter."""
+    result = queryset.filter(condition(wanted))
+    if wanted.flagged:
+        # The project stands in the condition so that the partial index of open flags serves it.
+        flagged = Exists(
+            Flag.objects.filter(project=OuterRef("project"), interaction=OuterRef("pk"), state=FlagState.OPEN)
+        )
+        result = result.filter(flagged if wanted.flagged == "yes" else ~flagged)
+    if wanted.verdict:
+        last = Comparison.objects.filter(original=OuterRef("pk")).order_by("-created_at").values("verdict")
+        result = result.annotate(last_verdict_name=Subquery(last[:1])).filter(
+            last_verdict_name=wanted.verdict
+        )
+    if wanted.q:
+        query = words.query(wanted.q)
+        if not query:
+            return result.none()
+        result = result.filter(
+            text__document=SearchQuery(query, config="simple", search_type="raw"),
+        )
+    return result
+
+
+def filtered(*, queryset: InteractionQuerySet, values: Mapping[str, Any]) -> InteractionQuerySet:
+    """`read_filter` and `apply` in one."""
+    return apply(queryset, read_filter(values))
+
+
+def _seeds(text: str) -> Q:
+    if text == NONE:
+        return Q(seed__isnull=True)
+    match = re.fullmatch(r"(-?\d{1,20})(?:\.\.(-?\d{1,20}))?", text)
+    if match is None:
+        raise InvalidFilter("seed", "must be a whole number, a range like 100..199, or none")
+    low, high = int(match[1]), int(match[2] or match[1])
+    if high < low:
+        raise InvalidFilter("seed", "is a range whose end lies before its start")
+    if low >= _INT64 or high < -_INT64:
+        return Q(pk__in=[])
+    if low == high:
+        return Q(seed=low)
+    return Q(seed__gte=max(low, -_INT64), seed__lte=min(high, _INT64 - 1))
+
+
+def _statuses(text: str) -> Q:
+    if text == "error":
+        return Q(status__gte=400) | Q(status__isnull=True)
+    if text == "ok":
+        return Q(status__lt=400)
+    if text == NONE:
+        return Q(status__isnull=True)
+    if re.fullmatch(r"[1-5]xx", text):
+        return Q(status__gte=int(text[0]) * 100, status__lt=int(text[0]) * 100 + 100)
+    if re.fullmatch(r"[1-5]\d\d", text):
+        return Q(status=int(text))
+    raise InvalidFilter(
+        "status", "must be an HTTP status such as 200, a class such as 5xx, ok, error or none"
+    )
+
+
+def _digest(text: str) -> bytes:
+    digits = text.removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+        raise InvalidFilter("request_hash", "must be sha256: and 64 hexadecimal digits")
+    return bytes.fromhex(digits)
+
+
+_AGO = re.compile(r"(\d{1,4})(min|h|d|w)")
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _moment(field: str, text: str) -> datetime:
+    """A time in ISO 8601 (a zone missing means UTC), a day, or an age such as 24h, 7d."""
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        # The one place where the clock is read for a filter: an age means before now, whenever that is.
+        return datetime.now(tz=UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        day = parse_date(text)
+        if day is not None:
+            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        # A plus sign in an address arrives as a space.
+        moment = parse_datetime(text.replace(" ", "+") if re.search(r" \d\d:?\d\d$", text) else text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise InvalidFilter(
+            field, "must be a time such as 2026-11-22T10:00:00Z, a day, or an age such as 24h or 7d"
+        )
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,66 @@
+"""The search box's language: `field:value` terms and words, in any order.
+
+    model:gpt-4o-mini fingerprint:none seed:100..199 flagged:yes "exact words" -unwanted
+
+A term whose field is not known is taken as words, so that pasting a URL or a time into the
+box searches for it. Values with spaces stand in quotes: source:"support bot".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FIELDS: tuple[str, ...] = (
+    "source",
+    "provider",
+    "model",
+    "fingerprint",
+    "seed",
+    "status",
+    "flagged",
+    "tag",
+    "trace",
+    "request_hash",
+    "since",
+    "until",
+    "endpoint",
+    "session",
+    "user",
+    "finish_reason",
+    "verdict",
+    "replays",
+)
+
+_TERM = re.compile(r'(?P<field>[a-z_]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))|(?P<words>-?"[^"]*"|\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody typed: the fields it narrows by, and the words to look for."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    words: str = ""
+
+
+def parse_search(text: str) -> Search:
+    """Fields and words of a search; of a field given twice the last counts."""
+    fields: dict[str, str] = {}
+    words: list[str] = []
+    for match in _TERM.finditer(text):
+        name = match["field"]
+        if name is not None and name in FIELDS:
+            fields[name] = match["quoted"] if match["quoted"] is not None else match["plain"]
+        else:
+            words.append(match[0])
+    return Search(fields=fields, words=" ".join(words))
+
+
+def write_search(fields: Mapping[str, str], words: str = "") -> str:
+    """The text that `parse_search` reads as these fields and words."""
+    terms = [
+        f'{name}:"{value}"' if re.search(r"[\s\"]", value) or not value else f"{name}:{value}"
+        for name, value in fields.items()
+    ]
+    return " ".join([*terms, words]).strip()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reviewapp.models import Flag, Interaction
+from reviewapp.models.filters import InvalidFilter, filtered, read_filter
+from reviewapp.models.pages import InvalidCursor, page_of
+from tests.factories import NOW, make_interaction, make_provider, make_source
+
+
+def ids(values, queryset=None):
+    rows = filtered(queryset=queryset or Interaction.objects.all(), values=values)
+    return {row.pk for row in rows}
+
+
+def test_each_hot_column_narrows(project):
+    plain = make_interaction(project=project)
+    other_source = make_source(project=project, name="voice bot")
+    other_provider = make_provider(project=project, name="azure")
+    special = make_interaction(
+        project=project,
+        source=other_source,
+        provider=other_provider,
+        model="gpt-4.1",
+        seed=150,
+        fingerprint=None,
+        status=429,
+        tags=["late"],
+        trace="t-1",
+    )
+
+    for values in (
+        {"source": "voice bot"},
+        {"provider": "azure"},
+        {"model": "gpt-4.1"},
+        {"fingerprint": "none"},
+        {"seed": "150"},
+        {"seed": "124..199"},
+        {"status": "429"},
+        {"status": "4xx"},
+        {"status": "error"},
+        {"tag": "late"},
+        {"trace": "t-1"},
+        {"request_hash": special.request_digest},
+        {"q": "model:gpt-4.1"},
+    ):
+        assert ids(values) == {special.pk}, values
+    assert ids({"fingerprint": "fp_44709d6fcb"}) == {plain.pk}
+
+
+def test_words_are_found_in_prompt_and_answer(project):
+    found = make_interaction(project=project, prompt="Where is my parcel?", answer="In 東京 station.")
+    make_interaction(project=project)
+
+    for text in ("parcel", "STATION", '"my parcel"', "parc*", "東京", "parcel -refund"):
+        assert ids({"q": text}) == {found.pk}, text
+    assert ids({"q": '"parcel my"'}) == set()
+    assert ids({"q": "..."}) == set()
+
+
+def test_flagged_means_an_open_flag(project):
+    flagged = make_interaction(project=project)
+    resolved = make_interaction(project=project)
+    for interaction, state in ((flagged, "open"), (resolved, "resolved")):
+        Flag.objects.create(
+            project=project, interaction=interaction, reason="Wrong", state=state, created_at=NOW
+        )
+
+    assert ids({"flagged": "yes"}) == {flagged.pk}
+    assert ids({"flagged": "no"}) == {resolved.pk}
+
+
+def test_answers_of_replays_are_left_out_unless_asked_for(project):
+    original = make_interaction(project=project)
+    answer = make_interaction(project=project, replay_of=original)
+
+    assert ids({}) == {original.pk}
+    assert ids({"replays": "yes"}) == {answer.pk}
+    assert ids({"replays": "all"}) == {original.pk, answer.pk}
+
+
+def test_times_bound_from_since_up_to_until(project):
+    early = make_interaction(project=project, started_at=NOW)
+    late = make_interaction(project=project, started_at=NOW + timedelta(hours=1))
+
+    assert ids({"since": "2026-11-22T12:30:00Z"}) == {late.pk}
+    assert ids({"until": "2026-11-22T13:00:00+00:00"}) == {early.pk}
+    assert ids({"since": "2026-11-22", "until": "2026-11-23"}) == {early.pk, late.pk}
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"seed": "abc"}, "seed"),
+        ({"seed": "9..1"}, "seed"),
+        ({"status": "teapot"}, "status"),
+        ({"flagged": "maybe"}, "flagged"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "2026-13-45"}, "until"),
+        ({"request_hash": "sha256:12"}, "request_hash"),
+        ({"endpoint": "chat"}, "endpoint"),
+        ({"verdict": "good"}, "verdict"),
+        ({"colour": "red"}, "colour"),
+        ({"model": ["a"]}, "model"),
+        ({"q": "x" * 1001}, "q"),
+        ({"trace": "a\x00"}, "trace"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(values, field):
+    with pytest.raises(InvalidFilter) as refused:
+        read_filter(values)
+
+    assert refused.value.field == field
+
+
+def test_a_seed_beyond_64_bits_matches_nothing(project):
+    make_interaction(project=project)
+
+    assert ids({"seed": str(2**64)}) == set()
+
+
+def test_pages_hold_every_row_once_in_both_directions(project):
+    rows = [make_interaction(project=project, started_at=NOW + timedelta(seconds=n // 3)) for n in range(10)]
+    wanted = [row.pk for row in sorted(rows, key=lambda row: (row.started_at, row.pk), reverse=True)]
+
+    first = page_of(Interaction.objects.all(), limit=4)
+    second = page_of(Interaction.objects.all(), limit=4, cursor=first.older)
+    third = page_of(Interaction.objects.all(), limit=4, cursor=second.older)
+    back = page_of(Interaction.objects.all(), limit=4, cursor=third.newer)
+
+    assert [row.pk for page in (first, second, third) for row in page.items] == wanted
+    assert [row.pk for row in back.items] == [row.pk for row in second.items]
+    assert first.newer is None
+    assert third.older is None
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "b29vcHM", "bzIwMjYtMTEtMjJUMTI6MDA6MDAvYQ"])
+def test_a_cursor_that_was_not_given_out_is_refused(db, cursor):
+    with pytest.raises(InvalidCursor):
+        page_of(Interaction.objects.all(), limit=4, cursor=cursor)

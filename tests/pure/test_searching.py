@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewapp.pure.searching import FIELDS, parse_search, write_search
+
+
+def test_fields_are_told_from_words():
+    search = parse_search('model:gpt-4o-mini seed:100..199 "exact words" late')
+
+    assert search.fields == {"model": "gpt-4o-mini", "seed": "100..199"}
+    assert search.words == '"exact words" late'
+
+
+def test_a_value_with_spaces_stands_in_quotes():
+    assert parse_search('source:"support bot"').fields == {"source": "support bot"}
+
+
+def test_an_unknown_field_is_words():
+    search = parse_search("https://example.org 12:30")
+
+    assert search.fields == {}
+    assert search.words == "https://example.org 12:30"
+
+
+def test_of_a_field_given_twice_the_last_counts():
+    assert parse_search("model:a model:b").fields == {"model": "b"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(FIELDS),
+        st.text(
+            st.characters(exclude_characters='"', exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]),
+            min_size=1,
+        ),
+    )
+)
+def test_what_is_written_is_read_back(fields):
+    assert parse_search(write_search(fields)).fields == fields
