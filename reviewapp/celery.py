@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 
@@ -27,3 +28,11 @@ def forget_inherited_connections(**_: Any) -> None:
 
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+
+
+@worker_ready.connect
+def leave_ready_file(**_: Any) -> None:
+    """Who started this worker (a supervisor, a container's health check) sees that it takes tasks."""
+    file = os.environ.get("REVIEWAPP_READY_FILE", "")
+    if file:
+        Path(file).touch()

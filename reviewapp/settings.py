@@ -315,7 +315,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if ROLE == "web" or PRODUCTION
+        if ROLE in {"web", "prepare"} or PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
