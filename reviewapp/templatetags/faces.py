@@ -1,0 +1,261 @@
+"""What things look like: icons, verdict chips, and the face of a fingerprint.
+
+A fingerprint is a string nobody can remember. Drawn as a symmetric 5×5 glyph in a hue, both taken from the value's
+digest, the same value looks the same on every screen and eyes find a difference before reading does. The digest decides
+everything: no table of faces is kept, so a face never changes and two installations draw the same one.
+
+Strict CSP forbids style attributes, so colour goes through classes: `hue-0` … `hue-23` (24 steps of 15°), to which the
+stylesheet gives a lightness that is readable in both themes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+register = template.Library()
+
+HUES = 24
+_ROWS, _HALF = 5, 3
+
+
+@dataclass(frozen=True)
+class Face:
+    """The look of one fingerprint value: which of the 25 cells are filled, and the hue step."""
+
+    cells: tuple[tuple[bool, ...], ...]
+    hue: int
+
+
+def face_of(value: str) -> Face:
+    """Draw the face of `value`. Faces that are nearly empty or nearly full are skipped: they all look alike."""
+    seed = value.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(seed).digest()
+    hue = digest[0] % HUES
+    while True:
+        bits = int.from_bytes(digest[1:3], "big") & 0x7FFF
+        if 5 <= bits.bit_count() <= 11:
+            break
+        digest = hashlib.sha256(digest).digest()
+    rows = []
+    for row in range(_ROWS):
+        half = [bool(bits >> (row * _HALF + column) & 1) for column in range(_HALF)]
+        rows.append((half[0], half[1], half[2], half[1], half[0]))
+    return Face(cells=tuple(rows), hue=hue)
+
+
+@register.simple_tag
+def fingerprint_glyph(value: str | None, size: int = 15) -> SafeString:
+    """The glyph alone; `size` in pixels is best a multiple of five. None draws the hollow dashed square."""
+    if not value:
+        return format_html(
+            '<svg class="glyph is-hollow" width="{}" height="{}" viewBox="0 0 15 15" aria-hidden="true" focusable="false">'
+            '<rect x="1" y="1" width="13" height="13" rx="2.5" fill="none" stroke="currentColor" '
+            'stroke-dasharray="2.6 2.2"/></svg>',
+            size,
+            size,
+        )
+    face = face_of(value)
+    path = "".join(
+        f"M{x} {y}h1v1h-1z" for y, row in enumerate(face.cells) for x, filled in enumerate(row) if filled
+    )
+    return format_html(
+        '<svg class="glyph hue-{}" width="{}" height="{}" viewBox="0 0 5 5" shape-rendering="crispEdges" '
+        'aria-hidden="true" focusable="false"><path d="{}"/></svg>',
+        face.hue,
+        size,
+        size,
+        path,
+    )
+
+
+FINGERPRINT_STATES: dict[str, tuple[str | Promise, str | Promise]] = {
+    "new": (gettext_lazy("new"), gettext_lazy("First seen lately; nobody has decided about it yet")),
+    "accepted": (
+        gettext_lazy("accepted"),
+        gettext_lazy("Accepted: answers with this fingerprint are expected"),
+    ),
+    "overlap": (
+        gettext_lazy("overlap"),
+        gettext_lazy("Overlap: still valid beside a newer one until its window ends"),
+    ),
+    "retired": (gettext_lazy("retired"), gettext_lazy("Retired: no longer valid")),
+}
+
+
+@register.simple_tag
+def fingerprint(value: str | None, state: str | None = "", show_state: bool = True) -> SafeString:
+    """The chip: glyph, value, state word. In lists the state `accepted` says nothing, being the ordinary case."""
+    if not value:
+        return format_html(
+            '<span class="fingerprint is-none" title="{}">{}<span class="fingerprint-value">{}</span></span>',
+            _("The response reported no system_fingerprint"),
+            fingerprint_glyph(None),
+            _("no fingerprint reported"),
+        )
+    word, explanation = FINGERPRINT_STATES.get(state or "", ("", ""))
+    badge = (
+        format_html('<span class="fingerprint-state">{}</span>', word)
+        if word and show_state and state != "accepted"
+        else ""
+    )
+    return format_html(
+        '<span class="fingerprint hue-{}" data-state="{}" title="{}">{}'
+        '<bdi class="fingerprint-value">{}</bdi>{}</span>',
+        face_of(value).hue,
+        state or "",
+        f"{value} · {explanation}" if explanation else value,
+        fingerprint_glyph(value),
+        value,
+        badge,
+    )
+
+
+@register.filter
+def hue_class(value: str | None) -> str:
+    """The hue class of a fingerprint, for lanes and plots: `class="lane {{ value|hue_class }}"`."""
+    return f"hue-{face_of(value).hue}" if value else "hue-none"
+
+
+VERDICTS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "identical": (gettext_lazy("identical"), gettext_lazy("The replay gave the same answer")),
+    "equivalent": (
+        gettext_lazy("equivalent"),
+        gettext_lazy("The answers differ only where it does not matter"),
+    ),
+    "nondeterministic": (
+        gettext_lazy("nondeterministic"),
+        gettext_lazy("The answers part where chance explains it"),
+    ),
+    "backend_changed": (
+        gettext_lazy("backend changed"),
+        gettext_lazy("The answers part, and chance does not explain it"),
+    ),
+    "inconclusive": (gettext_lazy("inconclusive"), gettext_lazy("Too little to tell")),
+    "failed": (gettext_lazy("failed"), gettext_lazy("The replay got no answer")),
+}
+
+
+def verdict_key(name: str) -> str:
+    """One spelling for `backend changed`, `backend-changed` and `backend_changed`."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+@register.simple_tag
+def verdict(name: str | None, count: int | None = None) -> SafeString:
+    """Shape, word and colour; with `count`, `8 identical`. No verdict yet draws a quiet dash."""
+    if not name:
+        return format_html('<span class="verdict is-none" title="{}">–</span>', _("No replay yet"))
+    key = verdict_key(name)
+    word, explanation = VERDICTS.get(key, (name, ""))
+    return format_html(
+        '<span class="verdict" data-verdict="{}" title="{}">{}{}<span class="verdict-word">{}</span></span>',
+        key,
+        explanation,
+        icon(f"verdict-{key.replace('_', '-')}"),
+        "" if count is None else format_html('<span class="verdict-count">{}</span>', count),
+        word,
+    )
+
+
+SEVERITIES: dict[str, str | Promise] = {
+    "low": gettext_lazy("low"),
+    "medium": gettext_lazy("medium"),
+    "high": gettext_lazy("high"),
+    "critical": gettext_lazy("critical"),
+}
+
+
+@register.simple_tag
+def flag_chip(reason: str, severity: str = "") -> SafeString:
+    """A flag: reason, and severity as a word beside the colour (low says nothing, being the ordinary case)."""
+    word = SEVERITIES.get(severity, severity)
+    return format_html(
+        '<span class="flag" data-severity="{}">{}<span class="flag-reason">{}</span>{}</span>',
+        severity,
+        icon("flag-fill"),
+        reason,
+        format_html('<span class="flag-severity">{}</span>', word) if word and severity != "low" else "",
+    )
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of the sprite. Decorative unless `label` gives it a name of its own."""
+    reference = f"{static('icons.svg')}#{name}"
+    if label:
+        return format_html(
+            '<svg class="icon" width="16" height="16" role="img" aria-label="{}"><use href="{}"/></svg>',
+            label,
+            reference,
+        )
+    return format_html(
+        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false"><use href="{}"/></svg>',
+        reference,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def when(context: template.Context, moment: dt.datetime | None, form: str = "short") -> SafeString:
+    """A moment as people say it, with the exact time on hover. Forms: `short` (5 min), `long` (5 minutes ago).
+
+    A page that passes `now` in its context decides what *now* is; else the clock is read here, at the edge.
+    """
+    if moment is None:
+        return mark_safe('<span class="muted">–</span>')
+    given = context.get("now")
+    now = given if isinstance(given, dt.datetime) else timezone.now()
+    words = ago(moment=moment, now=now) if form == "long" else ago_short(moment=moment, now=now)
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S} {local:%Z}".strip(),
+        words,
+    )
+
+
+def ago(*, moment: dt.datetime, now: dt.datetime) -> str:
+    """`5 minutes ago`, `in 2 hours`, `yesterday`, `4 March 2026`."""
+    seconds = (now - moment).total_seconds()
+    past, size = seconds >= 0, abs(seconds)
+    if size < 45:
+        return _("just now") if past else _("in a moment")
+    minutes, hours, days = round(size / 60), round(size / 3600), round(size / 86400)
+    if minutes < 60:
+        text = ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    elif hours < 24:
+        text = ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    elif days < 30:
+        text = ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    else:
+        local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+        return date_format(local, "DATE_FORMAT")
+    return _("%(time)s ago") % {"time": text} if past else _("in %(time)s") % {"time": text}
+
+
+def ago_short(*, moment: dt.datetime, now: dt.datetime) -> str:
+    """For columns: today's times as a clock, this year's as day and month, older ones with the year."""
+    local_moment = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    local_now = timezone.localtime(now) if timezone.is_aware(now) else now
+    seconds = (now - moment).total_seconds()
+    if 0 <= seconds < 60:
+        return _("now")
+    if 0 <= seconds < 3600:
+        return pgettext("minutes ago, short", "%(n)d min") % {"n": seconds // 60}
+    if local_moment.date() == local_now.date():
+        return f"{local_moment:%H:%M}"
+    if local_moment.year == local_now.year:
+        return date_format(local_moment, "j M")
+    return date_format(local_moment, "j M Y")

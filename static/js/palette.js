@@ -1,0 +1,62 @@
+// The command palette: #palette. Screens are in the page and filtered here; anything else (saved views, queues, ids, seeds,
+// fingerprints) the server finds: the field has hx-get, its answer is options put into #palette-found.
+const palette = document.getElementById("palette");
+const field = palette?.querySelector("[role=combobox]");
+
+const options = () => [...palette.querySelectorAll("[role=option]")].filter((option) => !option.hidden);
+
+function select(option) {
+  palette.querySelectorAll("[aria-selected=true]").forEach((one) => one.setAttribute("aria-selected", "false"));
+  if (!option) return field.removeAttribute("aria-activedescendant");
+  option.id ||= `palette-option-${crypto.randomUUID()}`;
+  option.setAttribute("aria-selected", "true");
+  option.scrollIntoView({ block: "nearest" });
+  field.setAttribute("aria-activedescendant", option.id);
+}
+
+// Letters in order are enough: "ints" finds Interactions.
+function matches(text, query) {
+  let at = 0;
+  for (const letter of query) {
+    at = text.indexOf(letter, at) + 1;
+    if (!at) return false;
+  }
+  return true;
+}
+
+function refresh() {
+  const query = field.value.trim().toLowerCase();
+  for (const option of palette.querySelectorAll("[data-palette-local] [role=option]")) {
+    option.hidden = !matches(option.textContent.trim().toLowerCase(), query);
+  }
+  for (const group of palette.querySelectorAll("[role=group]")) {
+    group.hidden = ![...group.querySelectorAll("[role=option]")].some((option) => !option.hidden);
+  }
+  palette.querySelector("[data-palette-none]").hidden = options().length > 0;
+  select(options()[0]);
+}
+
+if (palette) {
+  palette.addEventListener("toggle", () => {
+    if (!palette.open) return;
+    field.value = "";
+    document.getElementById("palette-found").replaceChildren();
+    refresh();
+    field.focus();
+  });
+  field.addEventListener("input", refresh);
+  palette.addEventListener("htmx:after:swap", refresh);
+  palette.addEventListener("keydown", (event) => {
+    const all = options();
+    const at = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? (event.ctrlKey ? { n: 1, p: -1 }[event.key] : undefined);
+    if (step && all.length) {
+      event.preventDefault();
+      select(all[(at + step + all.length) % all.length]);
+    } else if (event.key === "Enter" && !event.isComposing) {
+      event.preventDefault();
+      palette.close();
+      all[at]?.click();
+    }
+  });
+}
