@@ -1,0 +1,164 @@
+"""Checking answers to a rubric's questions, and marks on spans of text. Values in, values out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KINDS = ("boolean", "choice", "number", "text")
+TEXT_LIMIT = 20_000
+SPANS_LIMIT = 500
+
+
+class InvalidAnswer(Exception):
+    """An annotation that can't be kept; `field` names what is wrong, the message says what to write."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")
+
+
+def check_scores(
+    *, questions: Sequence[Mapping[str, Any]], scores: Any, partial: bool = False
+) -> dict[str, Any]:
+    """The answers as they are kept: known questions only, each of its kind.
+
+    `partial` leaves out the check that required questions are answered. Raises InvalidAnswer.
+    """
+    if not isinstance(scores, Mapping):
+        raise InvalidAnswer("scores", "must be an object of answers by question")
+    known = {question["key"]: question for question in questions}
+    result: dict[str, Any] = {}
+    for key, value in scores.items():
+        question = known.get(key)
+        if question is None:
+            raise InvalidAnswer(f"scores.{key}", f"is no question of this rubric; it asks {', '.join(known)}")
+        if value is None or value == "":
+            continue
+        result[key] = _check(key, question, value)
+    if not partial:
+        for key, question in known.items():
+            if question.get("required") and key not in result:
+                raise InvalidAnswer(f"scores.{key}", f"is required: {question['label']}")
+    return result
+
+
+def _check(key: str, question: Mapping[str, Any], value: Any) -> Any:
+    name = f"scores.{key}"
+    kind = question["kind"]
+    if kind == "boolean":
+        if not isinstance(value, bool):
+            raise InvalidAnswer(name, "must be true or false")
+        return value
+    if kind == "choice":
+        choices = [choice["value"] for choice in question.get("choices", [])]
+        if value not in choices:
+            raise InvalidAnswer(name, f"must be one of {', '.join(map(str, choices))}")
+        return value
+    if kind == "number":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise InvalidAnswer(name, "must be a number")
+        low, high = question.get("min"), question.get("max")
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise InvalidAnswer(name, f"must lie between {low} and {high}")
+        return value
+    if not isinstance(value, str):
+        raise InvalidAnswer(name, "must be a text")
+    if len(value) > TEXT_LIMIT:
+        raise InvalidAnswer(name, f"is longer than {TEXT_LIMIT:,} characters")
+    return value
+
+
+def check_spans(*, spans: Any, length: int, labels: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Marks on the answer's text, in characters from its start; `length` is how many it has.
+
+    `labels` names those the rubric has; None allows any. Raises InvalidAnswer.
+    """
+    if not isinstance(spans, Sequence) or isinstance(spans, str):
+        raise InvalidAnswer("spans", "must be an array")
+    if len(spans) > SPANS_LIMIT:
+        raise InvalidAnswer("spans", f"holds more than {SPANS_LIMIT} marks")
+    result = []
+    for index, span in enumerate(spans):
+        name = f"spans.{index}"
+        if not isinstance(span, Mapping):
+            raise InvalidAnswer(name, 'must be an object with "start", "end" and "label"')
+        start, end = span.get("start"), span.get("end")
+        if not _is_position(start) or not _is_position(end) or not 0 <= start < end <= length:
+            raise InvalidAnswer(
+                name, f"must start before it ends, inside the answer's {length} characters (0 to {length})"
+            )
+        label = span.get("label")
+        if not isinstance(label, str) or not label or len(label) > 80:
+            raise InvalidAnswer(f"{name}.label", "must be a label of at most 80 characters")
+        if labels is not None and label not in labels:
+            raise InvalidAnswer(f"{name}.label", f"must be one of {', '.join(labels)}")
+        note = span.get("note") or ""
+        if not isinstance(note, str) or len(note) > TEXT_LIMIT:
+            raise InvalidAnswer(f"{name}.note", f"must be a text of at most {TEXT_LIMIT:,} characters")
+        result.append({"start": start, "end": end, "label": label, "note": note})
+    return sorted(result, key=lambda span: (span["start"], span["end"]))
+
+
+def _is_position(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_questions(questions: Any) -> list[dict[str, Any]]:
+    """A rubric's questions as they are kept. Raises InvalidAnswer."""
+    if not isinstance(questions, Sequence) or isinstance(questions, str) or len(questions) > 50:
+        raise InvalidAnswer("questions", "must be an array of at most 50 questions")
+    keys: set[str] = set()
+    result = []
+    for index, question in enumerate(questions):
+        name = f"questions.{index}"
+        if not isinstance(question, Mapping):
+            raise InvalidAnswer(name, "must be an object")
+        key, label, kind = question.get("key"), question.get("label"), question.get("kind")
+        if not isinstance(key, str) or not key.isidentifier() or key in keys or len(key) > 60:
+            raise InvalidAnswer(f"{name}.key", "must be a name of its own: letters, digits and _")
+        if not isinstance(label, str) or not label.strip() or len(label) > 300:
+            raise InvalidAnswer(f"{name}.label", "must be the question in words, at most 300 characters")
+        if kind not in KINDS:
+            raise InvalidAnswer(f"{name}.kind", f"must be one of {', '.join(KINDS)}")
+        keys.add(key)
+        kept: dict[str, Any] = {
+            "key": key,
+            "label": label.strip(),
+            "kind": kind,
+            "required": bool(question.get("required")),
+            "help": str(question.get("help") or "")[:1000],
+        }
+        if kind == "choice":
+            kept["choices"] = _choices(name, question.get("choices"))
+        if kind == "number":
+            kept |= _bounds(name, question)
+        result.append(kept)
+    return result
+
+
+def _choices(name: str, choices: Any) -> list[dict[str, str]]:
+    if not isinstance(choices, Sequence) or isinstance(choices, str) or not 2 <= len(choices) <= 20:
+        raise InvalidAnswer(f"{name}.choices", "must be an array of 2 to 20 choices")
+    result = []
+    for choice in choices:
+        value = choice.get("value") if isinstance(choice, Mapping) else choice
+        label = choice.get("label", value) if isinstance(choice, Mapping) else choice
+        if not isinstance(value, str) or not value or not isinstance(label, str) or len(label) > 100:
+            raise InvalidAnswer(f"{name}.choices", 'must have a "value" and a "label" each')
+        result.append({"value": value, "label": label})
+    if len({choice["value"] for choice in result}) != len(result):
+        raise InvalidAnswer(f"{name}.choices", "must differ from one another")
+    return result
+
+
+def _bounds(name: str, question: Mapping[str, Any]) -> dict[str, float]:
+    low, high, step = question.get("min", 1), question.get("max", 5), question.get("step", 1)
+    for bound in (low, high, step):
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(bound):
+            raise InvalidAnswer(name, "needs numbers as min, max and step")
+    if low >= high or step <= 0:
+        raise InvalidAnswer(name, "needs a min below its max and a step above 0")
+    return {"min": low, "max": high, "step": step}
