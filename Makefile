@@ -1,0 +1,85 @@
+# make run    starts the whole product          make check  format, lint, types, rules
+# make test   runs every test                   make bench  measures, one table
+#
+# Needs python3 (3.11 to 3.14), git and make; everything else is fetched into .venv and .cache.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench python uv app-packages all-packages browser clean
+
+# The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
+PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	&& "$$name" -c 'import sys; print(sys.executable)' && break; done)
+UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+PY := .venv/bin/python
+
+export UV_PYTHON = $(PYTHON)
+export UV_PYTHON_DOWNLOADS = never
+export UV_PROJECT_ENVIRONMENT = .venv
+unexport VIRTUAL_ENV
+
+# Settings for the checks alone: nothing here is secret, and nothing is served with it.
+CHECK_DATA := .cache/check
+PRODUCTION := REVIEWAPP_ENV=production REVIEWAPP_ALLOWED_HOSTS=reviewapp.example \
+	REVIEWAPP_SECRET_KEY=only-for-make-check-9f3c1d7a5b2e8460-only-for-make-check-XyZ \
+	REVIEWAPP_ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0wMDAwMDAwMDAwMDA=
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+run: app-packages
+	@REVIEWAPP_DEMO="$${REVIEWAPP_DEMO-1}" exec $(PY) manage.py up
+
+test: all-packages browser
+	$(PY) -m pytest -n auto $(PYTEST_ARGS)
+
+bench: all-packages
+	$(PY) -m benchmarks $(BENCH_ARGS)
+
+check: export REVIEWAPP_DATA = $(CHECK_DATA)
+check: all-packages
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m djade --check $$(find templates -name '*.html')
+	.venv/bin/lint-imports
+	$(PY) -m mypy
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
+
+# --- What the targets above need ---------------------------------------------------------------
+
+python:
+	@[ -n "$(PYTHON)" ] || { echo "No Python 3.11 to 3.14 found; install one, for instance: apt-get install python3 python3-venv"; exit 1; }
+
+# uv installs exactly what uv.lock names, each file checked by its hash.
+uv: python
+	@[ -x "$(UV)" ] || { \
+		"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+			echo "Python's venv module is missing; install it: apt-get install python3-venv (or install uv)"; exit 1; }; \
+		echo "Fetching uv, which installs the packages, into .cache/uv"; \
+		"$(PYTHON)" -m venv .cache/uv && .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }
+
+# --inexact: the packages of `make test` stay, so that running and testing in turn installs nothing.
+app-packages: uv
+	@[ -x $(PY) ] || echo "Installing the packages into .venv, once"
+	@$(UV) sync --frozen --extra parquet --no-dev --inexact $$([ ! -x $(PY) ] || echo --quiet)
+
+all-packages: uv
+	@[ -x $(PY) ] || echo "Installing the packages and the test tools into .venv, once"
+	@$(UV) sync --frozen --extra parquet $$([ ! -x $(PY) ] || echo --quiet)
+
+# Playwright drives the system's Chromium. Without one the browser tests say so and are skipped,
+# except in CI, where nothing may be skipped silently.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	if command -v apt-get >/dev/null && $$root true 2>/dev/null; then \
+		echo "Installing Chromium for the browser tests"; \
+		$$root apt-get -qq update && $$root env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core >/dev/null && exit 0; \
+	fi; \
+	echo "The browser tests need Chromium; install it: apt-get install chromium"; [ -z "$$CI" ]
+
+clean:
+	rm -rf .venv .cache
