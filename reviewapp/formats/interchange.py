@@ -14,23 +14,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from reviewapp.formats.openai import infer_endpoint, read_exchange
 from reviewapp.pure import rawjson
-from reviewapp.pure.exchange import ENDPOINTS, Endpoint
+from reviewapp.pure.exchange import ENDPOINTS, Endpoint, Exchange
 from reviewapp.pure.rawjson import InvalidJson, Members, RawMember
+from reviewapp.pure.streams import merge_chunks
 
-NAME_LIMIT: Final = 100
+NAME_LIMIT: Final = 120
 CONTEXT_LIMIT: Final = 255
 ERROR_LIMIT: Final = 10_000
 TAG_LIMIT: Final = 100
 TAGS_LIMIT: Final = 50
 HEADERS_LIMIT: Final = 64
 HEADER_LIMIT: Final = 2_000
-METADATA_LIMIT: Final = 256 * 1024
+METADATA_LIMIT: Final = 1024 * 1024
 LATENCY_LIMIT: Final = 2**31 - 1
 
 # fmt: off
@@ -40,7 +42,8 @@ SENT: Final = frozenset([
 ])
 DERIVED: Final = frozenset([
     "model", "response_model", "seed", "system_fingerprint", "output_text", "finish_reason", "usage",
-    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "replays", "replay_of", "project", "url",
+    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "replays", "replay_of", "project",
+    "url",
 ])
 # fmt: on
 
@@ -132,9 +135,10 @@ def read_members(found: Members) -> Recorded:
 
 
 def write_interaction(recorded: Recorded, *, derived: Mapping[str, str] | None = None) -> str:
-    """The interaction as one line-free JSON text; `derived` adds members, given as raw JSON.
+    """The interaction as one line of JSON; `derived` adds members, given as raw JSON.
 
-    The texts of request, response, chunks and metadata stand in it as they came.
+    The texts of request, response, chunks and metadata stand in it as they came, but for line
+    breaks between their parts, which become spaces so that the whole can be a line of a file.
     """
     written = {
         "id": _written(str(recorded.id) if recorded.id else None),
@@ -158,7 +162,7 @@ def write_interaction(recorded: Recorded, *, derived: Mapping[str, str] | None =
     if recorded.headers:
         written["headers"] = _written(recorded.headers)
     written.update(derived or {})
-    return "{" + ", ".join(f'"{name}": {text}' for name, text in written.items()) + "}"
+    return one_line("{" + ", ".join(f'"{name}": {text}' for name, text in written.items()) + "}")
 
 
 def response_json(recorded: Recorded) -> str:
@@ -168,42 +172,34 @@ def response_json(recorded: Recorded) -> str:
     return recorded.response_text if recorded.response_is_json else json.dumps(recorded.response_text)
 
 
-def infer_endpoint(request: Mapping[str, Any], response: Any = None) -> Endpoint | None:
-    """The endpoint that a request of this shape goes to; None when it can't be told."""
-    if "messages" in request:
-        return "chat.completions"
-    if "prompt" in request and "input" not in request:
-        # A stored prompt of the Responses API is an object with an id.
-        return "responses" if isinstance(request["prompt"], dict) else "completions"
-    if "input" in request:
-        return "embeddings" if _asks_for_embeddings(request, response) else "responses"
-    return _answered_endpoint(response)
+def one_line(text: str) -> str:
+    """A JSON text without line breaks: outside of strings they are space, within they are escaped."""
+    return text.replace("\n", " ").replace("\r", " ")
 
 
-def _asks_for_embeddings(request: Mapping[str, Any], response: Any) -> bool:
-    if "encoding_format" in request or "dimensions" in request:
-        return True
-    if (answered := _answered_endpoint(response)) is not None:
-        return answered == "embeddings"
-    given = request["input"]
-    if isinstance(given, list) and given and not any(isinstance(item, dict) for item in given):
-        return True
-    model = request.get("model")
-    return isinstance(model, str) and "embed" in model.lower()
+def read_recorded(recorded: Recorded) -> Exchange:
+    """The request and its reply as values; chunks are merged where there is no response."""
+    response: Any = recorded.response_text
+    if response is not None and recorded.response_is_json:
+        response = rawjson.parse(response)
+    return read_exchange(
+        endpoint=recorded.endpoint,
+        request=rawjson.parse(recorded.request_text),
+        response=response,
+        chunks=rawjson.parse(recorded.chunks_text) if response is None and recorded.chunks_text else None,
+        status=recorded.status,
+        error=recorded.error,
+    )
 
 
-_ANSWERS: Final[dict[str, Endpoint]] = {
-    "chat.completion": "chat.completions",
-    "chat.completion.chunk": "chat.completions",
-    "response": "responses",
-    "text_completion": "completions",
-    "list": "embeddings",
-}
-
-
-def _answered_endpoint(response: Any) -> Endpoint | None:
-    kind = response.get("object") if isinstance(response, dict) else None
-    return _ANSWERS.get(kind) if isinstance(kind, str) else None
+def with_merged_chunks(recorded: Recorded) -> Recorded:
+    """The interaction with its chunks merged into a response, where it came with chunks alone."""
+    if recorded.response_text is not None or not recorded.chunks_text:
+        return recorded
+    chunks = rawjson.parse(recorded.chunks_text)
+    if not chunks:
+        return recorded
+    return replace(recorded, response_text=json.dumps(merge_chunks(recorded.endpoint, chunks)))
 
 
 def _read_row(row: Members | RawMember) -> Recorded | InvalidInteraction:
@@ -294,7 +290,8 @@ def _latency(found: Members) -> int | None:
         raise InvalidInteraction(
             "latency_ms", f"must be a number of milliseconds from 0 to {LATENCY_LIMIT:,}."
         )
-    return round(member.value)
+    latency: float = member.value
+    return round(latency)
 
 
 def _time(found: Members, name: str) -> datetime | None:

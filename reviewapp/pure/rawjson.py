@@ -20,8 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from json.decoder import JSONDecodeError, scanstring
+from json.decoder import JSONDecodeError
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 # Deep enough for any schema or conversation seen, shallow enough for recursion over the value
@@ -31,8 +30,10 @@ MAX_DEPTH = 200
 Item = TypeVar("Item")
 
 _BOM = "\ufeff"
-_scan = json.JSONDecoder().scan_once
+# The value that starts at a position, read in C, and where it ends.
+_scan = json.JSONDecoder().raw_decode
 _blank = re.compile(r"[ \t\n\r]*").match
+_BLANKS = frozenset(" \t\n\r")
 
 
 class InvalidJson(Exception):
@@ -64,8 +65,7 @@ class RawMember(NamedTuple):
 Members: TypeAlias = dict[str, RawMember]
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(NamedTuple):
     """Where a member of an object stands: its key, and its value's value, start and end."""
 
     key: str
@@ -169,6 +169,9 @@ def _start(text: str) -> int:
 
 
 def _skip(text: str, position: int) -> int:
+    """Where the next character stands that is no space."""
+    if text[position : position + 1] not in _BLANKS:
+        return position
     match = _blank(text, position)
     return match.end() if match else position
 
@@ -183,13 +186,12 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     """The value that starts here, and where it ends."""
     try:
         value, end = _scan(text, position)
-    except StopIteration as stop:
-        raise InvalidJson("A JSON value is missing", position=stop.value, text=text) from None
     except JSONDecodeError as error:
         raise InvalidJson(error.msg, position=error.pos, text=text) from None
     except RecursionError:
         raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError:
+        # The only other one: Python refuses to convert so many digits, for the time it would take.
         raise InvalidJson("An integer has more than 4,300 digits") from None
     # A value with few brackets can't be deep: counting them is far cheaper than walking.
     if text.count("[", position, end) + text.count("{", position, end) > MAX_DEPTH and _too_deep(value):
@@ -224,10 +226,7 @@ def _spans(text: str, position: int) -> tuple[list[_Span], int]:
             raise InvalidJson(
                 "The name of a member in double quotes is expected", position=position, text=text
             )
-        try:
-            key, position = scanstring(text, position + 1, True)
-        except JSONDecodeError as error:
-            raise InvalidJson(error.msg, position=error.pos, text=text) from None
+        key, position = _value(text, position)
         position = _skip(text, position)
         if not text.startswith(":", position):
             raise InvalidJson("A colon is expected", position=position, text=text)

@@ -66,11 +66,8 @@ class SseParser:
         lines = b"".join(self._pieces).splitlines(keepends=True)
         self._pieces = [] if lines[-1].endswith((b"\n", b"\r")) else [lines.pop()]
         self._after_cr = data.endswith(b"\r")
-        events = []
-        for line in lines:
-            if (event := self._line(line.rstrip(b"\r\n"))) is not None:
-                events.append(event)
-        return events
+        found = (self._line(line.rstrip(b"\r\n")) for line in lines)
+        return [event for event in found if event is not None]
 
     def close(self) -> list[SseEvent]:
         """The event that the end of the stream cut off, where its payload looks whole."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from reviewapp.formats.openai.endpoints import PATHS, endpoint_of_url, infer_endpoint
+from reviewapp.formats.openai.headers import kept_headers
+from reviewapp.formats.openai.messages import Message, Part, part_text
 from reviewapp.formats.openai.replies import read_reply
 from reviewapp.formats.openai.requests import (
-    Message,
-    Part,
     RequestView,
     Tool,
     output_text,
@@ -13,17 +14,24 @@ from reviewapp.formats.openai.requests import (
     prompt_text,
     read_exchange,
     read_request,
+    seed_of,
 )
 
 __all__ = [
+    "PATHS",
     "Message",
     "Part",
     "RequestView",
     "Tool",
+    "endpoint_of_url",
+    "infer_endpoint",
+    "kept_headers",
     "output_text",
+    "part_text",
     "preview",
     "prompt_text",
     "read_exchange",
     "read_reply",
     "read_request",
+    "seed_of",
 ]

@@ -76,8 +76,8 @@ def _choice(choice: JsonObject, position: int) -> Choice:
         text, thought = _content_parts(content)
     else:
         text, thought = text_of(content), None
-    if text is None:
-        text = text_of(choice.get("text"))
+    if not text and isinstance(choice.get("text"), str):
+        text = choice["text"]
     if text is None:
         text = text_of(object_of(message.get("audio")).get("transcript"))
     return Choice(
