@@ -1,0 +1,244 @@
+"""Calls to any OpenAI-compatible endpoint; nothing else imports the openai SDK.
+
+A request goes out as the bytes it is given: a recorded request is asked again exactly, unknown
+fields and all, so the SDK's typed parameters are not used, only its transport, authentication
+and errors. What comes back is kept as bytes too; reading it is others' work. A streamed answer
+is read to its end and kept whole: nobody watches a replay token by token.
+
+The SDK's own retries are off: there is one retry policy, that of the replay stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, Omit, OpenAIError
+
+from reviewapp.providers.errors import BadRequest, CallFailed, NotCallable, ProviderDown, TimedOut, error_of
+from reviewapp.providers.retry_after import read_retry_after
+from reviewapp.pure.exchange import Endpoint
+
+PATHS: Final[Mapping[Endpoint, str]] = {
+    "chat.completions": "/chat/completions",
+    "completions": "/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+}
+# Response headers that tell which backend answered, or help its vendor to find the call again.
+IDENTITY_HEADERS: Final = frozenset(
+    [
+        "apim-request-id",
+        "azureml-model-session",
+        "cf-ray",
+        "openai-model",
+        "openai-processing-ms",
+        "openai-version",
+        "request-id",
+        "server",
+        "via",
+        "x-groq-region",
+        "x-inference-time",
+        "x-litellm-model-id",
+        "x-model-version",
+        "x-ms-deployment-name",
+        "x-ms-region",
+        "x-request-id",
+        "x-served-by",
+        "x-together-version",
+    ]
+)
+CONNECT_SECONDS: Final = 10.0
+BODY_LIMIT: Final = 64 * 1024 * 1024
+_HEADER_KEPT: Final = 500
+# The SDK reads these from the environment of whoever starts the worker; a call carries only its own.
+_NOT_OURS: Final[Mapping[str, Omit]] = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how to call. Its text never shows the key."""
+
+    name: str
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 120.0
+    max_connections: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, as it came: the body's bytes, and the headers that are part of an identity."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    content_type: str
+    latency_ms: int
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is server-sent events."""
+        return self.content_type.partition(";")[0].strip().lower() == "text/event-stream"
+
+
+class Client:
+    """Calls to one provider over shared connections. An asynchronous context manager."""
+
+    def __init__(self, target: Target) -> None:
+        check_address(name=target.name, base_url=target.base_url)
+        self._target = target
+        # With the first header the SDK hands the response over unread, so that its size can be watched.
+        self._headers: dict[str, str | Omit] = {"X-Stainless-Raw-Response": "stream", **_NOT_OURS}
+        if not target.api_key:
+            self._headers["Authorization"] = Omit()
+        timeout = httpx2.Timeout(target.timeout_seconds, connect=CONNECT_SECONDS, pool=None)
+        try:
+            self._sdk = AsyncOpenAI(
+                # Local servers want no key, but the SDK wants one.
+                api_key=target.api_key or "none",
+                base_url=target.base_url,
+                timeout=timeout,
+                max_retries=0,
+                http_client=DefaultAioHttpClient(
+                    timeout=timeout,
+                    # A redirect means a wrong address, and may lead where no admin sent us.
+                    follow_redirects=False,
+                    limits=httpx2.Limits(
+                        max_connections=target.max_connections,
+                        max_keepalive_connections=target.max_connections,
+                        keepalive_expiry=15,
+                    ),
+                ),
+            )
+        except (OpenAIError, ValueError, TypeError) as error:
+            raise NotCallable(f"{target.name} can't be called: {error}") from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._sdk.close()
+
+    async def send(self, *, endpoint: Endpoint, request: bytes) -> Answer:
+        """Ask. The answer is returned whatever it says, as long as its status is one of success.
+
+        Raises RateLimited, ProviderDown, TimedOut, BadRequest or NotCallable.
+        """
+        return await self._call(PATHS[endpoint], request)
+
+    async def list_models(self) -> Answer:
+        """What `GET /models` answers. Raises as `send` does."""
+        return await self._call("/models", None)
+
+    async def _call(self, path: str, content: bytes | None) -> Answer:
+        name, seconds = self._target.name, self._target.timeout_seconds
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._request(path, content)
+                try:
+                    body = await self._read(response)
+                finally:
+                    await response.aclose()
+        except APIStatusError as error:
+            raise self._refusal(error) from error
+        except (TimeoutError, httpx2.TimeoutException, APIConnectionError, httpx2.HTTPError) as error:
+            raise _lost(error, name=name, seconds=seconds) from error
+        except OpenAIError as error:
+            raise NotCallable(f"{name} can't be called: {error}") from error
+        except (ValueError, TypeError, UnicodeError) as error:
+            # A key with a line break, an address with a space: refused before anything is sent.
+            raise NotCallable(
+                f"{name} can't be called: its address or key holds something that can't be sent."
+            ) from error
+        return Answer(
+            status=response.status_code,
+            body=body,
+            headers=_identity(response.headers),
+            content_type=response.headers.get("content-type", ""),
+            latency_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    async def _request(self, path: str, content: bytes | None) -> httpx2.Response:
+        if content is None:
+            return await self._sdk.get(path, cast_to=httpx2.Response, options={"headers": self._headers})
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return await self._sdk.post(
+            path, cast_to=httpx2.Response, content=content, options={"headers": headers}
+        )
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.aiter_bytes():
+            size += len(piece)
+            if size > BODY_LIMIT:
+                raise BadRequest(
+                    f"{self._target.name} answered with more than {BODY_LIMIT // 1024**2} MiB.",
+                    status=response.status_code,
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _refusal(self, error: APIStatusError) -> CallFailed:
+        response = error.response
+        return error_of(
+            status=response.status_code,
+            body=response.content,
+            provider=self._target.name,
+            retry_after=read_retry_after(response.headers),
+            location=response.headers.get("location", "")[:200],
+        )
+
+
+def check_address(*, name: str, base_url: str) -> None:
+    """Raise NotCallable, with the mend, unless the address is one that can be called."""
+    if not base_url:
+        raise NotCallable(
+            f"{name} has no address yet: it has only been recorded. An admin can give it one in Settings."
+        )
+    try:
+        parts = urlsplit(base_url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise NotCallable(
+            f"{name} has an address that can't be called: it must start with https:// or http://."
+        )
+
+
+def _lost(error: BaseException, *, name: str, seconds: float) -> CallFailed:
+    """The connection's error: too slow, or not there.
+
+    The SDK's aiohttp transport calls a broken connection a timeout too, so the first cause decides.
+    """
+    cause: BaseException | None = error
+    causes = []
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__
+    if any(isinstance(found, TimeoutError) for found in causes):
+        return TimedOut(f"{name} did not answer within {seconds:g} seconds.")
+    told = next((text for found in reversed(causes) if (text := str(found))), type(causes[-1]).__name__)
+    return ProviderDown(f"{name} can't be reached, or broke off: {told[:300]}.")
+
+
+def _identity(headers: httpx2.Headers) -> dict[str, str]:
+    return {
+        name: value[:_HEADER_KEPT]
+        for name, value in headers.items()
+        if name.lower() in IDENTITY_HEADERS and value.isprintable()
+    }
