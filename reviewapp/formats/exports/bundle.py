@@ -1,0 +1,77 @@
+"""The reproducibility bundle: what was recorded, how it was chosen, and a script that asks again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reviewapp.formats.exports.rows import ExportRow
+from reviewapp.pure.rawjson import to_bytes
+
+# Kept as text: it belongs to who unpacks the bundle, and imports what this room may not.
+_SCRIPT = (Path(__file__).parent / "rerun.py.txt").read_text(encoding="utf-8")
+_README = """\
+Reproducibility bundle
+
+interactions.jsonl   what was recorded: request, seed, response, fingerprint, log probabilities,
+                     flags, annotations and replays; one JSON object a line
+manifest.json        how it was made: filter, counts, SHA-256, versions
+rerun.py             asks everything again with the same request and seed and compares the answers
+
+To ask again:
+
+    pip install openai
+    OPENAI_API_KEY=… python rerun.py                                  # the provider's own address
+    OPENAI_API_KEY=… python rerun.py --base-url http://host/v1 --attempts 3 --model other-model
+
+rerun.py prints a line for each answer (identical, different, failed) and both fingerprints.
+A different answer with another fingerprint may come from a changed backend, one with the same
+fingerprint from ordinary nondeterminism; a single answer proves neither.
+"""
+
+
+class BundleWriter:
+    """A zip of JSON lines, manifest, script and README."""
+
+    suffix = "zip"
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
+        self._lines = self._zip.open("interactions.jsonl", "w", force_zip64=True)
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        self.skipped: Counter[str] = Counter()
+
+    def add(self, row: ExportRow) -> int:
+        line = to_bytes(row.line) + b"\n"
+        self._digest.update(line)
+        self._bytes += len(line)
+        self._lines.write(line)
+        return 1
+
+    def close(self, manifest: Mapping[str, Any]) -> None:
+        self._lines.close()
+        files = [
+            {"name": "interactions.jsonl", "bytes": self._bytes, "sha256": self._digest.hexdigest()},
+            *(
+                {
+                    "name": name,
+                    "bytes": len(text.encode()),
+                    "sha256": hashlib.sha256(text.encode()).hexdigest(),
+                }
+                for name, text in (("rerun.py", _SCRIPT), ("README.txt", _README))
+            ),
+        ]
+        self._zip.writestr("manifest.json", json.dumps({**manifest, "files": files}, indent=2))
+        self._zip.writestr("rerun.py", _SCRIPT)
+        self._zip.writestr("README.txt", _README)
+        self._zip.close()
+
+    def abandon(self) -> None:
+        self._lines.close()
+        self._zip.close()

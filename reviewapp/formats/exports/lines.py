@@ -1,0 +1,98 @@
+"""Formats of one JSON object a line."""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reviewapp.formats.batch import write_batch_request
+from reviewapp.formats.exports.rows import ExportRow
+from reviewapp.pure.rawjson import to_bytes
+
+
+class LinesWriter(abc.ABC):
+    """Writes the lines that a row becomes."""
+
+    suffix = "jsonl"
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=1 << 20)
+        self.skipped: Counter[str] = Counter()
+
+    def add(self, row: ExportRow) -> int:
+        lines = self.lines(row)
+        for line in lines:
+            self._file.write(to_bytes(line))
+            self._file.write(b"\n")
+        return len(lines)
+
+    @abc.abstractmethod
+    def lines(self, row: ExportRow) -> list[str]:
+        """The lines of this row; none where the format has no place for it."""
+
+    def close(self, manifest: Mapping[str, Any]) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+class JsonLinesWriter(LinesWriter):
+    """The interfaces' own shape, with flags, annotations and replays; the importer reads it back."""
+
+    def lines(self, row: ExportRow) -> list[str]:
+        return [row.line]
+
+
+class BatchWriter(LinesWriter):
+    """Input of the OpenAI Batch API: the requests, which run again as they are."""
+
+    def lines(self, row: ExportRow) -> list[str]:
+        return [write_batch_request(row.recorded, custom_id=str(row.recorded.id))]
+
+
+class FineTuningWriter(LinesWriter):
+    """OpenAI's chat fine-tuning format: the conversation, ended by the answer a person corrected."""
+
+    def lines(self, row: ExportRow) -> list[str]:
+        if not row.corrections:
+            self.skipped["no correction"] += 1
+            return []
+        example = _conversation(row)
+        messages = [*example.pop("messages"), {"role": "assistant", "content": row.corrections[-1]}]
+        return [json.dumps({"messages": messages, **example})]
+
+
+class PreferencesWriter(LinesWriter):
+    """OpenAI's preference pairs: the corrected answer preferred to the recorded one."""
+
+    def lines(self, row: ExportRow) -> list[str]:
+        original = row.reply.text
+        if not row.corrections or not original:
+            self.skipped["no correction" if not row.corrections else "no answer in words"] += 1
+            return []
+        return [
+            json.dumps(
+                {
+                    "input": _conversation(row),
+                    "preferred_output": [{"role": "assistant", "content": correction}],
+                    "non_preferred_output": [{"role": "assistant", "content": original}],
+                }
+            )
+            for correction in dict.fromkeys(row.corrections)
+            if correction != original
+        ]
+
+
+def _conversation(row: ExportRow) -> dict[str, Any]:
+    """Messages and tools as chat completions have them; other endpoints' turns as plain text."""
+    if row.recorded.endpoint == "chat.completions" and isinstance(row.request.get("messages"), list):
+        kept = {"messages": list(row.request["messages"])}
+        if row.request.get("tools"):
+            kept["tools"] = row.request["tools"]
+        return kept
+    return {"messages": [{"role": turn.role, "content": turn.text} for turn in row.view.messages]}

@@ -1,0 +1,267 @@
+"""Exports: a frozen selection written to a file, with a manifest that says how it was made.
+
+The selection is everything that the filter matches up to the moment the export was asked for.
+It is read oldest first by keyset, a batch at a time, so memory stays flat and a file of a
+million rows shows its progress. The worker renews a heartbeat with each batch; one that stopped
+is queued again by the sweeper and starts over, since half a file is no file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from reviewapp.formats.exports import ExportRow, ParquetMissing, open_writer
+from reviewapp.models import (
+    Actor,
+    Export,
+    ExportFormat,
+    ExportState,
+    Interaction,
+    Permission,
+    Project,
+)
+from reviewapp.models.filters import Filter, apply, read_filter
+from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.export.shape import (
+    annotation_value,
+    flag_value,
+    recorded_of,
+    rows_of,
+    with_bodies,
+)
+
+BATCH = 500
+HEARTBEAT_LOST = timedelta(seconds=60)
+SCHEMA_VERSION = 1
+
+
+class Cancelled(Exception):
+    """Somebody cancelled the export while it was being written."""
+
+
+def folder_of(export: Export) -> Path:
+    """Where the export's file stands."""
+    return Path(settings.DATA_DIR) / "exports" / str(export.project_id) / str(export.pk)
+
+
+def file_of(export: Export) -> Path:
+    """The finished file."""
+    return folder_of(export) / export.file_name
+
+
+@transaction.atomic
+def start_export(*, actor: Actor, format: str, wanted: Filter, now: datetime) -> Export:  # noqa: A002
+    """Ask for an export; the caller enqueues `export_make` on commit. Raises Refused."""
+    actor.check(Permission.EXPORT)
+    if format not in ExportFormat.values:
+        raise Refused(
+            f"“{format}” is no export format; choose from {', '.join(ExportFormat.values)}.", field="format"
+        )
+    made: Export = Export.objects.create(
+        project=actor.project,
+        format=format,
+        filter=wanted.values(),
+        expected=expected_rows(project=actor.project, wanted=wanted),
+        created_by=actor.person,
+        created_by_key=actor.key,
+        created_at=now,
+    )
+    write_audit(
+        actor=actor, action="export.create", target=made, now=now, format=format, filter=wanted.values()
+    )
+    return made
+
+
+def expected_rows(*, project: Project, wanted: Filter) -> int:
+    """About how many rows will match: counted up to ten thousand, the planner's estimate beyond."""
+    rows = _selection(project=project, wanted=wanted)
+    counted = len(rows.values_list("pk")[:10_001])
+    if counted <= 10_000:
+        return counted
+    sql, params = rows.values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        (plan,) = cursor.fetchone()
+    return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+
+
+def cancel_export(*, actor: Actor, export: Export, now: datetime) -> bool:
+    """Stop it. False when it had ended already, which is no error."""
+    actor.check(Permission.EXPORT)
+    with transaction.atomic():
+        moved = Export.objects.filter(
+            pk=export.pk, state__in=[ExportState.QUEUED, ExportState.RUNNING]
+        ).update(state=ExportState.CANCELLED, finished_at=now)
+        if moved:
+            write_audit(actor=actor, action="export.cancel", target=export, now=now)
+    return bool(moved)
+
+
+def audit_download(*, actor: Actor, export: Export, now: datetime) -> None:
+    """Leave the trace that somebody took the file."""
+    with transaction.atomic():
+        write_audit(actor=actor, action="export.download", target=export, now=now, sha256=export.sha256)
+
+
+def make_export(*, export_id: UUID) -> None:
+    """Write the file of a queued export. Nothing happens when another worker has it, or nobody wants it."""
+    now = timezone.now()
+    taken = Export.objects.filter(pk=export_id, state=ExportState.QUEUED).update(
+        state=ExportState.RUNNING, heartbeat_at=now, rows=0
+    )
+    if not taken:
+        return
+    export = Export.objects.select_related("project", "created_by", "created_by_key").get(pk=export_id)
+    shutil.rmtree(folder_of(export), ignore_errors=True)
+    try:
+        _write(export)
+    except Cancelled:
+        shutil.rmtree(folder_of(export), ignore_errors=True)
+    except (ParquetMissing, OSError) as error:
+        shutil.rmtree(folder_of(export), ignore_errors=True)
+        reason = f"The file can't be written: {error.strerror}." if isinstance(error, OSError) else str(error)
+        Export.objects.filter(pk=export_id, state=ExportState.RUNNING).update(
+            state=ExportState.FAILED, error=reason, finished_at=timezone.now()
+        )
+
+
+def sweep_exports(*, now: datetime) -> list[UUID]:
+    """Queue again what a dead worker left; gives the ids of all that wait, for the caller to enqueue."""
+    Export.objects.filter(state=ExportState.RUNNING, heartbeat_at__lt=now - HEARTBEAT_LOST).update(
+        state=ExportState.QUEUED, rows=None
+    )
+    return list(Export.objects.filter(state=ExportState.QUEUED).values_list("pk", flat=True))
+
+
+def preview(*, actor: Actor, wanted: Filter, limit: int = 5) -> list[ExportRow]:
+    """The first rows that an export would hold."""
+    actor.check(Permission.EXPORT)
+    rows = with_bodies(_selection(project=actor.project, wanted=wanted)).order_by("started_at", "id")
+    return rows_of(list(rows[:limit]))
+
+
+def _selection(*, project: Project, wanted: Filter) -> Any:
+    return apply(Interaction.objects.filter(project=project), wanted)
+
+
+def _batches(export: Export) -> Iterator[list[Interaction]]:
+    wanted = read_filter(export.filter)
+    rows = with_bodies(_selection(project=export.project, wanted=wanted)).filter(
+        created_at__lte=export.created_at
+    )
+    after: Interaction | None = None
+    while True:
+        batch = rows
+        if after is not None:
+            batch = batch.filter(
+                Q(started_at__gte=after.started_at) & ~Q(started_at=after.started_at, id__lte=after.pk)
+            )
+        found = list(batch.order_by("started_at", "id")[:BATCH])
+        if not found:
+            return
+        yield found
+        after = found[-1]
+
+
+def _write(export: Export) -> None:
+    folder = folder_of(export)
+    folder.mkdir(parents=True, mode=0o700)
+    part = folder / "part"
+    writer = open_writer(format=export.format, path=part)
+    rows = 0
+    try:
+        for batch in _batches(export):
+            for row in rows_of(batch):
+                rows += writer.add(row)
+            _beat(export, rows)
+        manifest = _manifest(export, rows, dict(writer.skipped))
+        writer.close(manifest)
+    except BaseException:
+        writer.abandon()
+        raise
+    size, digest = _seal(part)
+    name = (
+        f"reviewapp-{export.project.slug}-{export.created_at:%Y%m%d-%H%M%S}-{export.format}.{writer.suffix}"
+    )
+    part.rename(folder / name)
+    Export.objects.filter(pk=export.pk, state=ExportState.RUNNING).update(
+        state=ExportState.DONE,
+        rows=rows,
+        bytes=size,
+        sha256=digest,
+        file_name=name,
+        manifest={**manifest, "bytes": size, "sha256": digest},
+        finished_at=timezone.now(),
+    )
+
+
+def _beat(export: Export, rows: int) -> None:
+    alive = Export.objects.filter(pk=export.pk, state=ExportState.RUNNING).update(
+        heartbeat_at=timezone.now(), rows=rows
+    )
+    if not alive:
+        raise Cancelled
+
+
+def _seal(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of the file, once it is safely on the disk."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+        os.fsync(file.fileno())
+        return file.tell(), digest.hexdigest()
+
+
+def _manifest(export: Export, rows: int, skipped: dict[str, int]) -> dict[str, Any]:
+    by = export.created_by.email if export.created_by else None
+    return {
+        "made_by": "reviewapp",
+        "version": _version(),
+        "schema": SCHEMA_VERSION,
+        "export": str(export.pk),
+        "project": export.project.slug,
+        "format": export.format,
+        "filter": export.filter,
+        "asked_for_at": export.created_at.isoformat(),
+        "asked_for_by": by or (f"key {export.created_by_key.name}" if export.created_by_key else None),
+        "rows": rows,
+        "skipped": skipped,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("reviewapp")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+__all__ = [
+    "annotation_value",
+    "audit_download",
+    "cancel_export",
+    "expected_rows",
+    "file_of",
+    "flag_value",
+    "make_export",
+    "preview",
+    "recorded_of",
+    "rows_of",
+    "start_export",
+    "sweep_exports",
+    "with_bodies",
+]
