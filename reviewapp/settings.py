@@ -216,6 +216,10 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
+# Written into the database's schedule at the start, where a person may change them.
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
+}
 if urlsplit(BROKER_URL).scheme.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # Above the longest batch: a message is given to another worker only when its worker is surely gone.
