@@ -9,6 +9,7 @@ from django.db import models
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, Project
+from reviewapp.models.provider import Provider
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
@@ -59,6 +60,8 @@ class ReplayRun(Scoped):
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # When a worker was last sent for it: the sweeper sends again only after a while.
+    nudged_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -108,6 +111,8 @@ class Attempt(Scoped):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="attempt_set", db_index=False)
     original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="attempts")
+    # Who is asked: the original's provider, or the run's other one.
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
     number = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=AttemptState.choices, default=AttemptState.QUEUED)
     lease_until = models.DateTimeField(null=True)
@@ -115,9 +120,13 @@ class Attempt(Scoped):
     tries = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
     answer = models.OneToOneField(Interaction, on_delete=models.PROTECT, null=True, related_name="attempt")
+    # The sentence for people, and what came with it: {"kind", "status", "body"}.
     error = models.TextField(null=True)
+    failure = models.JSONField(null=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    # When the compare stage had it; until then it is that stage's work.
+    compared_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -134,10 +143,64 @@ class Attempt(Scoped):
             # A run's progress, and its attempts by state.
             models.Index(fields=["run", "state"], name="attempt_run_state"),
             # What can be leased next, oldest first; small, since most attempts are finished.
-            models.Index(fields=["run", "id"], name="attempt_waiting", condition=models.Q(state="queued")),
+            models.Index(
+                fields=["run", "provider", "id"], name="attempt_waiting", condition=models.Q(state="queued")
+            ),
+            # What the compare stage pulls; empty when it has caught up.
+            models.Index(
+                fields=["run", "id"],
+                name="attempt_uncompared",
+                condition=models.Q(state="done", compared_at__isnull=True),
+            ),
             # Leases that ran out.
             models.Index(fields=["lease_until"], name="attempt_leased", condition=models.Q(state="leased")),
         ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.original_id}"
+
+
+class ProviderPace(models.Model):
+    """When a provider may be asked next, for all workers together; see providers/limits.py.
+
+    Its row is also the lock under which shares of the provider's concurrency are dealt out.
+    """
+
+    provider = models.OneToOneField(Provider, on_delete=models.CASCADE, primary_key=True, related_name="pace")
+    next_request_at = models.FloatField(default=0)
+    next_tokens_at = models.FloatField(default=0)
+    largest = models.PositiveIntegerField(default=0)
+    largest_at = models.FloatField(default=0)
+    # The provider asked to wait until then (`Retry-After`).
+    paused_until = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"pace of {self.provider_id}"
+
+
+class CallShare(models.Model):
+    """How many calls to a provider one worker may have open for one run, until its heartbeat runs out.
+
+    The shares of a provider never add up to more than its limit, so a worker starts the next call
+    the moment one ends, without asking.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="+", db_index=False)
+    run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="shares", db_index=False)
+    worker = models.TextField()
+    slots = models.PositiveIntegerField()
+    wants = models.PositiveIntegerField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Also the index for the shares of one provider.
+            models.UniqueConstraint(fields=["provider", "run", "worker"], name="call_share_once"),
+        ]
+        indexes = [
+            # Whether anybody works on a run.
+            models.Index(fields=["run", "until"], name="call_share_of_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slots} of {self.provider_id} for {self.worker}"
