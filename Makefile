@@ -18,6 +18,8 @@ export UV_PYTHON = $(PYTHON)
 export UV_PYTHON_DOWNLOADS = never
 export UV_PROJECT_ENVIRONMENT = .venv
 unexport VIRTUAL_ENV
+# Without compiled files each of the processes would compile two thousand modules at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Settings for the checks alone: nothing here is secret, and nothing is served with it.
 CHECK_DATA := .cache/check

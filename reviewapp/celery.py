@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +39,25 @@ def leave_ready_file(**_: Any) -> None:
     file = os.environ.get("REVIEWAPP_READY_FILE", "")
     if file:
         Path(file).touch()
+
+
+@worker_ready.connect
+def end_with_the_scheduler(sender: Any, **_: Any) -> None:
+    """With `--beat` the scheduler is a child that Celery does not start again when it dies.
+
+    Then the worker ends too, and whoever supervises it starts both.
+    """
+    scheduler = sender.controller.beat
+    if scheduler is not None:
+        threading.Thread(target=_outlive, args=[scheduler], name="scheduler-watch", daemon=True).start()
+
+
+def _outlive(scheduler: Any) -> None:
+    # Only a worker needs it, and the web process imports this module too.
+    from celery.worker import state
+
+    scheduler.join()
+    asked_to_stop: list[Any] = [state.should_stop, state.should_terminate]
+    if asked_to_stop == [None, None]:
+        logging.getLogger(__name__).error("the scheduler died; this worker ends, to be started again with it")
+        os.kill(os.getpid(), signal.SIGTERM)

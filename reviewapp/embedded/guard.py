@@ -11,39 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from pathlib import Path
 
-GRACE_SECONDS = 5
-
-SCRIPT = f"""
-trap '' INT TERM HUP
-leaders=' '
-while read -r word leader; do
-    case $word in
-        watch) leaders="$leaders$leader " ;;
-        forget) leaders="${{leaders%% $leader *}} ${{leaders#* $leader }}" ;;
-    esac
-done
-left() {{
-    for leader in $leaders; do
-        kill -s "$1" -- "-$leader" 2>/dev/null && found=yes
-    done
-}}
-left TERM
-for tenth in $(seq {GRACE_SECONDS * 10}); do
-    found=
-    left 0
-    [ -n "$found" ] || exit 0
-    sleep 0.1
-done
-left KILL
-"""
+SCRIPT = Path(__file__).with_name("guard.sh")
 
 
 class Guard:
     def __init__(self) -> None:
         # No signal at our death for this one: it is there to outlive us for a moment.
         self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", SCRIPT, "reviewapp-guard"],
+            ["/bin/sh", str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

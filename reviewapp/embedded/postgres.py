@@ -283,6 +283,8 @@ def settings(places: paths.Layout, *, durable: bool) -> dict[str, str]:
         "max_wal_size": "2GB",
         # Disks of this kind of machine read anywhere equally fast.
         "random_page_cost": "1.1",
+        # Nothing replicates from here: one idle process less.
+        "max_logical_replication_workers": "0",
         # Compiling a query costs more than the short ones of a web page take.
         "jit": "off",
         "timezone": "UTC",

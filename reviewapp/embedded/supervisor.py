@@ -60,8 +60,8 @@ class Service:
     start_seconds: float = 60.0
     repair: Callable[[], str | None] | None = None
     """Tried once when the start fails; says what it mended, or None."""
-    says_goodbye: bool = True
-    """Whether what it prints while it stops is worth showing."""
+    quiet: bool = False
+    """What it prints in its first second and while it stops is not worth showing."""
     once: bool = False
     """Ends by itself when its work is done; it is not started again."""
 
@@ -272,9 +272,10 @@ class Supervisor:
 
     def _show(self, child: _Child, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip("\r")
+        settling = child.service.quiet and (self._stopping or time.monotonic() - child.since < 1.0)
         if not child.ready:
             child.early.append(text)
-        elif text and (child.service.says_goodbye or not self._stopping):
+        elif text and not settling:
             self.console.child(child.name, text)
 
     def _reap(self) -> None:
@@ -341,23 +342,25 @@ class Supervisor:
         if child.process is None:
             return
         process = child.process
-        for number, seconds in (
-            (child.service.stop_signal, child.service.stop_seconds),
-            (child.service.hurry_signal, 3.0),
-            (signal.SIGKILL, 5.0),
-        ):
-            in_a_hurry = self.stop_requests > max(already, 1)
-            if in_a_hurry and number == child.service.stop_signal != child.service.hurry_signal:
-                continue
+        politely = (child.service.stop_signal, child.service.stop_seconds)
+        at_once = (child.service.hurry_signal, 3.0)
+        # What is not ready yet has nothing to finish.
+        steps = [politely] if child.ready and not self._in_a_hurry(already) else []
+        for number, seconds in (*steps, at_once, (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
             end_of_wait = time.monotonic() + seconds
+            patient = not self._in_a_hurry(already)
             while child.alive and time.monotonic() < end_of_wait:
                 self._turn(seconds=0.1)
-                if not in_a_hurry and self.stop_requests > max(already, 1):
+                if patient and self._in_a_hurry(already):
                     break
             if not child.alive:
                 return
+
+    def _in_a_hurry(self, already: int) -> bool:
+        """Whether somebody asked a second time, after the request that `stop` began with."""
+        return self.stop_requests > max(already, 1)
 
     def _end_orphans(self) -> None:
         """What left its session (a daemon, a browser) is ours since its parent ended."""

@@ -184,7 +184,7 @@ def database_service(plan: Plan, console: Console) -> Service:
         stop_seconds=30,
         # Recovery after a crash replays at most max_wal_size; slow disks need their time.
         start_seconds=300,
-        says_goodbye=False,
+        quiet=True,
     )
 
 
@@ -200,7 +200,7 @@ def broker_service(plan: Plan) -> Service:
         stop_signal=broker.STOP_SIGNAL,
         start_seconds=120,
         repair=lambda: broker.repair(plan.data),
-        says_goodbye=False,
+        quiet=True,
     )
 
 
