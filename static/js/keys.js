@@ -69,7 +69,8 @@ const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 const SIGNS = { mod: mac ? "⌘" : "Ctrl", shift: "⇧", Enter: "↵", Escape: "Esc", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" };
 
 function caps(spelling) {
-  return spelling.split(/[ ]|\+(?=.)/).map((part) => {
+  const parts = spelling.split(/[ ]|\+(?=.)/).flatMap((part) => (/^\p{Lu}$/u.test(part) ? ["shift", part.toLowerCase()] : [part]));
+  return parts.map((part) => {
     const cap = document.createElement("kbd");
     cap.textContent = SIGNS[part] ?? part;
     return cap;
