@@ -94,9 +94,7 @@ def _followed_gaps(record: Token, replay: Token) -> tuple[float | None, float | 
     return gap_at(record), first - second
 
 
-def first_divergence(
-    *, record: Sequence[Token], replay: Sequence[Token], spread: float | None
-) -> Divergence:
+def first_divergence(*, record: Sequence[Token], replay: Sequence[Token], spread: float | None) -> Divergence:
     """Where the replay leaves the record, and how many spreads wide the record's gap was there."""
     position = first_difference(record, replay)
     if position is None:

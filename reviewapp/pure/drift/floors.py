@@ -43,16 +43,12 @@ class Ordinary:
         return max(self.values, default=0.0)
 
 
-def leave_one_session_out(
-    strata: Sequence[Stratum], statistic: Statistic, *, rows: int
-) -> Ordinary:
+def leave_one_session_out(strata: Sequence[Stratum], statistic: Statistic, *, rows: int) -> Ordinary:
     """The statistic of each baseline session against the others, with `rows` rows of each question.
 
     A session with more rows than that gives several values, from rows that do not overlap.
     """
-    values = [
-        float(statistic(split, observed(split))[0]) for split in left_out_sessions(strata, rows=rows)
-    ]
+    values = [float(statistic(split, observed(split))[0]) for split in left_out_sessions(strata, rows=rows)]
     names = {name for stratum in strata for name in stratum.sessions[: stratum.baseline]}
     return Ordinary(values=tuple(values), sessions=len(names))
 

@@ -12,6 +12,7 @@ that the vendor reports are set against the clusters in a table. From that follo
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -80,9 +81,7 @@ def describe_pool(
     value, p, _ = permutation.permutation_test(
         permutation.total_variation, marked, rng=rng, permutations=permutations
     )
-    distances = [
-        stratum.distances[stratum.baseline :, : stratum.baseline].min(axis=1) for stratum in strata
-    ]
+    distances = [stratum.distances[stratum.baseline :, : stratum.baseline].min(axis=1) for stratum in strata]
     nearest = np.concatenate(distances)
     return Pool(
         members=round(float(np.median([count for _, count in described]))),
@@ -133,7 +132,7 @@ def is_alternating(states: Sequence[str]) -> bool:
     """Whether a series of daily states has come back to one it had left, for the second time."""
     returns = 0
     left: set[str] = set()
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         if after != before:
             left.add(before)
             returns += after in left

@@ -52,13 +52,14 @@ PLAIN_PROMPTS = (
 )
 # Where border inputs are looked for: one-token questions, in the order of how common they are.
 BORDER_CANDIDATES = (
-    "self", "con", "add", "ice", "action", "per", "ill", "code", "time", "end", "set", "get", "list", "name",
-    "type", "out", "run", "read", "open", "file", "line", "text", "word", "data", "test", "main", "path", "key",
-    "map", "sum", "max", "min", "str", "int", "dict", "none", "true", "case", "form", "call", "next", "last",
-    "left", "up", "down", "day", "year", "old", "new", "big", "low", "air", "sea", "sun", "one", "two", "ten",
-    "who", "why", "how", "yes", "no", "if", "or", "and", "but", "not", "is", "was", "be", "do", "go", "we",
-    "he", "it", "my", "our", "all", "any", "few", "so", "to", "in", "at", "by", "for", "from", "with", "as",
-    "ER", "tps", "ode", "ient", "ison", "tive", "ired", "ocket", "alloc", "config", "ystem", "ntax", "urrent",
+    "self", "con", "add", "ice", "action", "per", "ill", "code", "time", "end", "set", "get", "list",
+    "name", "type", "out", "run", "read", "open", "file", "line", "text", "word", "data", "test", "main",
+    "path", "key", "map", "sum", "max", "min", "str", "int", "dict", "none", "true", "case", "form", "call",
+    "next", "last", "left", "up", "down", "day", "year", "old", "new", "big", "low", "air", "sea", "sun",
+    "one", "two", "ten", "who", "why", "how", "yes", "no", "if", "or", "and", "but", "not", "is", "was",
+    "be", "do", "go", "we", "he", "it", "my", "our", "all", "any", "few", "so", "to", "in", "at", "by",
+    "for", "from", "with", "as", "ER", "tps", "ode", "ient", "ison", "tive", "ired", "ocket", "alloc",
+    "config", "ystem", "ntax", "urrent",
 )  # fmt: skip
 TOKEN_ALTERNATIVES = (20, 8, 5)
 TEXT_TOKENS = 50
@@ -70,6 +71,8 @@ SESSIONS = 3
 BASELINE_ROWS = 5
 CONFIRMING_ROWS = 5
 LARGEST_ROWS = 40
+# So many baseline rows for each endpoint of a pool leave one question in twenty without a given member.
+ROWS_PER_MEMBER = 3
 DEFAULT_BUDGET = 1_000
 # Above this share of texts that the baseline itself had never given before, one reply says too little.
 OWN_UNSEEN_LIMIT = 0.5
@@ -133,8 +136,11 @@ class BudgetTooSmall(Exception):
 _WIDTHS = ((20, 10, 5), (20, 8, 4), (12, 6, 4), (8, 5, 3), (6, 4, 2), (5, 3, 0))
 _TEXT_WIDTHS = ((0, 10, 5), (0, 8, 4), (0, 6, 3), (0, 5, 0))
 _BARE_WIDTHS = ((20, 0, 0), (12, 0, 0), (8, 0, 0), (5, 0, 0))
-# From the deepest to the shallowest: rows per session, rows of the confirmation.
-_DEPTHS = ((5, 5), (5, 3), (4, 3), (3, 3), (2, 2), (1, 2), (1, 1))
+# From the deepest to the shallowest: rows per session, of the first look, of the confirmation.
+_DEPTHS = (
+    (5, 5, 5), (5, 3, 5), (5, 2, 3), (4, 2, 3), (4, 1, 3), (3, 2, 3), (3, 1, 2), (2, 1, 2), (1, 1, 2),
+    (1, 1, 1),
+)  # fmt: skip
 
 
 def design(
@@ -146,17 +152,18 @@ def design(
     question before its members are known.
     """
     with_logprobs = abilities.alternatives > 0 and not text_only
-    depths: Sequence[tuple[int, int]] = _DEPTHS
+    depths: Sequence[tuple[int, int, int]] = _DEPTHS
     if pool > BASELINE_ROWS:
-        depths = ((min(LARGEST_ROWS // sessions, -(-3 * pool // sessions)), CONFIRMING_ROWS), *_DEPTHS)
+        rows = min(LARGEST_ROWS, -(-ROWS_PER_MEMBER * pool // sessions))
+        depths = ((rows, CONFIRMING_ROWS, CONFIRMING_ROWS), *_DEPTHS)
     widths = _WIDTHS if with_logprobs else _TEXT_WIDTHS
     for width in widths:
-        for rows, confirming in depths:
+        for rows, first, confirming in depths:
             plan = Plan(
                 questions=questions(*width, abilities=abilities),
                 sessions=sessions,
                 baseline_rows=rows,
-                first_rows=1,
+                first_rows=first,
                 confirming_rows=confirming,
             )
             # A shallow wide panel is worse than a deep narrow one: two rows a session, or go narrower.

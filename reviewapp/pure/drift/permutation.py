@@ -45,9 +45,7 @@ def observed(strata: Sequence[Stratum]) -> list[Masks]:
     return masks
 
 
-def deal_rows(
-    strata: Sequence[Stratum], *, permutations: int, rng: np.random.Generator
-) -> list[Masks]:
+def deal_rows(strata: Sequence[Stratum], *, permutations: int, rng: np.random.Generator) -> list[Masks]:
     """Random labels within each question; each keeps its number of rows under test."""
     masks = []
     for stratum in strata:
@@ -57,9 +55,7 @@ def deal_rows(
     return masks
 
 
-def deal_sessions(
-    strata: Sequence[Stratum], *, permutations: int, rng: np.random.Generator
-) -> list[Masks]:
+def deal_sessions(strata: Sequence[Stratum], *, permutations: int, rng: np.random.Generator) -> list[Masks]:
     """Random labels for whole sessions, the same deal in every question."""
     tested = sorted({name for stratum in strata for name in stratum.sessions[stratum.baseline :]})
     known = sorted({name for stratum in strata for name in stratum.sessions[: stratum.baseline]})
@@ -68,8 +64,7 @@ def deal_sessions(
     chosen = ranks < len(tested)
     places = {name: place for place, name in enumerate(names)}
     return [
-        np.ascontiguousarray(chosen[:, [places[name] for name in stratum.sessions]])
-        for stratum in strata
+        np.ascontiguousarray(chosen[:, [places[name] for name in stratum.sessions]]) for stratum in strata
     ]
 
 

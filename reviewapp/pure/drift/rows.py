@@ -109,9 +109,7 @@ def _key(alternative: Alternative | Token) -> Key:
     return alternative.token if isinstance(alternative, Alternative) else alternative.text
 
 
-def clean_alternatives(
-    *, token: Token, requested: int | None = None
-) -> tuple[tuple[Key, float], ...] | None:
+def clean_alternatives(*, token: Token, requested: int | None = None) -> tuple[tuple[Key, float], ...] | None:
     """Steps 1 to 3: one token's alternatives, largest first; None when nothing usable is left."""
     listed: dict[Key, float] = {}
     for alternative in token.alternatives:
@@ -320,9 +318,7 @@ def text_strata(*, baseline: Sequence[Row], tested: Sequence[Row]) -> list[Strat
     return strata
 
 
-def _by_prompt(
-    baseline: Sequence[Row], tested: Sequence[Row]
-) -> Iterable[tuple[str, list[Row], list[Row]]]:
+def _by_prompt(baseline: Sequence[Row], tested: Sequence[Row]) -> Iterable[tuple[str, list[Row], list[Row]]]:
     groups: dict[str, tuple[list[Row], list[Row]]] = {}
     for row in baseline:
         groups.setdefault(row.prompt, ([], []))[0].append(row)

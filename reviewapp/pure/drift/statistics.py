@@ -105,9 +105,7 @@ def total_agreement(
     return agreeing / len(texts_by_prompt)
 
 
-def outliers(
-    strata: Sequence[Stratum], *, cut: float, ordinary: int, ordinary_total: int
-) -> Outliers:
+def outliers(strata: Sequence[Stratum], *, cut: float, ordinary: int, ordinary_total: int) -> Outliers:
     """Test rows beyond `cut`, against the share the baseline's own sessions show when left out.
 
     `ordinary` of `ordinary_total` left-out rows were beyond the cut. One is added to both sides of that
