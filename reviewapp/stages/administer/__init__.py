@@ -1,0 +1,65 @@
+"""Projects, people, keys, providers, sources: what an admin sets up, and the audit trail.
+
+Every deed writes its audit entry in the same transaction, so neither exists without the other.
+"""
+
+from reviewapp.stages.administer.audit import Refused, write_audit
+from reviewapp.stages.administer.keys import (
+    KEY_PREFIX,
+    create_api_key,
+    digest_of,
+    find_key,
+    revoke_key,
+)
+from reviewapp.stages.administer.people import (
+    change_role,
+    create_sign_in_link,
+    invite,
+    remove_member,
+    sign_in_link_is_good,
+    sign_out_everywhere,
+    use_sign_in_link,
+)
+from reviewapp.stages.administer.projects import (
+    DEFAULT_FLAG_REASONS,
+    DEFAULT_LABELS,
+    DEFAULT_QUESTIONS,
+    create_project,
+)
+from reviewapp.stages.administer.providers import (
+    ProviderValues,
+    SourceValues,
+    ensure_provider,
+    ensure_source,
+    make_default_provider,
+    save_provider,
+    save_source,
+)
+
+__all__ = [
+    "DEFAULT_FLAG_REASONS",
+    "DEFAULT_LABELS",
+    "DEFAULT_QUESTIONS",
+    "KEY_PREFIX",
+    "ProviderValues",
+    "Refused",
+    "SourceValues",
+    "change_role",
+    "create_api_key",
+    "create_project",
+    "create_sign_in_link",
+    "digest_of",
+    "ensure_provider",
+    "ensure_source",
+    "find_key",
+    "invite",
+    "make_default_provider",
+    "remove_member",
+    "revoke_key",
+    "save_provider",
+    "save_source",
+    "sign_in_link_is_good",
+    "sign_out_everywhere",
+    "use_sign_in_link",
+    "write_audit",
+]

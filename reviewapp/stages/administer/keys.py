@@ -1,0 +1,86 @@
+"""API keys: made, found, revoked. The secret is shown once; its digest is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from reviewapp.models import Actor, ApiKey, Permission, Project, Scope, Source
+from reviewapp.stages.administer.audit import Refused, write_audit
+
+KEY_PREFIX = "ra_"
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a key or link."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+@transaction.atomic
+def create_api_key(
+    *,
+    project: Project,
+    name: str,
+    scopes: Sequence[str],
+    now: datetime,
+    actor: Actor | None = None,
+    source: Source | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is shown this once. Raises Refused for unknown scopes."""
+    wanted = list(dict.fromkeys(scopes))
+    unknown = [scope for scope in wanted if scope not in Scope.values]
+    if unknown or not wanted:
+        raise Refused(
+            f"Unknown scope {', '.join(unknown) or '(none given)'}: choose from {', '.join(Scope.values)}.",
+            field="scopes",
+        )
+    if not name.strip():
+        raise Refused("Give the key a name, so that people know what uses it.", field="name")
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey.objects.create(
+        project=project,
+        name=name.strip(),
+        hint=secret[:9],
+        digest=digest_of(secret),
+        scopes=wanted,
+        source=source,
+        created_by=actor.person if actor else None,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    write_audit(
+        actor=actor, action="api_key.create", target=key, now=now, project=project, name=name, scopes=wanted
+    )
+    return key, secret
+
+
+def find_key(*, secret: str, now: datetime) -> ApiKey | None:
+    """The usable key that this secret opens."""
+    if not secret.startswith(KEY_PREFIX):
+        return None
+    key = (
+        ApiKey.objects.filter(digest=digest_of(secret), revoked_at__isnull=True)
+        .select_related("project", "source")
+        .first()
+    )
+    if key is None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    return key
+
+
+@transaction.atomic
+def revoke_key(*, actor: Actor, key_id: UUID, now: datetime) -> bool:
+    """Make the key useless. False when it was revoked already or is not this project's."""
+    actor.check(Permission.ADMIN)
+    moved = ApiKey.objects.filter(pk=key_id, project=actor.project, revoked_at__isnull=True).update(
+        revoked_at=now
+    )
+    if moved:
+        write_audit(actor=actor, action="api_key.revoke", target=ApiKey.objects.get(pk=key_id), now=now)
+    return bool(moved)

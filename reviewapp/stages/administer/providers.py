@@ -1,0 +1,147 @@
+"""Providers and sources: what an admin connects, and what recording makes by itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+
+from reviewapp.models import Actor, Permission, Project, Provider, Source
+from reviewapp.stages.administer.audit import Refused, write_audit
+
+
+@transaction.atomic
+def ensure_provider(*, project: Project, name: str, now: datetime) -> Provider:
+    """The provider of that name; made (without an address) when there is none."""
+    provider, _ = Provider.objects.get_or_create(project=project, name=name, defaults={"created_at": now})
+    return provider
+
+
+@transaction.atomic
+def ensure_source(*, project: Project, name: str, now: datetime) -> Source:
+    """The source of that name; made when there is none."""
+    source, _ = Source.objects.get_or_create(project=project, name=name, defaults={"created_at": now})
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderValues:
+    """What an admin says of a provider. `api_key` None keeps the stored one, "" removes it."""
+
+    name: str
+    base_url: str = ""
+    api_key: str | None = None
+    max_concurrency: int = 20
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout_seconds: int = 120
+    is_simulated: bool = False
+
+
+def _check_values(values: ProviderValues) -> None:
+    if not values.name.strip() or len(values.name) > 100:
+        raise Refused("Give the provider a name of at most 100 characters.", field="name")
+    if values.base_url:
+        parts = urlsplit(values.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise Refused(
+                "Write the base URL with http:// or https://, such as https://api.openai.com/v1.",
+                field="base_url",
+            )
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise Refused(
+                "The base URL holds an address only; the key has a field of its own.", field="base_url"
+            )
+    if not 1 <= values.max_concurrency <= 1000:
+        raise Refused("Choose from 1 to 1,000 calls at once.", field="max_concurrency")
+    if not 1 <= values.timeout_seconds <= 3600:
+        raise Refused("Choose a time-out from 1 to 3,600 seconds.", field="timeout_seconds")
+
+
+@transaction.atomic
+def save_provider(
+    *, actor: Actor, values: ProviderValues, now: datetime, provider: Provider | None = None
+) -> Provider:
+    """Connect a provider, or change one. Raises Refused."""
+    actor.check(Permission.ADMIN)
+    _check_values(values)
+    fields = asdict(values)
+    key = fields.pop("api_key")
+    fields["name"] = values.name.strip()
+    fields["base_url"] = values.base_url.rstrip("/")
+    if key is not None:
+        fields["api_key"] = key or None
+    first = not Provider.objects.filter(project=actor.project, is_default=True).exists()
+    try:
+        with transaction.atomic():
+            if provider is None:
+                provider = Provider.objects.create(
+                    project=actor.project,
+                    created_at=now,
+                    is_default=first and bool(values.base_url),
+                    **fields,
+                )
+                action = "provider.create"
+            else:
+                for name, value in fields.items():
+                    setattr(provider, name, value)
+                provider.save(update_fields=list(fields))
+                action = "provider.change"
+    except IntegrityError:
+        raise Refused(f"There is a provider called {values.name} already.", field="name") from None
+    write_audit(
+        actor=actor,
+        action=action,
+        target=provider,
+        now=now,
+        name=provider.name,
+        base_url=provider.base_url,
+        key_changed=key is not None,
+    )
+    return provider
+
+
+@transaction.atomic
+def make_default_provider(*, actor: Actor, provider: Provider, now: datetime) -> None:
+    """The provider that calls go to when neither the request nor its source names one."""
+    actor.check(Permission.ADMIN)
+    if not provider.can_be_called:
+        raise Refused(f"{provider.name} has no base URL yet, so nothing can be sent to it.")
+    Provider.objects.filter(project=actor.project, is_default=True).update(is_default=False)
+    Provider.objects.filter(pk=provider.pk, project=actor.project).update(is_default=True)
+    write_audit(actor=actor, action="provider.default", target=provider, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceValues:
+    """What an admin says of a source."""
+
+    name: str
+    provider: Provider | None = None
+    add_seed: bool = False
+    add_logprobs: bool = False
+
+
+@transaction.atomic
+def save_source(*, actor: Actor, values: SourceValues, now: datetime, source: Source | None = None) -> Source:
+    """Add a source, or change one. Raises Refused."""
+    actor.check(Permission.ADMIN)
+    if not values.name.strip() or len(values.name) > 100:
+        raise Refused("Give the source a name of at most 100 characters.", field="name")
+    if values.provider is not None and values.provider.project_id != actor.project.pk:
+        raise Refused("That provider belongs to another project.", field="provider")
+    try:
+        with transaction.atomic():
+            if source is None:
+                source = Source(project=actor.project, created_at=now)
+            source.name = values.name.strip()
+            source.provider = values.provider
+            source.add_seed = values.add_seed
+            source.add_logprobs = values.add_logprobs
+            source.save()
+    except IntegrityError:
+        raise Refused(f"There is a source called {values.name} already.", field="name") from None
+    write_audit(actor=actor, action="source.save", target=source, now=now, name=source.name)
+    return source
