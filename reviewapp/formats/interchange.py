@@ -360,7 +360,8 @@ def _metadata(found: Members) -> str | None:
         if name not in SENT and name not in DERIVED
     }
     if unknown:
-        text = rawjson.splice(text or "{}", set=unknown)
+        more = ", ".join(f"{json.dumps(name)}: {raw}" for name, raw in unknown.items())
+        text = rawjson.splice(text, set=unknown) if text else f"{{{more}}}"
     if text is not None and len(text) > METADATA_LIMIT:
         raise InvalidInteraction(
             "metadata",

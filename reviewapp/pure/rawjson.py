@@ -33,6 +33,8 @@ _BOM = "\ufeff"
 # The value that starts at a position, read in C, and where it ends.
 _scan = json.JSONDecoder().raw_decode
 _blank = re.compile(r"[ \t\n\r]*").match
+# A member's name without escapes, as nearly all are, up to where its value starts.
+_plain_name = re.compile(r'[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
 _BLANKS = frozenset(" \t\n\r")
 
 
@@ -193,15 +195,19 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     except ValueError:
         # The only other one: Python refuses to convert so many digits, for the time it would take.
         raise InvalidJson("An integer has more than 4,300 digits") from None
-    # A value with few brackets can't be deep: counting them is far cheaper than walking.
-    if text.count("[", position, end) + text.count("{", position, end) > MAX_DEPTH and _too_deep(value):
+    # A short value, or one with few brackets, can't be deep: counting them is far cheaper than walking.
+    if (
+        end - position > 2 * MAX_DEPTH
+        and text.count("[", position, end) + text.count("{", position, end) > MAX_DEPTH
+        and _too_deep(value)
+    ):
         raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels")
     return value, end
 
 
 def _too_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for node in level
@@ -222,15 +228,8 @@ def _spans(text: str, position: int) -> tuple[list[_Span], int]:
     if text.startswith("}", position):
         return spans, position + 1
     while True:
-        if not text.startswith('"', position):
-            raise InvalidJson(
-                "The name of a member in double quotes is expected", position=position, text=text
-            )
-        key, position = _value(text, position)
-        position = _skip(text, position)
-        if not text.startswith(":", position):
-            raise InvalidJson("A colon is expected", position=position, text=text)
-        start = _skip(text, position + 1)
+        plain = _plain_name(text, position)
+        key, start = (plain[1], plain.end()) if plain else _name(text, position)
         value, end = _value(text, start)
         spans.append(_Span(key, value, start, end))
         position = _skip(text, end)
@@ -238,12 +237,24 @@ def _spans(text: str, position: int) -> tuple[list[_Span], int]:
             return spans, position + 1
         if not text.startswith(",", position):
             raise InvalidJson("A comma or the end of the object is expected", position=position, text=text)
-        position = _skip(text, position + 1)
+        position += 1
+
+
+def _name(text: str, position: int) -> tuple[str, int]:
+    """The name of a member that has escapes in it, or is wrong, and where the value starts."""
+    position = _skip(text, position)
+    if not text.startswith('"', position):
+        raise InvalidJson("The name of a member in double quotes is expected", position=position, text=text)
+    key, position = _value(text, position)
+    position = _skip(text, position)
+    if not text.startswith(":", position):
+        raise InvalidJson("A colon is expected", position=position, text=text)
+    return key, _skip(text, position + 1)
 
 
 def _members(text: str, position: int) -> tuple[Members, int]:
     spans, end = _spans(text, position)
-    return {span.key: RawMember(span.value, text[span.start : span.end]) for span in spans}, end
+    return {key: RawMember(value, text[start:stop]) for key, value, start, stop in spans}, end
 
 
 def _raw_value(text: str, position: int) -> tuple[RawMember, int]:
@@ -282,6 +293,11 @@ def _rebuild(
     text: str, start: int, end: int, spans: list[_Span], kept: list[_Span], new: Mapping[str, str]
 ) -> str:
     """The object written from its members' texts: where a member goes, so does the space around it."""
-    parts = {span.key: text[span.start : span.end] for span in kept} | dict(new)
-    body = ",".join(f"{json.dumps(key)}:{raw}" for key, raw in parts.items())
+    written = set()
+    parts = []
+    for span in kept:
+        written.add(span.key)
+        parts.append((span.key, new.get(span.key, text[span.start : span.end])))
+    parts += [(key, raw) for key, raw in new.items() if key not in written]
+    body = ",".join(f"{json.dumps(key)}:{raw}" for key, raw in parts)
     return f"{text[:start]}{{{body}}}{text[end:]}"
