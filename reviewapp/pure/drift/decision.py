@@ -11,6 +11,10 @@ three floors. Where a first look is unclear (p at or below 0.05, or an effect ab
 rows decide; what did not repeat is no difference. Everything else is inconclusive, and says what would
 settle it.
 
+Where log probabilities vouch for the backend, a few new texts do not raise a doubt: a server that
+batches differently rounds differently, and that changes two texts in five while the numbers stay. But
+requests that went astray do, and they show by spreading over all questions.
+
 Log probabilities and texts may disagree in one instructive way: the text changed and the log
 probabilities did not. Then what lies between them changed (how tokens are drawn, where the answer stops,
 what the seed does), and the sentence says so. "Changed" always means *differs from what was recorded*,
@@ -38,6 +42,7 @@ LEAST_REPLIES = 5
 MOST_FAILURES = 0.2
 BIT_IDENTICAL_SHARE = 0.9
 OUTLIERS_BELOW = 0.5
+MOSTLY_WHOLE = 0.75
 DETECTABLE_FLOORS = 3.0
 WIDE_SHARE = 0.2
 LEAST_WIDE = 2
@@ -247,8 +252,10 @@ def _unchanged(
         return weighed.decision(
             Verdict.INCONCLUSIVE, wording.partly_changed(most, more=more), most, more_requests=more
         )
-    if unclear:
-        worst = min(unclear, key=lambda one: one.p)
+    numbers = next((one for one in telling if _vouches(one, unclear)), None)
+    open_questions = [one for one in unclear if numbers is None or not one.below_floor]
+    if open_questions:
+        worst = min(open_questions, key=lambda one: one.p)
         more = _more(worst)
         return weighed.decision(
             Verdict.INCONCLUSIVE, wording.unclear(worst, more=more), worst, more_requests=more
@@ -267,6 +274,7 @@ def _unchanged(
     agreement = weighed.agreement
     sentence = wording.nondeterministic(
         sharp[0],
+        new_texts=max(unclear, key=lambda one: one.effect, default=None),
         exact=agreement.exact,
         total_agreement=agreement.total_agreement,
         replays=agreement.replays,
@@ -305,7 +313,21 @@ def _is_unclear(last: Measure, *, confirmed: bool) -> bool:
 def _is_partly_changed(last: Measure) -> bool:
     """Whether some rows, less than half, lie off everything the baseline has shown."""
     strayed = last.outliers
-    return strayed.count > 0 and strayed.p <= CHANGE_P and strayed.share < OUTLIERS_BELOW
+    return (
+        strayed.count > 0
+        and strayed.p <= CHANGE_P
+        and strayed.share < OUTLIERS_BELOW
+        and last.whole_questions < MOSTLY_WHOLE
+    )
+
+
+def _vouches(one: Measure, unclear: Sequence[Measure]) -> bool:
+    """Whether log probabilities say "same" sharply enough to stand up for the backend."""
+    return (
+        one.statistic == "lp_nearest"
+        and one not in unclear
+        and one.detectable <= DETECTABLE_FLOORS * one.floor
+    )
 
 
 def _changed(weighed: _Weighed, changed: Sequence[Measure]) -> Decision:

@@ -26,7 +26,11 @@ TEXT_CUT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A statistic of one look. `ordinary` is the largest value a left-out baseline session gave."""
+    """A statistic of one look. `ordinary` is the largest value a left-out baseline session gave.
+
+    `whole_questions` is the share of the rows beyond the cut that belong to questions all of whose rows
+    are: requests that went astray spread over all questions, rounding always takes the same ones.
+    """
 
     statistic: StatisticName
     kind: str
@@ -44,6 +48,7 @@ class Measure:
     differing_share: float
     largest_distance: float
     outliers: statistics.Outliers
+    whole_questions: float
     shift: float | None = None
     jaccard: float | None = None
     rank_biased_overlap: float | None = None
@@ -193,7 +198,18 @@ def _weigh(
         differing_share=float(np.mean(distances > least_cut)),
         largest_distance=float(distances.max()),
         outliers=strayed,
+        whole_questions=_whole_questions(strata, cut=cut),
         shift=statistics.lp_shift(strata) if name == "lp_nearest" else None,
         jaccard=float(np.mean([one.jaccard for one in overlaps])) if overlaps else None,
         rank_biased_overlap=float(np.mean([one.rank_biased for one in overlaps])) if overlaps else None,
     )
+
+
+def _whole_questions(strata: Sequence[Stratum], *, cut: float) -> float:
+    """The share of strayed rows in questions of several rows that strayed in all of them."""
+    whole, total = 0, 0
+    for stratum in strata:
+        strayed = int(np.count_nonzero(statistics.nearest_of_each(stratum) > cut))
+        total += strayed
+        whole += strayed if strayed == stratum.tested > 1 else 0
+    return whole / total if total else 0.0

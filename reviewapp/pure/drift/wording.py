@@ -183,13 +183,23 @@ def _would_settle(measure: Measure, more: int) -> str:
 
 
 def nondeterministic(
-    measure: Measure, *, exact: float | None, total_agreement: float | None, replays: int
+    measure: Measure,
+    *,
+    new_texts: Measure | None,
+    exact: float | None,
+    total_agreement: float | None,
+    replays: int,
 ) -> str:
     """The same backend, whose answers vary as they always did."""
     sentence = (
         "Same backend, as far as the check can see: "
         f"{_finding(measure)} ({_p(measure.p)}); a change of {_effect(measure)} would have been found."
     )
+    if new_texts is not None:
+        sentence += (
+            f" {share(new_texts.effect)} of the {_kind(new_texts)} are new all the same: rounding does that "
+            "where log probabilities stay, as under another load."
+        )
     if exact is not None and total_agreement is not None:
         sentence += (
             f" {share(exact)} of the texts equal the record; {share(total_agreement)} of the questions got "
