@@ -1,11 +1,12 @@
 """What things look like: icons, verdict chips, and the face of a fingerprint.
 
-A fingerprint is a string nobody can remember. Drawn as a symmetric 5×5 glyph in a hue, both taken from the value's
-digest, the same value looks the same on every screen and eyes find a difference before reading does. The digest decides
-everything: no table of faces is kept, so a face never changes and two installations draw the same one.
+A fingerprint is a string nobody can remember. Drawn as a symmetric 5×5 glyph in a hue, both taken from the
+value's digest, the same value looks the same on every screen and eyes find a difference before reading does.
+The digest decides everything: no table of faces is kept, so a face never changes and two installations draw
+the same one.
 
-Strict CSP forbids style attributes, so colour goes through classes: `hue-0` … `hue-23` (24 steps of 15°), to which the
-stylesheet gives a lightness that is readable in both themes.
+Strict CSP forbids style attributes, so colour goes through classes: `hue-0` … `hue-23` (24 steps of 15°), to
+which the stylesheet gives a lightness that is readable in both themes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Face:
 
 
 def face_of(value: str) -> Face:
-    """Draw the face of `value`. Faces that are nearly empty or nearly full are skipped: they all look alike."""
+    """Draw the face of `value`. Nearly empty and nearly full faces are skipped: they all look alike."""
     seed = value.encode("utf-8", "surrogatepass")
     digest = hashlib.sha256(seed).digest()
     hue = digest[0] % HUES
@@ -60,8 +61,8 @@ def fingerprint_glyph(value: str | None, size: int = 15) -> SafeString:
     """The glyph alone; `size` in pixels is best a multiple of five. None draws the hollow dashed square."""
     if not value:
         return format_html(
-            '<svg class="glyph is-hollow" width="{}" height="{}" viewBox="0 0 15 15" aria-hidden="true" focusable="false">'
-            '<rect x="1" y="1" width="13" height="13" rx="2.5" fill="none" stroke="currentColor" '
+            '<svg class="glyph is-hollow" width="{}" height="{}" viewBox="0 0 15 15" aria-hidden="true" '
+            'focusable="false"><rect x="1" y="1" width="13" height="13" rx="2.5" fill="none" stroke="currentColor" '
             'stroke-dasharray="2.6 2.2"/></svg>',
             size,
             size,
@@ -96,7 +97,7 @@ FINGERPRINT_STATES: dict[str, tuple[str | Promise, str | Promise]] = {
 
 @register.simple_tag
 def fingerprint(value: str | None, state: str | None = "", show_state: bool = True) -> SafeString:
-    """The chip: glyph, value, state word. In lists the state `accepted` says nothing, being the ordinary case."""
+    """The chip: glyph, value, state word. The state `accepted` says nothing, being the ordinary case."""
     if not value:
         return format_html(
             '<span class="fingerprint is-none" title="{}">{}<span class="fingerprint-value">{}</span></span>',
@@ -179,7 +180,7 @@ SEVERITIES: dict[str, str | Promise] = {
 
 @register.simple_tag
 def flag_chip(reason: str, severity: str = "") -> SafeString:
-    """A flag: reason, and severity as a word beside the colour (low says nothing, being the ordinary case)."""
+    """A flag: reason, and severity as a word beside the colour (low says nothing: the ordinary case)."""
     word = SEVERITIES.get(severity, severity)
     return format_html(
         '<span class="flag" data-severity="{}">{}<span class="flag-reason">{}</span>{}</span>',
@@ -201,14 +202,15 @@ def icon(name: str, label: str = "") -> SafeString:
             reference,
         )
     return format_html(
-        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false"><use href="{}"/></svg>',
+        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false">'
+        '<use href="{}"/></svg>',
         reference,
     )
 
 
 @register.simple_tag(takes_context=True)
 def when(context: template.Context, moment: dt.datetime | None, form: str = "short") -> SafeString:
-    """A moment as people say it, with the exact time on hover. Forms: `short` (5 min), `long` (5 minutes ago).
+    """A moment as people say it, the exact time on hover. Forms: `short` (5 min), `long` (5 minutes ago).
 
     A page that passes `now` in its context decides what *now* is; else the clock is read here, at the edge.
     """

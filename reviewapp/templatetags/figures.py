@@ -1,7 +1,7 @@
 """Numbers as people read them, and the small drawings made of them.
 
-Drawings are server-made SVG: widths are SVG attributes, so nothing needs a style attribute, and they print, scale and
-work without JavaScript. Each carries its figures as text for those who do not see it.
+Drawings are server-made SVG: widths are SVG attributes, so nothing needs a style attribute, and they print,
+scale and work without JavaScript. Each carries its figures as text for those who do not see it.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def verdict_bar(counts: Mapping[str, int] | None, pending: int = 0, legend: bool
         pieces.append((key, f"{at:.3f}%", f"{share:.3f}%"))
         at += share
     bar = format_html(
-        '<svg class="verdict-bar" width="100%" height="8" role="img" aria-label="{}"><title>{}</title>{}</svg>',
+        '<svg class="verdict-bar" width="100%" height="8" role="img" aria-label="{}"><title>{}</title>'
+        "{}</svg>",
         words,
         words,
         format_html_join("", '<rect data-verdict="{}" x="{}" y="0" width="{}" height="100%"/>', pieces),
@@ -165,8 +166,8 @@ def meter(share: float | None, label: str = "") -> SafeString:
         return mark_safe('<span class="muted">–</span>')
     text = percent(share)
     return format_html(
-        '<span class="meter"><svg class="meter-bar" width="48" height="4" aria-hidden="true" focusable="false">'
-        '<rect class="meter-track" width="100%" height="100%" rx="2"/>'
+        '<span class="meter"><svg class="meter-bar" width="48" height="4" aria-hidden="true" '
+        'focusable="false"><rect class="meter-track" width="100%" height="100%" rx="2"/>'
         '<rect class="meter-done" width="{}%" height="100%" rx="2"/></svg>'
         '<span class="meter-figure">{}</span>{}</span>',
         f"{100 * min(1.0, max(0.0, share)):.1f}",
@@ -212,7 +213,7 @@ def sparkline(
 
 @register.simple_tag
 def number_line(ranges: Iterable[Mapping[str, Any]], low: int, high: int, label: str = "") -> SafeString:
-    """Seed ranges on one line: `ranges` of {name, low, high, used}; `used` (0 to 1) fills the range from its start."""
+    """Seed ranges on one line: `ranges` of {name, low, high, used}; `used` is 0 to 1."""
     span = max(1, high - low)
     pieces, names = [], []
     for index, item in enumerate(ranges):

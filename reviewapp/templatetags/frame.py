@@ -1,6 +1,7 @@
 """The frame around every page: where one can go, and where one is.
 
-Addresses are looked up by name and fall back to the fixed path, so that the frame stands before, and without, a page.
+Addresses are looked up by name and fall back to the fixed path, so that the frame stands before, and without,
+a page.
 """
 
 from __future__ import annotations
@@ -106,9 +107,15 @@ def is_checkbox(field: BoundField) -> bool:
 
 
 @register.filter
-def with_error_state(field: BoundField) -> SafeString:
-    """The control, tied to its error (Django ties it to its help text) so that a screen reader says both."""
-    if not field.errors:
-        return field.as_widget()
-    ids = [f"{field.auto_id}_helptext"] if field.help_text else []
-    return field.as_widget(attrs={"aria-describedby": " ".join([*ids, f"{field.auto_id}_error"])})
+def control(field: BoundField) -> SafeString:
+    """The control, tied to its error (Django ties it to its help text) so that a screen reader says both.
+
+    A placeholder that only repeats the label is dropped: two equal words make a form noisy.
+    """
+    attributes: dict[str, str] = {}
+    if field.field.widget.attrs.get("placeholder") == field.label:
+        attributes["placeholder"] = ""
+    if field.errors:
+        ids = [f"{field.auto_id}_helptext"] if field.help_text else []
+        attributes["aria-describedby"] = " ".join([*ids, f"{field.auto_id}_error"])
+    return field.as_widget(attrs=attributes)

@@ -1,7 +1,7 @@
-"""Any JSON value as a folding tree of native <details>, which works by mouse, keys and search without a script.
+"""Any JSON value as a folding tree of native <details>, which works by mouse and keys without a script.
 
-Values come from requests and model output: everything is escaped. Big trees are cut with a note rather than sent whole,
-so that a page stays light whatever a provider answered; the raw JSON is always one click away.
+Values come from requests and model output: everything is escaped. Big trees are cut with a note rather than
+sent whole, so that a page stays light whatever a provider answered.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _node(name: str | None, value: Any, open_levels: int, depth: int) -> SafeStr
             key,
             brackets,
             size,
-            format_html_join("", "{}", ((_node(member, inner, open_levels, depth + 1),) for member, inner in items)),
+            format_html_join(
+                "", "{}", ((_node(member, inner, open_levels, depth + 1),) for member, inner in items)
+            ),
             format_html('<p class="json-note">{}</p>', _("and %(n)d more") % {"n": rest}) if rest > 0 else "",
         )
     return format_html('<div class="json-leaf">{}{}</div>', key, _leaf(value))

@@ -4,7 +4,8 @@
 const show = (dialog) => {
   if (!dialog || dialog.open) return;
   dialog.showModal();
-  dialog.querySelector("[autofocus]")?.focus();
+  // The field to fill in, rather than the cross that comes first.
+  (dialog.querySelector("[autofocus]") ?? dialog.querySelector(".dialog-body :is(input, select, textarea)"))?.focus();
 };
 
 document.addEventListener("click", (event) => {

@@ -1,4 +1,4 @@
-"""The style guide: every component in every state, with sample data. Admins see it; it is how the design is tested."""
+"""The style guide: every component in every state. Admins see it; it is how the design is tested."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Sample data of the style guide: enough of everything to see each component in each state."""
 
+# ruff: noqa: E501  # rows of sample data read best as rows
 from __future__ import annotations
 
 import datetime as dt
@@ -59,13 +60,16 @@ class SampleForm(forms.Form):
     )
     note = forms.CharField(label=_("Note"), widget=forms.Textarea(attrs={"rows": 3}), required=False)
     logprobs = forms.BooleanField(
-        label=_("Ask for log probabilities"), help_text=_("Costs nothing and lets a replay tell chance from change.")
+        label=_("Ask for log probabilities"),
+        help_text=_("Costs nothing and lets a replay tell chance from change."),
     )
 
 
 def sample(*, now: dt.datetime) -> dict[str, Any]:
     """The context of the style guide."""
-    form = SampleForm({"name": "OpenAI, EU", "base_url": "not an address", "policy": "random", "logprobs": "on"})
+    form = SampleForm(
+        {"name": "OpenAI, EU", "base_url": "not an address", "policy": "random", "logprobs": "on"}
+    )
     form.is_valid()
     rows = [
         {
