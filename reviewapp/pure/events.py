@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from reviewapp.pure.exchange import JsonObject
 
-# What each delta event adds to: the list in its item, which of the event's fields says where in it,
-# the type of part it adds to, and the part's field. No list: the field is the item's own.
-_DELTAS: Final[dict[str, tuple[str | None, str, str, str]]] = {
-    "response.output_text": ("content", "content_index", "output_text", "text"),
-    "response.refusal": ("content", "content_index", "refusal", "refusal"),
-    "response.reasoning_text": ("content", "content_index", "reasoning_text", "text"),
-    "response.reasoning_summary_text": ("summary", "summary_index", "summary_text", "text"),
-    "response.function_call_arguments": (None, "", "function_call", "arguments"),
-    "response.mcp_call_arguments": (None, "", "mcp_call", "arguments"),
-    "response.custom_tool_call_input": (None, "", "custom_tool_call", "input"),
-    "response.code_interpreter_call_code": (None, "", "code_interpreter_call", "code"),
+# What each delta event adds to: the kind of item; the list in it, which of the event's fields says
+# where in that list, and the kind of part; and the field. Without a list the field is the item's own.
+_DELTAS: Final = {
+    "response.output_text": ("message", "content", "content_index", "output_text", "text"),
+    "response.refusal": ("message", "content", "content_index", "refusal", "refusal"),
+    "response.reasoning_text": ("reasoning", "content", "content_index", "reasoning_text", "text"),
+    "response.reasoning_summary_text": ("reasoning", "summary", "summary_index", "summary_text", "text"),
+    "response.function_call_arguments": ("function_call", "", "", "", "arguments"),
+    "response.mcp_call_arguments": ("mcp_call", "", "", "", "arguments"),
+    "response.custom_tool_call_input": ("custom_tool_call", "", "", "", "input"),
+    "response.code_interpreter_call_code": ("code_interpreter_call", "", "", "", "code"),
 }
 _PARTS: Final = {
     "response.content_part": ("content", "content_index"),
@@ -70,9 +70,9 @@ def _add_event(items: dict[int, JsonObject], event: JsonObject, kind: str) -> No
         return
     stem, _, stage = kind.rpartition(".")
     if stem in _DELTAS:
-        where, at, part_type, field = _DELTAS[stem]
-        item = items.setdefault(index, {"type": "message" if where == "content" else part_type})
-        target = item if where is None else _part(item, where, event.get(at), part_type)
+        item_type, where, at, part_type, field = _DELTAS[stem]
+        item = items.setdefault(index, {"type": item_type})
+        target = _part(item, where, event.get(at), part_type) if where else item
         _add_text(target, field, event, stage)
     elif stem in _PARTS and isinstance(event.get("part"), dict):
         where, at = _PARTS[stem]
