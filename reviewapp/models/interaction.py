@@ -11,6 +11,7 @@ columns hold is derived from it, once, by the record stage.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -169,6 +170,11 @@ class Interaction(Scoped):
     def request_digest(self) -> str:
         """The request hash as interfaces and screens show it."""
         return "sha256:" + bytes(self.request_hash).hex()
+
+    @property
+    def certainty(self) -> float | None:
+        """How probable its tokens were on the average: the geometric mean of their probabilities."""
+        return None if self.mean_logprob is None else math.exp(min(self.mean_logprob, 0.0))
 
     @property
     def is_error(self) -> bool:

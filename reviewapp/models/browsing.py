@@ -1,0 +1,95 @@
+"""What lists show beside an interaction, and the values a person can filter by.
+
+A page of rows costs the same handful of queries however many rows it has and however many
+interactions the project holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import connection
+
+from reviewapp.models.comparison import Comparison
+from reviewapp.models.interaction import Interaction
+from reviewapp.models.project import Project
+from reviewapp.models.provider import Provider
+from reviewapp.models.review import Flag, FlagState
+from reviewapp.models.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """One line of the interactions list."""
+
+    interaction: Interaction
+    flags: list[Flag] = field(default_factory=list)
+    verdict: str | None = None
+    comparison_of: UUID | None = None
+
+    @property
+    def worst_flag(self) -> Flag | None:
+        order = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+        return min(self.flags, key=lambda flag: order[flag.severity], default=None)
+
+
+def list_rows(interactions: Sequence[Interaction]) -> list[ListRow]:
+    """The interactions with their open flags and the verdict of their last replay, in order."""
+    ids = [interaction.pk for interaction in interactions]
+    flags: dict[UUID, list[Flag]] = {}
+    for flag in Flag.objects.filter(interaction__in=ids, state=FlagState.OPEN).order_by("created_at"):
+        flags.setdefault(flag.interaction_id, []).append(flag)
+    verdicts: dict[UUID, tuple[str, UUID]] = {
+        original: (verdict, attempt)
+        for original, verdict, attempt in Comparison.objects.filter(original__in=ids)
+        .order_by("original", "-created_at")
+        .distinct("original")
+        .values_list("original", "verdict", "attempt")
+    }
+    return [
+        ListRow(
+            interaction=interaction,
+            flags=flags.get(interaction.pk, []),
+            verdict=verdicts[interaction.pk][0] if interaction.pk in verdicts else None,
+            comparison_of=verdicts[interaction.pk][1] if interaction.pk in verdicts else None,
+        )
+        for interaction in interactions
+    ]
+
+
+# A walk over the index from value to value (PostgreSQL has no skip scan for DISTINCT): as many steps
+# as there are values, not as many as there are rows.
+_DISTINCT = """
+WITH RECURSIVE steps AS (
+    (SELECT {column} AS value FROM reviewapp_interaction
+     WHERE project_id = %(project)s AND replay_of_id IS NULL AND {column} IS NOT NULL
+     ORDER BY {column} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM reviewapp_interaction
+            WHERE project_id = %(project)s AND replay_of_id IS NULL AND {column} > steps.value
+            ORDER BY {column} LIMIT 1)
+    FROM steps WHERE steps.value IS NOT NULL
+)
+SELECT value FROM steps WHERE value IS NOT NULL LIMIT %(limit)s
+"""
+_WALKED = {"model": "model", "fingerprint": "fingerprint"}
+
+
+def known_values(*, project: Project, name: str, limit: int = 200) -> list[str]:
+    """Values that interactions of the project have in a filter's field; none for free fields."""
+    if name == "source":
+        return list(
+            Source.objects.filter(project=project).order_by("name").values_list("name", flat=True)[:limit]
+        )
+    if name == "provider":
+        return list(
+            Provider.objects.filter(project=project).order_by("name").values_list("name", flat=True)[:limit]
+        )
+    column = _WALKED.get(name)
+    if column is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_DISTINCT.format(column=column), {"project": project.pk, "limit": limit})
+        return [value for (value,) in cursor.fetchall()]

@@ -1,0 +1,285 @@
+"""The interactions list: filter chips, search, keyboard, preview."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from reviewapp.models import Endpoint, FlagReason, Interaction, Permission, Severity, VerdictName
+from reviewapp.models.browsing import known_values, list_rows
+from reviewapp.models.filters import FILTER_NAMES, Filter, InvalidFilter, apply, read_filter
+from reviewapp.models.pages import InvalidCursor, page_of
+from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.stages import review
+from reviewapp.web.frame import AppRequest, fragment_or_page, needs, vary_on_htmx
+
+PAGE_SIZES = (50, 100, 200)
+
+# What lists can show beside time and text, in this order; the first ones are shown unless one chooses.
+COLUMNS: dict[str, Any] = {
+    "source": gettext_lazy("Source"),
+    "model": gettext_lazy("Model"),
+    "seed": gettext_lazy("Seed"),
+    "fingerprint": gettext_lazy("Fingerprint"),
+    "flags": gettext_lazy("Flags"),
+    "verdict": gettext_lazy("Last replay"),
+    "latency": gettext_lazy("Latency"),
+    "tokens": gettext_lazy("Tokens"),
+    "provider": gettext_lazy("Provider"),
+    "status": gettext_lazy("Status"),
+    "certainty": gettext_lazy("Certainty"),
+    "tags": gettext_lazy("Tags"),
+}
+SHOWN = ("source", "model", "seed", "fingerprint", "flags", "verdict", "latency", "tokens")
+
+LABELS: dict[str, Any] = {
+    "q": gettext_lazy("words"),
+    "source": gettext_lazy("source"),
+    "provider": gettext_lazy("provider"),
+    "model": gettext_lazy("model"),
+    "fingerprint": gettext_lazy("fingerprint"),
+    "seed": gettext_lazy("seed"),
+    "status": gettext_lazy("status"),
+    "flagged": gettext_lazy("flagged"),
+    "tag": gettext_lazy("tag"),
+    "trace": gettext_lazy("trace"),
+    "session": gettext_lazy("session"),
+    "user": gettext_lazy("end user"),
+    "endpoint": gettext_lazy("endpoint"),
+    "finish_reason": gettext_lazy("finish reason"),
+    "verdict": gettext_lazy("last replay"),
+    "since": gettext_lazy("since"),
+    "until": gettext_lazy("until"),
+    "request_hash": gettext_lazy("request hash"),
+    "replays": gettext_lazy("replays"),
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "flagged": ("yes", "no"),
+    "endpoint": tuple(Endpoint.values),
+    "verdict": tuple(VerdictName.values),
+    "replays": ("no", "yes", "all"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in force, and the address without it."""
+
+    name: str
+    label: str
+    value: str
+    remove_url: str
+
+
+@needs(Permission.READ)
+@require_safe
+def interactions(request: AppRequest) -> HttpResponse:
+    """The list; htmx gets the rows alone."""
+    actor = request.actor
+    values = filter_values(request.GET)
+    try:
+        wanted = read_filter(values, strict=False)
+        rows = apply(Interaction.objects.visible_to(actor), wanted).select_related("source", "provider")
+        page = page_of(rows, limit=_page_size(request), cursor=request.GET.get("cursor", ""))
+    except InvalidFilter as error:
+        return _list(request, Filter(), problem=error, status=422)
+    except InvalidCursor:
+        return redirect(f"{reverse('interactions')}?{urlencode(values)}")
+    return _list(
+        request,
+        wanted,
+        rows=list_rows(page.items),
+        older=_address(wanted, request, cursor=page.older) if page.older else None,
+        newer=_address(wanted, request, cursor=page.newer) if page.newer else None,
+    )
+
+
+def _list(request: AppRequest, wanted: Filter, *, status: int = 200, **context: Any) -> HttpResponse:
+    shown = [name for name in request.GET.getlist("column") if name in COLUMNS] or list(SHOWN)
+    response = render(
+        request,
+        fragment_or_page(request, "pages/interactions.html", "rows"),
+        {
+            "chips": chips(wanted, request),
+            "wanted": wanted,
+            "search": wanted.search_text or request.GET.get("q", ""),
+            "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
+            "shown": shown,
+            "fields": _fields(request, wanted),
+            "filter_query": urlencode(wanted.values()),
+            "flag_reasons": FlagReason.objects.filter(project=request.actor.project, is_active=True).order_by(
+                "position"
+            ),
+            "severities": Severity.choices,
+            "send_command": _send_command(request),
+            "keys_url": reverse("settings-keys") if request.actor.may(Permission.ADMIN) else "",
+            **context,
+        },
+        status=status,
+    )
+    return vary_on_htmx(response)
+
+
+HELP = {
+    "seed": "100..199",
+    "since": "7d",
+    "until": "2026-11-22",
+    "status": "200, 5xx, error",
+    "fingerprint": "fp_…",
+    "request_hash": "sha256:…",
+}
+
+
+def _fields(request: AppRequest, wanted: Filter) -> list[tuple[str, str, str, list[str], str]]:
+    """Name, label, value, choices and example of each filter, for the dialog."""
+    project = request.actor.project
+    return [
+        (
+            name,
+            str(LABELS[name]),
+            getattr(wanted, name),
+            list(CHOICES.get(name, ())) or known_values(project=project, name=name, limit=60),
+            HELP.get(name, ""),
+        )
+        for name in FILTER_NAMES
+        if name != "q"
+    ]
+
+
+def _send_command(request: HttpRequest) -> str:
+    """What a developer runs to see a first interaction arrive."""
+    base = request.build_absolute_uri("/v1")
+    return f'OpenAI(base_url="{base}", api_key="ra_…")'
+
+
+@needs(Permission.REVIEW)
+@require_POST
+def flag_many(request: AppRequest) -> HttpResponse:
+    """Flag the selected interactions; undo takes all of these flags back."""
+    chosen = _ids(request.POST.getlist("ids"))
+    rows = list(Interaction.objects.visible_to(request.actor).filter(pk__in=chosen))
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            for row in rows:
+                review.flag(
+                    actor=request.actor,
+                    interaction=row,
+                    reason=request.POST.get("reason", ""),
+                    severity=request.POST.get("severity", Severity.MEDIUM),
+                    note=request.POST.get("note", ""),
+                    now=now,
+                )
+    except InvalidAnswer as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request,
+            ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows))
+            % {"n": len(rows)},
+        )
+    return redirect(_back(request))
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    """The ids among what a form sent; at most a page of them."""
+    found = []
+    for text in texts[: PAGE_SIZES[-1]]:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(text))
+    return found
+
+
+def _back(request: HttpRequest) -> str:
+    """The list as it was, when the form came from it."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    if came_from.path == reverse("interactions"):
+        return f"{came_from.path}?{came_from.query}"
+    return reverse("interactions")
+
+
+def filter_values(data: QueryDict) -> dict[str, str]:
+    """The filter's fields of an address."""
+    return {name: data[name] for name in FILTER_NAMES if data.get(name)}
+
+
+def chips(wanted: Filter, request: HttpRequest) -> list[Chip]:
+    """The filters in force."""
+    values = wanted.values()
+    return [
+        Chip(
+            name=name,
+            label=str(LABELS[name]),
+            value=value,
+            remove_url=_address_of({k: v for k, v in values.items() if k != name}, request),
+        )
+        for name, value in values.items()
+    ]
+
+
+def _address(wanted: Filter, request: HttpRequest, *, cursor: str | None = None) -> str:
+    values = wanted.values()
+    return _address_of({**values, "cursor": cursor} if cursor else values, request)
+
+
+def _address_of(values: Mapping[str, str], request: HttpRequest) -> str:
+    """The list's address with these values; what is no filter (columns, page size) stays."""
+    kept = [("column", name) for name in request.GET.getlist("column") if name in COLUMNS]
+    if request.GET.get("limit"):
+        kept.append(("limit", request.GET["limit"]))
+    query = urlencode([*values.items(), *kept])
+    return reverse("interactions") + (f"?{query}" if query else "")
+
+
+def _page_size(request: HttpRequest) -> int:
+    asked = request.GET.get("limit", "")
+    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0]
+
+
+@needs(Permission.READ)
+@require_safe
+def suggest(request: AppRequest) -> HttpResponse:
+    """Fields and values for what is being typed into the search box, as options of its list."""
+    typed = request.GET.get("q", "")[-200:]
+    head, _space, last = typed.rpartition(" ")
+    name, colon, start = last.partition(":")
+    options: list[dict[str, str]] = []
+    if colon and name in LABELS and name != "q":
+        values = list(CHOICES.get(name, ())) or known_values(project=request.actor.project, name=name)
+        if name == "fingerprint":
+            values = ["none", *values]
+        options = [
+            {"text": f"{name}:{_quoted(value)}", "note": value}
+            for value in values
+            if start.strip('"').lower() in value.lower()
+        ][:12]
+    elif last:
+        options = [
+            {"text": f"{field}:", "note": _("filter by %(field)s") % {"field": LABELS[field]}}
+            for field in LABELS
+            if field != "q" and field.startswith(last.lower())
+        ]
+    response = render(
+        request,
+        "pages/interactions.html#suggestions",
+        {"options": [{**option, "full": f"{head} {option['text']}".strip()} for option in options]},
+    )
+    return vary_on_htmx(response)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if " " in value else value
