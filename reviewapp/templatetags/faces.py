@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from dataclasses import dataclass
 
 from django import template
@@ -28,6 +29,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 register = template.Library()
 
 HUES = 24
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _ROWS, _HALF = 5, 3
 
 
@@ -56,13 +58,20 @@ def face_of(value: str) -> Face:
     return Face(cells=tuple(rows), hue=hue)
 
 
+@register.filter
+def readable(text: str | None) -> str:
+    """Recorded text as a page can hold it: half characters, which no encoding can write, show as `�`."""
+    return _LONE_SURROGATES.sub("�", text or "")
+
+
 @register.simple_tag
 def fingerprint_glyph(value: str | None, size: int = 15) -> SafeString:
     """The glyph alone; `size` in pixels is best a multiple of five. None draws the hollow dashed square."""
     if not value:
         return format_html(
             '<svg class="glyph is-hollow" width="{}" height="{}" viewBox="0 0 15 15" aria-hidden="true" '
-            'focusable="false"><rect x="1" y="1" width="13" height="13" rx="2.5" fill="none" stroke="currentColor" '
+            'focusable="false"><rect x="1" y="1" width="13" height="13" rx="2.5" fill="none" '
+            'stroke="currentColor" '
             'stroke-dasharray="2.6 2.2"/></svg>',
             size,
             size,
@@ -105,6 +114,7 @@ def fingerprint(value: str | None, state: str | None = "", show_state: bool = Tr
             fingerprint_glyph(None),
             _("no fingerprint reported"),
         )
+    shown = readable(value)
     word, explanation = FINGERPRINT_STATES.get(state or "", ("", ""))
     badge = (
         format_html('<span class="fingerprint-state">{}</span>', word)
@@ -116,9 +126,9 @@ def fingerprint(value: str | None, state: str | None = "", show_state: bool = Tr
         '<bdi class="fingerprint-value">{}</bdi>{}</span>',
         face_of(value).hue,
         state or "",
-        f"{value} · {explanation}" if explanation else value,
+        f"{shown} · {explanation}" if explanation else shown,
         fingerprint_glyph(value),
-        value,
+        shown,
         badge,
     )
 

@@ -112,7 +112,7 @@ def control(field: BoundField) -> SafeString:
 
     A placeholder that only repeats the label is dropped: two equal words make a form noisy.
     """
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str | bool] = {}
     if field.field.widget.attrs.get("placeholder") == field.label:
         attributes["placeholder"] = ""
     if field.errors:

@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from reviewapp.templatetags.faces import readable
+
 register = template.Library()
 
 MOST_ITEMS = 200
@@ -30,7 +32,11 @@ def json_tree(value: Any, open_levels: int = 2) -> SafeString:
 
 
 def _node(name: str | None, value: Any, open_levels: int, depth: int) -> SafeString:
-    key = format_html('<span class="syntax-key">{}</span>: ', name) if name is not None else mark_safe("")
+    key = (
+        format_html('<span class="syntax-key">{}</span>: ', readable(name))
+        if name is not None
+        else mark_safe("")
+    )
     if isinstance(value, (dict, list)) and value and depth < DEEPEST:
         items: Iterable[tuple[str | None, Any]]
         if isinstance(value, dict):
@@ -61,7 +67,7 @@ def _leaf(value: Any) -> SafeString:
         cut = len(value) - MOST_CHARACTERS
         return format_html(
             '<span class="syntax-string" dir="auto">"{}"</span>{}',
-            value[:MOST_CHARACTERS],
+            readable(value[:MOST_CHARACTERS]),
             format_html('<span class="json-note"> {}</span>', _("and %(n)d more characters") % {"n": cut})
             if cut > 0
             else "",
@@ -69,5 +75,14 @@ def _leaf(value: Any) -> SafeString:
     if value is None or isinstance(value, bool):
         return format_html('<span class="syntax-word">{}</span>', json.dumps(value))
     if isinstance(value, (int, float)):
-        return format_html('<span class="syntax-number">{}</span>', json.dumps(value))
-    return format_html('<span class="json-note">{}</span>', {dict: "{}", list: "[]"}.get(type(value), "…"))
+        return format_html('<span class="syntax-number">{}</span>', _number(value))
+    # An empty one, or one that lies too deep to be drawn.
+    words = "…" if value else "{}" if isinstance(value, dict) else "[]"
+    return format_html('<span class="json-note">{}</span>', words)
+
+
+def _number(value: float) -> str:
+    try:
+        return json.dumps(value)
+    except ValueError:  # Python refuses to write integers of thousands of digits
+        return _("a number of more than 4,300 digits")
