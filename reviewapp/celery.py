@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 
@@ -34,11 +41,26 @@ def forget_inherited_connections(**_: Any) -> None:
 
 
 @worker_ready.connect
-def leave_ready_file(**_: Any) -> None:
-    """Who started this worker (a supervisor, a container's health check) sees that it takes tasks."""
+def show_life(**_: Any) -> None:
+    """Who started this process (a supervisor, a container's health check) sees that it works."""
     file = os.environ.get("REVIEWAPP_READY_FILE", "")
     if file:
         Path(file).touch()
+
+
+@heartbeat_sent.connect
+def show_life_again(**_: Any) -> None:
+    """The first heartbeat comes before the worker takes tasks, so it does not count yet."""
+    file = os.environ.get("REVIEWAPP_READY_FILE", "")
+    if file and Path(file).exists():
+        Path(file).touch()
+
+
+@beat_init.connect
+def show_life_with_each_task(**_: Any) -> None:
+    """The scheduler has no heartbeat of its own; several tasks are due each minute."""
+    show_life()
+    after_task_publish.connect(show_life, weak=False)
 
 
 @worker_ready.connect
