@@ -1,12 +1,26 @@
 // Lists worked by keys: [data-list] holds rows [data-row="ID"], each with a link [data-open] and perhaps a checkbox
-// [data-select]. The active row has aria-current; becoming active sends `activate` to the row (a preview may listen).
+// [data-select]. The active row has aria-current; becoming active sends `activate` to the row (a preview may listen): at once,
+// or, while somebody runs through the list, for the row where they come to rest.
 // components/list-keys.html declares the keys; keys.js sends the events heard here. Works on what the page holds now, so
 // that swapped-in rows need no set-up.
 const list = () => [...document.querySelectorAll("[data-list]")].find((one) => one.checkVisibility?.() ?? true);
 const rowsOf = (one) => [...one.querySelectorAll("[data-row]")];
 const activeOf = (one) => one.querySelector("[data-row][aria-current=true]");
 const remembered = new WeakMap();
+const REST = 120;
 let anchor = null;
+let last = 0;
+let resting;
+
+function tell(row) {
+  const now = performance.now();
+  const running = now - last < REST;
+  last = now;
+  clearTimeout(resting);
+  const send = () => row.isConnected && row.dispatchEvent(new CustomEvent("activate", { bubbles: true }));
+  if (running) resting = setTimeout(send, REST);
+  else send();
+}
 
 function activate(row, { focus = true } = {}) {
   const one = row.closest("[data-list]");
@@ -15,7 +29,7 @@ function activate(row, { focus = true } = {}) {
     before?.removeAttribute("aria-current");
     row.setAttribute("aria-current", "true");
     remembered.set(one, row.dataset.row);
-    row.dispatchEvent(new CustomEvent("activate", { bubbles: true }));
+    tell(row);
   }
   row.scrollIntoView({ block: "nearest" });
   if (focus) row.querySelector("[data-open]")?.focus({ preventScroll: true });
