@@ -266,6 +266,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "django_filters",
+    "ninja",
     "django_celery_beat",
     "allauth",
     "allauth.account",

@@ -5,12 +5,83 @@ Names carry the queue they run in: record_*, replay_*, watch_*, export_*.
 
 from __future__ import annotations
 
+import logging
+import random
+import threading
+import time
 from uuid import UUID
 
 from celery import shared_task
+from celery.exceptions import Reject
+from django.conf import settings
+from django.db import close_old_connections
 from django.utils import timezone
+from kombu.exceptions import ChannelError
 
-from reviewapp.stages import export
+from reviewapp.celery import app
+from reviewapp.journal import Journal, Waiting
+from reviewapp.stages import export, record
+
+log = logging.getLogger(__name__)
+
+# With so many messages waiting the rest stays in the journal, on the disk: the broker's memory is finite.
+RECORD_QUEUE_LIMIT = 300
+_LOOK_SECONDS = 0.5
+_journal: Journal | None = None
+_journal_lock = threading.Lock()
+
+
+def journal() -> Journal:
+    """This process's journal; what is appended reaches `record_batch`. Made at the first use.
+
+    Raises JournalError when it can't be made.
+    """
+    global _journal
+    if _journal is None or not _journal.belongs_here:
+        with _journal_lock:
+            if _journal is None or not _journal.belongs_here:
+                _journal = Journal(settings.DATA_DIR / "journal", send=_Dispatcher().send)
+    return _journal
+
+
+class _Dispatcher:
+    """Hands frames to the broker; raises while it is away or has enough waiting."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0.0
+
+    def send(self, frames: list[bytes]) -> None:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_SECONDS:
+            waiting = _waiting("record")
+            if waiting > RECORD_QUEUE_LIMIT:
+                raise Waiting(f"{waiting} messages wait to be recorded")
+            self._looked_at = now
+        # Returns when the broker has confirmed it. The shipper has the one retry policy there is.
+        record_batch.apply_async(kwargs={"frames": record.pack(frames)}, retry=False)
+
+
+def _waiting(queue: str) -> int:
+    with app.connection_or_acquire() as connection, connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+        except ChannelError:
+            return 0  # nothing was ever sent to it
+
+
+@shared_task
+def record_batch(*, frames: str) -> None:
+    """Record what the journal shipped. While the database is away the message goes back to the broker."""
+    try:
+        record.record_message(message=frames, now=timezone.now())
+    except Exception as error:
+        # Whatever it is, the message must outlive it. Not Celery's retry: that acknowledges this message
+        # in favour of a copy, and a broker that goes away between the two would have neither.
+        if not isinstance(error, record.DatabaseAway):
+            log.exception("A batch can't be recorded; it goes back to the broker")
+        close_old_connections()
+        time.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+        raise Reject(str(error), requeue=True) from error
 
 
 @shared_task

@@ -25,6 +25,8 @@ if _made_here:
     os.environ["REVIEWAPP_TEST_DATA"] = tempfile.mkdtemp(prefix="ra-test-")
 DATA = Path(os.environ["REVIEWAPP_TEST_DATA"])
 os.environ["REVIEWAPP_DATA"] = str(DATA)
+# What the start of the product makes; without it the static files' middleware warns.
+(DATA / "static").mkdir(exist_ok=True)
 os.environ["REVIEWAPP_LOG_LEVEL"] = "WARNING"
 # Whole-system runs may point the suite at other servers (Debian's PostgreSQL, RabbitMQ, …).
 for kind in ("DATABASE", "BROKER"):

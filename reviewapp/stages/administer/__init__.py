@@ -9,6 +9,7 @@ from reviewapp.stages.administer.keys import (
     create_api_key,
     digest_of,
     find_key,
+    note_key_use,
     revoke_key,
 )
 from reviewapp.stages.administer.people import (
@@ -54,6 +55,7 @@ __all__ = [
     "find_key",
     "invite",
     "make_default_provider",
+    "note_key_use",
     "remove_member",
     "revoke_key",
     "save_provider",

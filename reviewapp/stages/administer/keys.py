@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from reviewapp.models import Actor, ApiKey, Permission, Project, Scope, Source
 from reviewapp.stages.administer.audit import Refused, write_audit
@@ -72,6 +73,13 @@ def find_key(*, secret: str, now: datetime) -> ApiKey | None:
     if key is None or (key.expires_at is not None and key.expires_at <= now):
         return None
     return key
+
+
+def note_key_use(*, keys: Collection[UUID], now: datetime) -> None:
+    """Keep when these keys were last used, to the minute. No audit entry: it is no change."""
+    ApiKey.objects.filter(
+        Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - timedelta(minutes=1)), id__in=keys
+    ).update(last_used_at=now)
 
 
 @transaction.atomic

@@ -1,0 +1,194 @@
+"""Record: arrivals become interactions, in bulk, each exactly once.
+
+    encode(arrival)                  what a receiver appends to the journal
+    record_frames(frames, now)       what the worker does with them
+    record_now(arrivals, now)        the same in the caller's process (replays)
+
+An arrival whose id is there already changes nothing: a message may come twice, a client may send
+twice. What can't be recorded is set aside in FailedMessage with the reason, and never stops its
+neighbours: it is left out when it can't be read, and found by halving the batch when it is the
+database that refuses it. A database that is away is not its fault: that error goes to the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+
+from reviewapp.models import FailedMessage, Project
+from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode
+from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
+from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
+from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
+from reviewapp.stages.record.writing import Written, write
+
+__all__ = [
+    "DEFAULT_SOURCE",
+    "ID_TAKEN",
+    "NO_RESPONSE",
+    "PROJECT_GONE",
+    "UNKNOWN_PROVIDER",
+    "Arrival",
+    "DatabaseAway",
+    "Outcome",
+    "UnreadableFrame",
+    "UnreadableMessage",
+    "Wire",
+    "decode",
+    "encode",
+    "pack",
+    "record_frames",
+    "record_message",
+    "record_now",
+    "unpack",
+]
+
+log = logging.getLogger(__name__)
+
+
+class DatabaseAway(Exception):
+    """The database can't be reached or can't work now; nothing is lost when it is tried again."""
+
+
+ID_TAKEN = "The id is taken by an interaction of another project; send it with an id of its own, or without."
+PROJECT_GONE = "The project does not exist any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Ids that are new in the tables, ids that were there before, and what was set aside and why."""
+
+    recorded: tuple[UUID, ...] = ()
+    known: tuple[UUID, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch under way. A reading's frame is kept beside it, for when it must be set aside."""
+
+    now: datetime
+    frames: dict[int, bytes] = field(default_factory=dict)
+    recorded: list[UUID] = field(default_factory=list)
+    known: list[UUID] = field(default_factory=list)
+    failures: list[tuple[bytes, UUID | None, str]] = field(default_factory=list)
+
+    def fail(self, reading: Reading, reason: str) -> None:
+        self.failures.append((self.frames[id(reading)], reading.project_id, reason))
+
+    def add(self, written: Written) -> None:
+        self.recorded += written.new
+        self.known += written.known
+        for reading in written.taken:
+            self.fail(reading, ID_TAKEN)
+        for reading in written.homeless:
+            self.fail(reading, PROJECT_GONE)
+
+
+def record_now(*, arrivals: Sequence[Arrival], now: datetime) -> Outcome:
+    """Record at once, in this process. Raises DatabaseAway when the database is."""
+    return record_frames(frames=[encode(arrival) for arrival in arrivals], now=now)
+
+
+def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
+    """Record frames of the journal. Raises DatabaseAway when the database is."""
+    batch = _Batch(now)
+    readings: list[Reading] = []
+    for frame in frames:
+        project: UUID | None = None
+        try:
+            arrival = decode(frame)
+            project = arrival.project_id
+            reading = read(arrival)
+        except (UnreadableFrame, UnreadableArrival) as error:
+            batch.failures.append((frame, project, str(error)))
+        except Exception as error:  # whatever the content, its neighbours are recorded
+            log.exception("A frame can't be read")
+            batch.failures.append((frame, project, f"{type(error).__name__}: {error}"))
+        else:
+            batch.frames[id(reading)] = frame
+            readings.append(reading)
+    _write_or_halve(readings, batch)
+    _set_aside(batch)
+    return Outcome(tuple(batch.recorded), tuple(batch.known), tuple(why for _, _, why in batch.failures))
+
+
+def record_message(*, message: str, now: datetime) -> Outcome:
+    """Record what `pack` put into a message; a message that can't be read is set aside whole."""
+    try:
+        frames = unpack(message)
+    except UnreadableMessage as error:
+        log.error("A message of the broker can't be read: %s", error)
+        batch = _Batch(now, failures=[(message.encode(), None, str(error))])
+        _set_aside(batch)
+        return Outcome(set_aside=(str(error),))
+    return record_frames(frames=frames, now=now)
+
+
+def _write_or_halve(readings: list[Reading], batch: _Batch) -> None:
+    if not readings:
+        return
+    problem: DatabaseError | InterfaceError
+    for last_try in (False, True):
+        try:
+            batch.add(write(readings, now=batch.now))
+        except (OperationalError, InterfaceError) as error:
+            if not _is_too_much(error):
+                raise DatabaseAway(str(error)) from error
+            problem = error
+        except IntegrityError as error:
+            # Once more: another worker may just have inserted the same ids, which are found now.
+            if not last_try:
+                continue
+            problem = error
+        except DatabaseError as error:
+            problem = error
+        else:
+            return
+        break
+    if len(readings) == 1:
+        log.error("An interaction can't be inserted: %s", problem)
+        batch.fail(readings[0], f"The database refuses it: {problem}")
+        return
+    middle = len(readings) // 2
+    _write_or_halve(readings[:middle], batch)
+    _write_or_halve(readings[middle:], batch)
+
+
+def _is_too_much(error: Exception) -> bool:
+    """Whether a row is beyond what the database holds, which psycopg calls operational like an outage."""
+    return (getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
+
+
+def _set_aside(batch: _Batch) -> None:
+    if not batch.failures:
+        return
+    try:
+        _insert_failures(batch)
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseAway(str(error)) from error
+
+
+def _insert_failures(batch: _Batch) -> None:
+    projects = {project for _, project, _ in batch.failures if project is not None}
+    there = set(Project.objects.filter(id__in=projects).values_list("id", flat=True))
+    # A message that comes twice fails twice, and is kept once.
+    FailedMessage.objects.bulk_create(
+        [
+            FailedMessage(
+                project_id=project if project in there else None,
+                payload=frame,
+                digest=hashlib.sha256(frame).digest(),
+                error=reason.replace("\x00", "\ufffd"),
+                created_at=batch.now,
+            )
+            for frame, project, reason in batch.failures
+        ],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,44 @@
+"""Who calls the API: a key in `Authorization: Bearer ra_…`, as an Actor of its project."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.security import HttpBearer
+
+from reviewapp.models import Actor, ApiKey, Permission, actor_for_key
+from reviewapp.stages import administer
+
+
+class ApiRequest(HttpRequest):
+    """A request with a good key."""
+
+    auth: Actor
+
+
+class KeyAuth(HttpBearer):
+    """A bearer key that may do one kind of deed: `@router.get("…", auth=KeyAuth(Permission.READ))`.
+
+    Without a key, or with one that is unknown, revoked or expired, the answer is 401; with one that
+    lacks the scope it is 403 and names the scope.
+    """
+
+    def __init__(self, permission: Permission) -> None:
+        super().__init__()
+        self.permission = permission
+
+    def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
+        now = timezone.now()
+        key = administer.find_key(secret=token.strip(), now=now)
+        if key is None:
+            return None
+        actor = actor_for_key(key=key)
+        actor.check(self.permission)
+        administer.note_key_use(keys=[key.pk], now=now)
+        return actor
+
+
+def key_of(actor: Actor) -> ApiKey:
+    """The key behind an actor of the API."""
+    assert actor.key is not None
+    return actor.key

@@ -1,0 +1,349 @@
+"""Recording: arrivals become rows, each once, whatever their content."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from reviewapp.formats.interchange import read_interaction
+from reviewapp.models import FailedMessage, Interaction, Provider, Source
+from reviewapp.pure.ids import new_id
+from reviewapp.stages import record
+from tests import factories
+from tests.factories import NOW
+
+pytestmark = pytest.mark.django_db
+
+ANSWER = {
+    "id": "chatcmpl-1",
+    "model": "gpt-4o-mini-2024-07-18",
+    "system_fingerprint": "fp_44709d6fcb",
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "Paris, of course."},
+            "logprobs": {"content": [{"token": "Paris", "logprob": -0.5}, {"token": ",", "logprob": -1.5}]},
+        }
+    ],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 4},
+}
+QUESTION = {
+    "model": "gpt-4o-mini",
+    "messages": [{"role": "user", "content": "What is the capital of France?"}],
+    "seed": 123,
+}
+
+
+def arrival(project, text: str | None = None, *, as_id: UUID | None = None, **sent: Any) -> record.Arrival:
+    text = text or json.dumps({"request": QUESTION, "response": ANSWER} | sent)
+    return record.Arrival(
+        id=as_id or new_id(), project_id=project.id, received_at=NOW, content=read_interaction(text)
+    )
+
+
+def wire(project, *, request: bytes, response: bytes | None, **fields: Any) -> record.Arrival:
+    fields = {"endpoint": "chat.completions", "started_at": NOW, "status": 200} | fields
+    return record.Arrival(
+        id=new_id(),
+        project_id=project.id,
+        received_at=NOW,
+        content=record.Wire(request=request, response=response, **fields),
+    )
+
+
+def record_one(one: record.Arrival) -> Interaction:
+    outcome = record.record_now(arrivals=[one], now=NOW)
+    assert outcome.set_aside == ()
+    return Interaction.objects.select_related("source", "provider", "body", "text").get(id=one.id)
+
+
+def test_an_arrival_becomes_an_interaction_with_what_lists_need(project):
+    one = arrival(project, source="support-bot", provider="openai", status=200, tags=["a", "b"], trace="t-1")
+
+    found = record_one(one)
+
+    assert (found.source.name, found.provider.name) == ("support-bot", "openai")
+    assert (found.model, found.response_model) == ("gpt-4o-mini", "gpt-4o-mini-2024-07-18")
+    assert (found.seed, found.fingerprint, found.status) == (123, "fp_44709d6fcb", 200)
+    assert (found.finish_reason, found.input_tokens, found.output_tokens) == ("stop", 7, 4)
+    assert (found.has_logprobs, found.mean_logprob, found.min_logprob) == (True, -1.0, -1.5)
+    assert (found.prompt_preview, found.answer_preview) == (
+        "What is the capital of France?",
+        "Paris, of course.",
+    )
+    assert (found.tags, found.trace) == (["a", "b"], "t-1")
+    assert found.created_at == NOW
+
+
+def test_the_bodies_come_back_as_they_were_sent(project):
+    request = '{"model": "m",  "messages": [], "big": 123456789012345678901234567890, "x": 1.0, "x": NaN}'
+    response = '{"choices": [], "odd": "\\u0000 \\ud800"}'
+    metadata = '{"k":  [1, 2]}'
+    one = arrival(project, f'{{"request": {request}, "response": {response}, "metadata": {metadata}}}')
+
+    body = record_one(one).body
+
+    assert body.request_text.decode() == request
+    assert body.response_text.decode() == response
+    assert body.metadata_text.decode() == metadata
+
+
+def test_the_same_id_again_changes_nothing(project):
+    first = arrival(project)
+    record.record_now(arrivals=[first], now=NOW)
+    second = arrival(project, as_id=first.id, source="another")
+
+    outcome = record.record_now(arrivals=[second], now=NOW + timedelta(hours=1))
+
+    assert (outcome.recorded, outcome.known, outcome.set_aside) == ((), (first.id,), ())
+    assert Interaction.objects.get().source.name == "default"
+
+
+def test_the_same_id_twice_in_one_batch_is_recorded_once(project):
+    first = arrival(project)
+
+    outcome = record.record_now(arrivals=[first, arrival(project, as_id=first.id)], now=NOW)
+
+    assert (len(outcome.recorded), len(outcome.known)) == (1, 1)
+    assert Interaction.objects.count() == 1
+
+
+def test_an_id_of_another_project_is_set_aside_and_overwrites_nothing(project):
+    other = factories.make_project()
+    first = arrival(other)
+    record.record_now(arrivals=[first], now=NOW)
+
+    outcome = record.record_now(arrivals=[arrival(project, as_id=first.id)], now=NOW)
+
+    assert outcome.set_aside == (record.ID_TAKEN,)
+    assert Interaction.objects.get().project == other
+    assert FailedMessage.objects.get().project == project
+
+
+def test_what_can_not_be_read_is_set_aside_once_and_its_neighbours_are_recorded(project):
+    good = arrival(project)
+    frames = [b"no frame at all", record.encode(good)]
+
+    record.record_frames(frames=frames, now=NOW)
+    record.record_frames(frames=frames, now=NOW)
+
+    assert Interaction.objects.get().id == good.id
+    assert bytes(FailedMessage.objects.get().payload) == b"no frame at all"
+
+
+def test_what_the_database_refuses_is_set_aside_and_its_neighbours_are_recorded(project):
+    arrivals = [arrival(project) for _ in range(20)]
+    # A replay's answer whose original does not exist breaks a foreign key, which no reading can foresee.
+    arrivals[13] = record.Arrival(
+        id=new_id(), project_id=project.id, received_at=NOW, content=arrivals[0].content, replay_of=new_id()
+    )
+
+    outcome = record.record_now(arrivals=arrivals, now=NOW)
+
+    assert len(outcome.recorded) == 19
+    assert len(outcome.set_aside) == 1
+
+
+def test_a_project_that_is_gone_does_not_stop_the_others(project):
+    gone = factories.make_project()
+    lost = arrival(gone)
+    gone_id = gone.id
+    _delete_project(gone)
+
+    outcome = record.record_now(arrivals=[lost, arrival(project)], now=NOW)
+
+    assert len(outcome.recorded) == 1
+    assert outcome.set_aside == (record.PROJECT_GONE,)
+    assert FailedMessage.objects.get().project is None
+    assert not Source.objects.filter(project_id=gone_id).exists()
+
+
+def _delete_project(project) -> None:
+    from reviewapp.models import AuditEntry, Project
+
+    AuditEntry.objects.filter(project=project).delete()
+    Project.objects.filter(pk=project.pk).delete()
+
+
+def test_a_source_and_a_provider_not_seen_before_are_created(project):
+    record_one(arrival(project, source="new-bot", provider="new-vendor"))
+
+    assert Source.objects.get(name="new-bot").project == project
+    assert not Provider.objects.get(name="new-vendor").can_be_called
+
+
+def test_without_a_provider_it_is_the_sources_else_the_projects(project):
+    default = factories.make_provider(project=project, name="house", is_default=True)
+    own = factories.make_provider(project=project, name="own")
+    factories.make_source(project=project, name="with-own", provider=own)
+
+    assert record_one(arrival(project, source="with-own")).provider == own
+    assert record_one(arrival(project, source="without")).provider == default
+
+
+def test_names_of_another_project_are_not_taken(project):
+    other = factories.make_project()
+    factories.make_source(project=other, name="support-bot")
+
+    found = record_one(arrival(project, source="support-bot"))
+
+    assert found.source.project == project
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 2**200])
+def test_a_seed_beyond_64_bits_stays_in_the_request_only(project, seed):
+    found = record_one(arrival(project, request=QUESTION | {"seed": seed}))
+
+    assert found.seed is None
+    assert json.loads(found.body.request_text)["seed"] == seed
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**63 - 1, -(2**63), 0])
+def test_a_seed_of_64_bits_is_exact(project, seed):
+    assert record_one(arrival(project, request=QUESTION | {"seed": seed})).seed == seed
+
+
+def test_nul_and_half_surrogates_are_replaced_only_where_columns_can_not_hold_them(project):
+    text = (
+        '{"request": {"model": "m\\u0000", "messages": [{"role": "user", "content": "a\\ud800b\\u0000c"}]},'
+        ' "response": {"model": "\\udfff", "choices": [{"message": {"content": "x\\u0000y"}}]}}'
+    )
+
+    found = record_one(arrival(project, text))
+
+    assert (found.model, found.response_model) == ("m\ufffd", "\ufffd")
+    assert (found.prompt_preview, found.answer_preview) == ("a\ufffdb\ufffdc", "x\ufffdy")
+    assert b"a\\ud800b\\u0000c" in found.body.request_text
+
+
+def test_chunks_are_merged_where_there_is_no_response(project):
+    chunks = [
+        {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]},
+        {"id": "c", "choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]},
+        {"id": "c", "choices": [], "system_fingerprint": "fp_last", "usage": {"completion_tokens": 2}},
+    ]
+
+    found = record_one(arrival(project, json.dumps({"request": QUESTION, "chunks": chunks})))
+
+    assert (found.streamed, found.answer_preview, found.fingerprint) == (True, "Hello", "fp_last")
+    assert json.loads(found.body.response_text)["choices"][0]["message"]["content"] == "Hello"
+    assert json.loads(found.body.chunks_text) == chunks
+
+
+def test_a_stream_over_the_wire_is_kept_chunk_by_chunk(project):
+    events = (
+        b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+        b": comment\n\n"
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],  "system_fingerprint":"fp"}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    one = wire(
+        project, request=json.dumps(QUESTION).encode(), response=events, content_type="text/event-stream"
+    )
+
+    found = record_one(one)
+
+    assert (found.streamed, found.answer_preview, found.fingerprint) == (True, "Hi", "fp")
+    assert found.body.chunks_text.count(b"choices") == 2
+    assert b'],  "system_fingerprint"' in found.body.chunks_text
+
+
+def test_a_chunk_that_is_no_json_is_kept_as_a_string(project):
+    events = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\ndata: <html>\n\n'
+    one = wire(project, request=b'{"messages":[]}', response=events, content_type="text/event-stream")
+
+    found = record_one(one)
+
+    assert json.loads(found.body.chunks_text)[1] == "<html>"
+    assert found.answer_preview == "Hi"
+
+
+def test_an_error_body_that_is_no_json_is_kept_as_text(project):
+    one = wire(
+        project,
+        request=b'{"messages":[]}',
+        response=b"Bad \xff Gateway",
+        status=502,
+        content_type="text/html",
+    )
+
+    found = record_one(one)
+
+    assert (found.status, found.body.response_is_json) == (502, False)
+    assert found.body.response_text.decode("utf-8", "surrogatepass") == "Bad \udcff Gateway"
+
+
+def test_what_never_got_a_response_says_so(project):
+    timed_out = wire(
+        project, request=b'{"messages":[]}', response=None, status=None, error="It took too long."
+    )
+    unsaid = arrival(project, json.dumps({"request": QUESTION}))
+
+    assert record_one(timed_out).error == "It took too long."
+    assert record_one(unsaid).error == record.NO_RESPONSE
+
+
+def test_a_response_without_a_status_counts_as_200(project):
+    assert record_one(arrival(project)).status == 200
+
+
+def test_names_longer_than_an_index_holds_are_cut(project):
+    one = arrival(
+        project,
+        request=QUESTION | {"model": "m" * 10_000},
+        response=ANSWER | {"system_fingerprint": "語" * 9_000},
+    )
+
+    found = record_one(one)
+
+    assert len(found.model) == 200
+    assert len(found.fingerprint) == 200
+
+
+def test_nan_and_infinite_log_probabilities_do_not_count(project):
+    text = json.dumps({"request": QUESTION, "response": ANSWER}).replace("-0.5", "-Infinity")
+
+    found = record_one(arrival(project, text))
+
+    assert (found.mean_logprob, found.min_logprob) == (-1.5, -1.5)
+
+
+def test_a_frame_says_all_that_the_arrival_said(project):
+    over_wire = wire(
+        project,
+        request=b"{}",
+        response=b"\x00\xff",
+        headers={"x-request-id": "r"},
+        tags=("t",),
+        source="s",
+        latency_ms=5,
+    )
+    texts = arrival(project, status=200, error=None, metadata={"a": 1}, started_at="2026-01-01T00:00:00Z")
+
+    assert record.decode(record.encode(over_wire)) == over_wire
+    assert record.decode(record.encode(texts)) == texts
+
+
+def test_a_message_holds_its_frames():
+    frames = [b"a", b"", b"\x00" * 100_000]
+
+    assert record.unpack(record.pack(frames)) == frames
+
+
+@pytest.mark.parametrize("message", ["", "no base64!", "AAAA"])
+def test_a_message_that_can_not_be_read_is_set_aside(message):
+    outcome = record.record_message(message=message, now=NOW)
+
+    assert len(outcome.set_aside) == 1
+    assert bytes(FailedMessage.objects.get().payload) == message.encode()
+
+
+def test_started_at_is_when_it_was_received_less_its_latency(project):
+    found = record_one(arrival(project, latency_ms=1500))
+
+    assert found.started_at == datetime(2026, 11, 22, 11, 59, 58, 500_000, tzinfo=UTC)
