@@ -100,7 +100,7 @@ def first_divergence(original: Choice, attempt: Choice) -> Divergence | None:
     if part is None:
         return None
     found = None
-    tokens = _told(original), _told(attempt)
+    tokens = told_tokens(original), told_tokens(attempt)
     if tokens[0] and tokens[1]:
         found = _by_both(tokens[0], tokens[1])
     elif tokens[0]:
@@ -119,7 +119,7 @@ def first_divergence(original: Choice, attempt: Choice) -> Divergence | None:
     )
 
 
-def _told(choice: Choice) -> tuple[Token, ...]:
+def told_tokens(choice: Choice) -> tuple[Token, ...]:
     """The choice's tokens, if they tell probabilities and are the tokens of its text."""
     tokens = choice.tokens
     while tokens and token_key(tokens[-1]) in END_TOKENS:

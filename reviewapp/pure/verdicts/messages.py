@@ -1,0 +1,103 @@
+"""What the verdicts' sentences are made of, and how numbers and names are written in them.
+
+A sentence is a few messages in a row. Each has a key, which is stored, and a template with named
+places, which is translated: `message.render(gettext)` gives it in the reader's language.
+Parameters are numbers and strings that need no translation (percentages, tokens,
+fingerprints), so that a stored message can be said again in any language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from reviewapp.pure.verdicts.templates import TEMPLATES
+
+Param: TypeAlias = str | int
+
+
+def _untranslated(template: str) -> str:
+    return template
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A template's key with what stands in its places."""
+
+    key: str
+    params: Mapping[str, Param] = field(default_factory=dict)
+
+    def render(self, translate: Callable[[str], str] = _untranslated) -> str:
+        """The message in words; `translate` gets the English template."""
+        return translate(TEMPLATES[self.key]) % self.params
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def as_json(self) -> dict[str, Any]:
+        return {"key": self.key, "params": dict(self.params)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Message:
+        """A message as `as_json` wrote it."""
+        return cls(str(stored["key"]), dict(stored["params"]))
+
+
+def say(key: str, **params: Param) -> Message:
+    """The message of this key; all its template's places must be given."""
+    return Message(key, params)
+
+
+def percent(share: float, *, decimals: int = 0, at_most: bool = False) -> str:
+    """A share as people write it: 94 %, 49.8 %, < 0.01 %, > 99.9 %."""
+    if share > 0.9995 or (decimals == 0 and share > 0.995):
+        return "> 99.9 %" if share > 0.9995 else f"{share * 100:.1f} %"
+    if decimals == 0 and share < 0.095:
+        decimals = 1 if share >= 0.001 else 2
+    written = f"{share * 100:.{decimals}f}".removesuffix(".0")
+    if float(written) == 0:
+        return "0 %" if share == 0 else "< 0.01 %"
+    return f"< {written} %" if at_most else f"{written} %"
+
+
+def percents(first: float, second: float) -> tuple[str, str]:
+    """Two shares, written with as many decimals as tell them apart."""
+    for decimals in (0, 1, 2):
+        one, other = percent(first, decimals=decimals), percent(second, decimals=decimals)
+        if one != other and abs(first - second) >= 2 * 10 ** -(decimals + 2):
+            return one, other
+    return percent(first, decimals=1), percent(second, decimals=1)
+
+
+def nats(value: float) -> str:
+    """A difference of log probabilities, to two significant digits."""
+    return f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
+
+
+_LONGEST_PIECE: Final = 24
+
+
+def quoted(piece: str | None) -> str:
+    """A token or word in quotes; control characters are made visible, the end of an answer is (end)."""
+    if piece is None:
+        return "(end)"
+    shown = piece.strip(" ") or piece
+    shown = shown.replace("\r", "").replace("\n", "⏎").replace("\t", "⇥")
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in shown)
+    if len(shown) > _LONGEST_PIECE:
+        shown = shown[: _LONGEST_PIECE - 1] + "…"
+    return f"“{shown}”"
+
+
+def short(text: str, *, length: int = 160) -> str:
+    """One line of text, cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def short_fingerprint(value: str, *, beside: str = "") -> str:
+    """A fingerprint as it is written in a sentence, whole where cutting would make two look the same."""
+    if len(value) <= 12 or value[:7] == beside[:7] != "":
+        return short(value, length=60)
+    return value[:7] + "…"

@@ -1,0 +1,113 @@
+"""How much a backend's probabilities move by themselves, and from where on a move is a change.
+
+Two figures, see `differences.chances`: the gap, by how much the balance of two competing tokens
+moves (nats); and the shift, which share of the probability moves on the words that two answers
+share. Both are measured among other replays of the same request where three or more came
+with log probabilities: between each two of them, the median, so that a stray replay or a second
+pool member does not rule it.
+
+The bounds, with what they were drawn from:
+
+- gpt-4-0613, a frozen model, asked the same for two weeks (recordings of others): the gap of the
+  first two tokens has a standard deviation of 0.20 nats within days. That is what is assumed of
+  a backend nobody measured.
+- llama.cpp, same model under other traffic: gap 0.001, shift 0.0002 at most. A fleet whose members
+  differ by 1 % noise of the weights: gap 0.04 (0.11 at most), shift 0.005 (0.011 at most). Replays
+  that agree to the bit may all have met the same machine, so that measured noise below this
+  fleet's counts as this fleet's.
+- after 100 fine-tuning steps: shift 0.02; 4-bit quantised: 0.04.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+from typing import Final
+
+from reviewapp.pure.differences.chances import Shift, shift_between
+from reviewapp.pure.differences.tokens import told_tokens
+from reviewapp.pure.exchange import Exchange, Token
+
+# A flip at a margin above this many standard deviations of the gap is not rounding.
+WIDE_Z: Final = 5.0
+# Up to here noise explains it; measured noise is taken at its word further than assumed noise.
+NARROW_Z: Final = 4.0
+NARROW_Z_ASSUMED: Final = 2.5
+
+ASSUMED_GAP: Final = 0.2
+LEAST_GAP: Final = 0.04
+
+ASSUMED_SHIFT_FLOOR: Final = 0.05
+# Between this and the floor, an unmeasured backend may or may not do so by itself.
+DOUBTFUL_SHIFT: Final = 0.015
+LEAST_SHIFT_FLOOR: Final = 0.012
+SHIFT_FACTOR: Final = 3.0
+# A mean over fewer positions is one uncertain word's chance, not the backend's behaviour.
+LEAST_POSITIONS: Final = 8
+
+REPLAYS_NEEDED: Final = 3
+# So many replays are compared with each other, and so many of their positions: 28 pairs, 0.1 s.
+_MOST_REPLAYS: Final = 8
+_MOST_POSITIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What a backend does by itself: `gap` in nats, `shift_floor` as a share of probability."""
+
+    gap: float = ASSUMED_GAP
+    shift_floor: float = ASSUMED_SHIFT_FLOOR
+    replays: int = 0
+
+    @property
+    def measured(self) -> bool:
+        return self.replays > 0
+
+    @property
+    def narrow_z(self) -> float:
+        return NARROW_Z if self.measured else NARROW_Z_ASSUMED
+
+    @property
+    def wide_from(self) -> float:
+        """The smallest margin, in nats, that would count as too wide for chance."""
+        return WIDE_Z * self.gap
+
+
+ASSUMED_NOISE: Final = Noise()
+
+
+def measure_noise(replays: Sequence[Exchange]) -> Noise:
+    """The noise among these replays of one request; assumed where too few told probabilities."""
+    told: list[tuple[Token, ...]] = []
+    for replay in replays:
+        tokens = told_tokens(replay.reply.choices[0]) if replay.reply.choices else ()
+        if tokens:
+            told.append(tokens[:_MOST_POSITIONS])
+    if len(told) < REPLAYS_NEEDED:
+        return ASSUMED_NOISE
+    found = [shift_between(one, other) for one, other in combinations(told[:_MOST_REPLAYS], 2)]
+    shifts = [shift for shift in found if shift is not None]
+    if not shifts:
+        return ASSUMED_NOISE
+    gaps = [shift.gap for shift in shifts if shift.gap is not None]
+    return Noise(
+        gap=max(LEAST_GAP, median(gaps)) if gaps else ASSUMED_GAP,
+        shift_floor=max(LEAST_SHIFT_FLOOR, SHIFT_FACTOR * median(s.probability for s in shifts)),
+        replays=len(told),
+    )
+
+
+def is_shifted(shift: Shift | None, noise: Noise) -> bool:
+    """Whether the probabilities moved by more than this noise explains."""
+    return (
+        shift is not None
+        and shift.probability > noise.shift_floor
+        and (noise.measured or shift.positions >= LEAST_POSITIONS)
+    )
+
+
+def is_doubtful(shift: Shift | None, noise: Noise) -> bool:
+    """Whether an unmeasured backend's probabilities moved by more than most backends' do."""
+    return shift is not None and not noise.measured and shift.probability > DOUBTFUL_SHIFT
