@@ -64,6 +64,11 @@ def uniform(key: bytes) -> float:
     return int.from_bytes(shake_128(key).digest(7), "little") / (1 << 56)
 
 
+def uniforms(key: bytes, count: int) -> list[float]:
+    """`count` numbers in [0, 1)."""
+    return [level / 4294967296.0 for level in _ints(count).unpack(shake_128(key).digest(4 * count))]
+
+
 def whole(key: bytes, *, bits: int) -> int:
     """A whole number of `bits` bits."""
     return int.from_bytes(shake_128(key).digest((bits + 7) // 8), "little") >> (-bits % 8)

@@ -27,7 +27,8 @@ from reviewapp.providers.simulated.words import FILLERS_IN, FILLERS_MARK, FILLER
 
 _SITE_NOISE = 1.1  # nats; what a choice of words owes to the prompt and the place
 _CONTEXT_NOISE = 0.8  # nats; what it owes to every word before
-_TIE_SHARE = 0.06  # of the branching positions
+_TIE_SHARE = 0.08  # of the branching positions where two tokens are alike anyway
+_TIE_WITHIN = 1.5  # nats
 _TAIL_DROP = 9.7  # nats below the best token; about 4e-4 of the probability in all
 _TAIL_SLOPE = 0.3
 _SHOWN = 24  # tokens with a logit at each position, at least
@@ -186,8 +187,9 @@ def _add_noise(logits: list[float], tokens: list[str], root: bytes, context: byt
     tied = uniform(step(context, b"tie"))
     if tied < _TIE_SHARE:
         best, second = sorted(range(real), key=logits.__getitem__, reverse=True)[:2]
-        # 0.001 to 0.021 nats apart: well above the noise of equal replicas, well below a change worth a mail.
-        logits[second] = max(logits[second], logits[best] - 0.001 - 0.02 * tied / _TIE_SHARE)
+        if logits[best] - logits[second] < _TIE_WITHIN:
+            # 0.001 to 0.021 nats apart: above the noise of equal replicas, below a change worth a mail.
+            logits[second] = max(logits[second], logits[best] - 0.001 - 0.02 * tied / _TIE_SHARE)
 
 
 def _add_tail(tokens: list[str], logits: list[float], context: bytes, number: int) -> None:

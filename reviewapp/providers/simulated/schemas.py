@@ -220,8 +220,8 @@ class _Builder:
         return tuple(symbols)
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> Sequence_:
-        least = schema.get("minItems") if isinstance(schema.get("minItems"), int) else 0
-        most = schema.get("maxItems") if isinstance(schema.get("maxItems"), int) else max(least, 3)
+        least, most = _whole(schema.get("minItems"), 0), _whole(schema.get("maxItems"), -1)
+        most = max(least, 3) if most < 0 else most
         if depth >= _DEEPEST - 1 and not least:
             return tokens_of("[]")
         item = self.value(schema.get("items", {}), name.removesuffix("s"), depth + 1)
@@ -264,8 +264,7 @@ class _Builder:
         return [int(value) if kind == "integer" or value == int(value) else value for value in fitting]
 
     def _string(self, schema: dict[str, Any], name: str) -> Sequence_:
-        least = schema.get("minLength") or 0
-        most = schema.get("maxLength") or 10_000
+        least, most = _whole(schema.get("minLength"), 0), _whole(schema.get("maxLength"), 10_000)
         pattern = schema.get("pattern")
         form = schema.get("format")
         if form in _FORMATS:
@@ -285,8 +284,12 @@ class _Builder:
                     : max(least, min(most, len(options[0])))
                 ]
             ]
-        weight = 100.0 if self._found.strings(name) else 1.5
+        weight = 300.0 if self._found.strings(name) else 1.5
         return self._one_of([tokens_of(_json(each)) for each in dict.fromkeys(fitting)], first=weight)
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
 def _bounds(schema: dict[str, Any], kind: str) -> tuple[float, float]:

@@ -36,18 +36,18 @@ FILLERS_MARK = _fillers(
 )
 
 _TOPICS = {
-    "refund": "refund refunds refunded return returns returned returning exchange money reimburse reimbursement",
+    "refund": "refund refunds refunded return returns returned returning money reimburse",
     "delivery": "delivery deliver delivered parcel package shipping ship shipped tracking arrive arrived"
     " courier carrier late dispatch order",
-    "login": "login log-in password sign-in signin locked reset two-factor 2fa authenticator verification username",
+    "login": "login log-in password sign-in signin locked reset two-factor 2fa authenticator",
     "billing": "invoice invoices charged charge billing bill payment paid card debit twice vat receipt",
     "cancel": "cancel cancellation unsubscribe subscription terminate downgrade pause",
-    "fault": "error crash crashes crashed bug broken freezes frozen fails failing outage slow sync loading install",
+    "fault": "error crash crashes crashed bug broken freezes frozen fails failing outage slow sync",
     "warranty": "warranty repair repaired guarantee battery defective screen replacement cracked device",
     "privacy": "gdpr privacy delete personal erase consent data-protection export",
     "pricing": "price prices pricing cost costs plan plans discount upgrade trial tariff quote",
     "leave": "vacation leave holiday parental sick absence overtime hr employee handbook",
-    "health": "symptoms headache fever pain dose medicine tablet ibuprofen paracetamol doctor patient cough rash",
+    "health": "symptoms headache fever pain dose medicine tablet ibuprofen doctor patient cough rash",
     "travel": "flight trip luggage boarding hotel itinerary airport booking visa sightseeing",
     "email": "email e-mail letter draft reply-to apology newsletter",
     "summary": "summarize summarise summary tl;dr tldr condense key-points recap",
@@ -66,7 +66,7 @@ CAPITALS: dict[str, tuple[str, ...]] = {
     "the netherlands": ("Amsterdam", "The Hague"), "belgium": ("Brussels",), "sweden": ("Stockholm",),
     "norway": ("Oslo",), "denmark": ("Copenhagen",), "finland": ("Helsinki",), "ireland": ("Dublin",),
     "greece": ("Athens",), "turkey": ("Ankara", "Istanbul"), "egypt": ("Cairo",), "kenya": ("Nairobi",),
-    "nigeria": ("Abuja", "Lagos"), "south africa": ("Pretoria", "Cape Town"), "morocco": ("Rabat", "Casablanca"),
+    "south africa": ("Pretoria", "Cape Town"), "morocco": ("Rabat", "Casablanca"),
     "india": ("New Delhi", "Delhi"), "china": ("Beijing",), "japan": ("Tokyo",),
     "australia": ("Canberra", "Sydney"), "new zealand": ("Wellington", "Auckland"),
     "canada": ("Ottawa", "Toronto"), "brazil": ("Brasília", "Rio de Janeiro"),
