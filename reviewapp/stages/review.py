@@ -22,6 +22,7 @@ from reviewapp.models import (
     Severity,
 )
 from reviewapp.pure import rawjson
+from reviewapp.pure.exchange import Reply
 from reviewapp.pure.rubrics import TEXT_LIMIT, InvalidAnswer, check_scores, check_spans
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import write_audit
@@ -93,13 +94,18 @@ def move_flag(*, actor: Actor, flag_id: UUID, to: str, now: datetime) -> bool:
     return bool(moved)
 
 
+def reply_of(interaction: Interaction) -> Reply:
+    """What came back, as values; a body that is no JSON is a reply without choices."""
+    body = interaction.body
+    response = (
+        rawjson.parse(body.response_text) if body.response is not None and body.response_is_json else None
+    )
+    return read_reply(interaction.endpoint, response, interaction.status)  # type: ignore[arg-type]
+
+
 def answer_text(interaction: Interaction) -> str:
     """The text that spans and corrections speak of: `output_text` of the interaction."""
-    body = interaction.body
-    if body.response is None or not body.response_is_json:
-        return ""
-    response = rawjson.parse(body.response_text)
-    return output_text(read_reply(interaction.endpoint, response, interaction.status))
+    return output_text(reply_of(interaction))
 
 
 def default_rubric(actor: Actor) -> Rubric | None:

@@ -1,0 +1,133 @@
+"""One interaction: the conversation, its tokens, its JSON; who asked, what came back, what people said."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from reviewapp.formats.openai import read_request
+from reviewapp.formats.snippets import as_curl, as_python
+from reviewapp.models import (
+    Annotation,
+    Attempt,
+    Flag,
+    FlagReason,
+    FlagState,
+    Interaction,
+    Permission,
+    Severity,
+)
+from reviewapp.pure import rawjson
+from reviewapp.stages import export, review
+from reviewapp.web import rendering
+from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
+
+VIEWS = {
+    "conversation": gettext_lazy("Conversation"),
+    "tokens": gettext_lazy("Tokens"),
+    "json": gettext_lazy("JSON"),
+}
+
+
+@needs(Permission.READ)
+@require_safe
+def interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """The page; the list's preview pane gets its heart alone."""
+    found = load(request, id)
+    context = shown(found) | beside(request, found)
+    part = "preview" if is_fragment(request) and "view" not in request.GET else ""
+    part = "main" if is_fragment(request) and "view" in request.GET else part
+    template = "pages/interaction.html" + (f"#{part}" if part else "")
+    view = request.GET.get("view", "conversation")
+    return vary_on_htmx(
+        render(
+            request,
+            template,
+            {
+                **context,
+                "view": view if view in VIEWS else "conversation",
+                "views": VIEWS.items(),
+                "as_source": "source" in request.GET,
+            },
+        )
+    )
+
+
+def load(request: AppRequest, id_: UUID) -> Interaction:
+    """The interaction with its body, in whichever of the person's projects it is."""
+    found: Interaction = find_or_404(
+        request, Interaction.objects.select_related("source", "provider", "body"), id=id_
+    )
+    return found
+
+
+def shown(found: Interaction) -> dict[str, Any]:
+    """What the templates draw of the exchange itself."""
+    row = export.recorded_of(found)
+    request_value = rawjson.parse(row.request_text)
+    view = read_request(row.endpoint, request_value)
+    reply = review.reply_of(found)
+    choices = [
+        rendering.show_choice(choice, model=found.response_model or found.model) for choice in reply.choices
+    ]
+    return {
+        "one": found,
+        "request_view": view,
+        "reply": reply,
+        "messages_shown": rendering.show_messages(view.messages),
+        "choices": choices,
+        "answer_text": review.answer_text(found),
+        "answer_error": found.error or reply.error,
+        "tokens": [rendering.show_tokens(choice.tokens) for choice in reply.choices],
+        "settings": sorted(view.parameters.items()),
+        "request_json": rendering.pretty(row.request_text),
+        "response_json": rendering.pretty(row.response_text),
+        "chunks_json": rendering.pretty(row.chunks_text) if row.chunks_text else "",
+        "metadata": rawjson.parse(row.metadata_text) if row.metadata_text else None,
+    }
+
+
+def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
+    """What stands beside the exchange: flags, annotations, replays, and what can be copied."""
+    row = export.recorded_of(found)
+    base_url = found.provider.base_url or "https://api.openai.com/v1"
+    mine = request.actor.person
+    annotations = list(
+        Annotation.objects.filter(interaction=found, removed_at__isnull=True)
+        .select_related("created_by", "created_by_key", "rubric")
+        .prefetch_related("revisions")
+        .order_by("created_at")
+    )
+    attempts = (
+        Attempt.objects.filter(original=found)
+        .select_related("answer", "comparison", "run", "run__created_by")
+        .order_by("-created_at")
+    )
+    return {
+        "flags": Flag.objects.filter(interaction=found)
+        .exclude(state=FlagState.REMOVED)
+        .select_related("created_by", "created_by_key")
+        .order_by("created_at"),
+        "flag_reasons": FlagReason.objects.filter(project=found.project, is_active=True).order_by("position"),
+        "severities": Severity.choices,
+        "annotations": annotations,
+        "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
+        "rubric": review.default_rubric(request.actor),
+        "attempts": list(attempts[:50]),
+        "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
+        "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
+        "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
+        "link": permanent_link(request, found),
+    }
+
+
+def permanent_link(request: HttpRequest, found: Interaction) -> str:
+    """A link that works for whoever may see it: it carries its project."""
+    path = reverse("interaction", args=[found.pk])
+    return request.build_absolute_uri(f"{path}?project={found.project.slug}")
