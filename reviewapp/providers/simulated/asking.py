@@ -6,7 +6,7 @@ Every endpoint's request becomes an `Ask`, which says what is wanted without say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from reviewapp.providers.simulated import refusals
 from reviewapp.providers.simulated.chance import key_of
 from reviewapp.providers.simulated.config import Config, Model
 from reviewapp.providers.simulated.grammar import count_tokens
+from reviewapp.providers.simulated.offers import read_format, read_tool_choice, read_tools
 from reviewapp.providers.simulated.prompts import Message
 from reviewapp.providers.simulated.refusals import (
     Refusal,
@@ -84,43 +85,16 @@ def refuse_unknown(body: Mapping[str, Any], known: frozenset[str], config: Confi
                 raise invalid(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
 
 
-_SHARED = frozenset(
-    (
-        "model",
-        "stream",
-        "stream_options",
-        "n",
-        "seed",
-        "temperature",
-        "top_p",
-        "frequency_penalty",
-        "stop",
-        "user",
-    )
-    + ("presence_penalty", "max_tokens", "logit_bias", "logprobs", "metadata", "service_tier")
+_SHARED = """
+    model stream stream_options n seed temperature top_p frequency_penalty presence_penalty stop user
+    max_tokens logit_bias logprobs metadata service_tier
+"""
+_CHAT = frozenset(
+    f"""{_SHARED} messages max_completion_tokens top_logprobs tools tool_choice parallel_tool_calls store
+    response_format functions function_call reasoning_effort modalities prediction audio verbosity
+    prompt_cache_key safety_identifier web_search_options prompt_cache_retention""".split()
 )
-_CHAT = _SHARED | frozenset(
-    (
-        "messages",
-        "max_completion_tokens",
-        "top_logprobs",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "store",
-    )
-    + (
-        "response_format",
-        "functions",
-        "function_call",
-        "reasoning_effort",
-        "modalities",
-        "prediction",
-        "audio",
-    )
-    + ("verbosity", "prompt_cache_key", "safety_identifier", "web_search_options", "prompt_cache_retention")
-)
-_COMPLETION = _SHARED | frozenset(("prompt", "best_of", "echo", "suffix"))
+_COMPLETION = frozenset(f"{_SHARED} prompt best_of echo suffix".split())
 
 
 def read_chat(body: Mapping[str, Any], config: Config) -> Ask:
@@ -145,7 +119,8 @@ def read_chat(body: Mapping[str, Any], config: Config) -> Ask:
     wants_json, schema = read_format(json_object(body, "response_format"), "response_format")
     if wants_json and schema is None and not any("json" in message.text.lower() for message in messages):
         raise invalid(
-            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type"
+            " 'json_object'.",
             "messages",
         )
     return _ask(
@@ -236,8 +211,8 @@ def _stops(value: Any) -> tuple[str, ...]:
         raise wrong_type("stop", "a string or an array of strings", value)
     if len(stops) > 4:
         raise invalid(
-            f"Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length"
-            f" {len(stops)} instead.",
+            "Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with"
+            f" length {len(stops)} instead.",
             "stop",
             "array_above_max_length",
         )
@@ -252,7 +227,8 @@ def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:
         raise wrong_type("messages", "an array of objects", raw)
     if not raw:
         raise invalid(
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array"
+            " instead.",
             "messages",
             "empty_array",
         )
@@ -319,91 +295,3 @@ def read_texts(value: Any, param: str) -> list[str]:
     raise invalid(
         f"Invalid '{param}': expected a string, or an array of strings or tokens.", param, "invalid_type"
     )
-
-
-def read_tools(value: Any, *, nested: bool) -> tuple[Tool, ...]:
-    """The functions that a request offers; `nested` as in chat completions, flat as in responses."""
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise wrong_type("tools", "an array of objects", value)
-    found = []
-    for index, item in enumerate(value):
-        param = f"tools[{index}]"
-        if not isinstance(item, dict):
-            raise wrong_type(param, "an object", item)
-        if "type" not in item:
-            raise missing(f"{param}.type")
-        if item["type"] != "function":
-            continue
-        if nested:
-            param += ".function"
-            item = json_object(item, "function", param=param)
-            if item is None:
-                raise missing(param)
-        name = refusals.text(item, "name", param=f"{param}.name")
-        parameters = json_object(item, "parameters", param=f"{param}.parameters") or {}
-        if parameters.get("type", "object") != "object":
-            raise invalid(
-                f"Invalid schema for function '{name}': schema must be a JSON Schema of 'type: \"object\"', got"
-                f" 'type: \"{parameters['type']}\"'.",
-                f"{param}.parameters",
-                "invalid_function_parameters",
-            )
-        found.append(Tool(name, str(item.get("description") or ""), parameters))
-    return tuple(found)
-
-
-def read_tool_choice(value: Any, tools: Sequence[Tool]) -> str:
-    """ "none", "auto", "required", or "=" and the name of the one function to call."""
-    if value is None:
-        return "auto" if tools else "none"
-    if isinstance(value, str):
-        choice = refusals.supported(value, ("none", "auto", "required"), "tool_choice")
-    elif isinstance(value, dict):
-        inner = value.get("function", value)
-        if value.get("type") == "allowed_tools":
-            return "required" if value.get("mode") == "required" else "auto"
-        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-            raise missing("tool_choice.function.name")
-        choice = "=" + inner["name"]
-        if tools and inner["name"] not in [tool.name for tool in tools]:
-            raise invalid(
-                f"Invalid value for 'tool_choice': no function named '{inner['name']}' was specified in the 'tools'"
-                " parameter.",
-                "tool_choice",
-                "invalid_value",
-            )
-    else:
-        raise wrong_type("tool_choice", "one of a string or an object", value)
-    if not tools and choice != "none":
-        raise invalid("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
-    return choice
-
-
-def read_format(value: dict[str, Any] | None, param: str) -> tuple[bool, dict[str, Any] | None]:
-    """Whether JSON is wanted, and by which schema."""
-    if value is None:
-        return False, None
-    if "type" not in value:
-        raise missing(f"{param}.type")
-    kind = refusals.supported(value["type"], ("text", "json_object", "json_schema"), f"{param}.type")
-    if kind != "json_schema":
-        return kind == "json_object", None
-    # Chat completions nest the schema one level deeper than responses.
-    holder = (
-        json_object(value, "json_schema", param=f"{param}.json_schema") if "json_schema" in value else value
-    )
-    path = f"{param}.json_schema" if holder is not value else param
-    if holder is None or (holder is value and "schema" not in value):
-        raise missing(f"{param}.json_schema" if param == "response_format" else f"{param}.schema")
-    name = refusals.text(holder, "name", param=f"{path}.name")
-    schema = json_object(holder, "schema", param=f"{path}.schema") or {"type": "object", "properties": {}}
-    if holder.get("strict") and schema.get("type") != "object":
-        raise invalid(
-            f"Invalid schema for response_format '{name}': schema must be a JSON Schema of 'type: \"object\"', got"
-            f" 'type: \"{schema.get('type')}\"'.",
-            param,
-            "invalid_json_schema",
-        )
-    return True, schema

@@ -92,13 +92,15 @@ def integer(
 def _check_bounds(name: str, kind: str, value: float, low: float, high: float) -> None:
     if value > high:
         raise invalid(
-            f"Invalid '{name}': {kind} above maximum value. Expected a value <= {high}, but got {value} instead.",
+            f"Invalid '{name}': {kind} above maximum value. Expected a value <= {high}, but got {value}"
+            " instead.",
             name,
             f"{kind}_above_max_value",
         )
     if value < low:
         raise invalid(
-            f"Invalid '{name}': {kind} below minimum value. Expected a value >= {low}, but got {value} instead.",
+            f"Invalid '{name}': {kind} below minimum value. Expected a value >= {low}, but got {value}"
+            " instead.",
             name,
             f"{kind}_below_min_value",
         )

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reviewapp.providers.simulated.chance import key_of
 from reviewapp.providers.simulated.grammar import (
     BETWEEN,
     Alternatives,
@@ -324,7 +325,8 @@ def json_prompt(
     last = next((message.text for message in reversed(messages) if message.role == "user"), "")
     builder = _Builder(schema, _Found(last), topic, pretty=pretty)
     start = builder.value(schema, "", 0)
-    return Prompt(prompt.key, Grammar(builder.sections, base=prompt.grammar), start, constrained=True)
+    key = key_of(prompt.key, "json")
+    return Prompt(key, Grammar(builder.sections, base=prompt.grammar), start, constrained=True)
 
 
 def free_schema(messages: Sequence[Message]) -> dict[str, Any]:
@@ -388,5 +390,6 @@ def _stem(word: str) -> str:
 
 def tool_prompt(prompt: Prompt, tool: Tool, messages: Sequence[Message], *, topic: str) -> Prompt:
     """The prompt, to be answered by the arguments of a call."""
-    schema = tool.parameters or {"type": "object", "properties": {}}
-    return json_prompt(prompt, {"type": "object", **schema}, messages, topic=topic, pretty=False)
+    schema = {"type": "object", "properties": {}, **tool.parameters}
+    prompt = Prompt(key_of(prompt.key, tool.name), prompt.grammar, prompt.start)
+    return json_prompt(prompt, schema, messages, topic=topic, pretty=False)
