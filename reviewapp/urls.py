@@ -6,10 +6,21 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
+from reviewapp.web.pages import interaction, interactions, judgements, style
 
 urlpatterns = [
     path("api/v1/", api_urls()),
     path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
     path("accounts/no-project/", accounts.no_project, name="no-project"),
     path("accounts/", include("allauth.urls")),
+    path("interactions/", interactions.interactions, name="interactions"),
+    path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),
+    path("interactions/flag/", interactions.flag_many, name="interactions-flag"),
+    path("interactions/<uuid:id>/", interaction.interaction, name="interaction"),
+    path("interactions/<uuid:id>/flag/", judgements.flag_interaction, name="interaction-flag"),
+    path("interactions/<uuid:id>/annotate/", judgements.annotate, name="interaction-annotate"),
+    path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
+    path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
+    path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),
+    path("settings/style/", style.style, name="style"),
 ]
