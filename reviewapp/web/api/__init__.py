@@ -8,11 +8,9 @@ error that problems.py knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import URLPattern
 from ninja import NinjaAPI
 
 from reviewapp.models import Permission
@@ -31,10 +29,9 @@ answer_problems(api)
 api.add_router("/interactions", interactions.router)
 
 
-def api_urls() -> tuple[list[URLPattern], str, str]:
+def api_urls() -> tuple[list[Any], str, str]:
     """The API's addresses. It has keys of its own: the pages' sign-in does not stand before it."""
-    patterns, app, namespace = api.urls
-    for pattern in patterns:
-        view: Callable[..., Any] = pattern.callback
-        pattern.callback = login_not_required(view)
-    return patterns, app, namespace
+    found: tuple[list[Any], str, str] = api.urls
+    for pattern in found[0]:
+        pattern.callback = login_not_required(pattern.callback)
+    return found

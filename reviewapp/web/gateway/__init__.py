@@ -1,0 +1,175 @@
+"""The gateway: the OpenAI API, recorded. Changing an app's base URL and key is all it takes.
+
+A call never touches the database on its way: keys, sources and providers come from the directory in
+memory, the answer goes to the journal. So it works on while the database or the broker is away.
+
+Errors of the gateway itself (a wrong key, a body that is no JSON object) have OpenAI's shape and
+are not recorded: nothing was asked of a model. What a provider did or failed to do is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reviewapp import tasks
+from reviewapp.journal import JournalError
+from reviewapp.pure.exchange import Endpoint
+from reviewapp.pure.ids import new_id
+from reviewapp.web.gateway import calls, errors, upstream
+from reviewapp.web.gateway.directory import Directory, ProviderEntry
+from reviewapp.web.gateway.errors import GatewayError
+from reviewapp.web.gateway.relay import Exchange, Receive, Send, send_error
+
+Scope = Any
+
+
+class _Process:
+    """What the calls of this process share; made with the first call, in its event loop."""
+
+    def __init__(self) -> None:
+        self._directory: Directory | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def directory(self) -> Directory:
+        if self._directory is None:
+            self._directory = Directory()
+        return self._directory
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = upstream.open_session()
+        return self._session
+
+
+_process = _Process()
+
+
+class Recorded:
+    """An endpoint whose calls are recorded."""
+
+    def __init__(self, endpoint: Endpoint, path: str) -> None:
+        self._endpoint: Final = endpoint
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_at = datetime.now(tz=UTC)
+        try:
+            call = await self._read(scope, receive, started_at)
+            append = tasks.journal().append
+        except GatewayError as error:
+            await send_error(send, error)
+        except JournalError as error:
+            # Before the provider is asked: an answer that can't be recorded would be paid for in vain.
+            await send_error(send, errors.not_recorded(str(error)))
+        else:
+            exchange = Exchange(call, session=_process.session, append=append, send=send)
+            await exchange.run(
+                path=self._path,
+                query=scope["query_string"].decode("latin-1"),
+                headers=scope["headers"],
+                receive=receive,
+            )
+
+    async def _read(self, scope: Scope, receive: Receive, started_at: datetime) -> calls.Call:
+        headers = dict(scope["headers"])
+        key = await calls.authenticate(_process.directory, headers, now=started_at)
+        context = calls.read_context(headers)
+        body = await _read_body(headers, receive)
+        request = calls.read_request(body)
+        route = await calls.find_route(_process.directory, key, context)
+        body, seed = calls.outgoing(self._endpoint, body, request, route.source)
+        return calls.Call(
+            id=new_id(),
+            endpoint=self._endpoint,
+            route=route,
+            context=context,
+            request=body,
+            seed=seed,
+            started_at=started_at,
+        )
+
+
+async def _read_body(headers: calls.Headers, receive: Receive) -> bytes:
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        raise GatewayError(415, "Send the request without content encoding.", code="unsupported_encoding")
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > calls.BODY_LIMIT:
+        raise errors.body_too_large(calls.BODY_LIMIT)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GatewayError(400, "The client left before its request was complete.", code="client_left")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > calls.BODY_LIMIT:
+            raise errors.body_too_large(calls.BODY_LIMIT)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def models(request: Request) -> Response:
+    """The provider's own list of models, or one of them; not recorded, since nothing is asked of a model."""
+    headers = dict(request.scope["headers"])
+    try:
+        key = await calls.authenticate(_process.directory, headers, now=datetime.now(tz=UTC))
+        route = await calls.find_route(_process.directory, key, calls.read_context(headers))
+        return await _fetch(request, route.provider)
+    except GatewayError as error:
+        return Response(error.body, error.status, headers=error.headers, media_type="application/json")
+
+
+async def _fetch(request: Request, provider: ProviderEntry) -> Response:
+    # The path as it was asked for: a model's name may hold an escaped slash.
+    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
+    url = upstream.address(provider, path.removeprefix("/v1"), request.url.query)
+    try:
+        async with _process.session.get(
+            url,
+            headers=upstream.request_headers(request.scope["headers"], provider),
+            allow_redirects=False,
+            timeout=upstream.timeout_of(provider),
+        ) as response:
+            body = await response.read()
+    except TimeoutError:
+        raise errors.timed_out(provider.name, provider.timeout_seconds) from None
+    except upstream.FAILED as error:
+        raise errors.unreachable(provider.name, upstream.reason_of(error)) from None
+    answer = Response(body, response.status)
+    answer.raw_headers += upstream.response_headers(response.raw_headers, {})
+    return answer
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    message = f"The gateway has no {request.method} {request.url.path}."
+    code = "method_not_allowed" if status == 405 else "unknown_url"
+    return Response(GatewayError(status, message, code=code).body, status, media_type="application/json")
+
+
+def _recorded(endpoint: Endpoint, path: str) -> Route:
+    return Route(f"/v1{path}", Recorded(endpoint, path), methods=["POST"])
+
+
+gateway = Starlette(
+    routes=[
+        _recorded("chat.completions", "/chat/completions"),
+        _recorded("responses", "/responses"),
+        _recorded("completions", "/completions"),
+        _recorded("embeddings", "/embeddings"),
+        Route("/v1/models", models, methods=["GET"]),
+        Route("/v1/models/{model:path}", models, methods=["GET"]),
+    ],
+    exception_handlers={404: _unknown, 405: _unknown},
+)

@@ -1,0 +1,219 @@
+"""Keys, sources and providers as the gateway sees them: in memory, so that a call needs no database.
+
+A thread asks the database once a second whether one of the three tables changed (their row versions
+are added up, which is one small query) and reads them again when they did. So a key that is revoked
+stops working, and a provider that is changed is called by its new address, within `POLL_SECONDS` and the
+time of the reading: about a second. What a caller names and the directory does not know (a key made
+this moment) is looked up at once, but at most every `ASK_SECONDS`, however many wrong keys are tried.
+
+While the database is away the last state serves on: nobody can revoke a key then either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import BinaryField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from reviewapp.models import ApiKey, Provider, Scope, Source, UnreadableSecret
+from reviewapp.stages import administer
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 1.0
+ASK_SECONDS: Final = 0.05
+_INGEST: Final = frozenset([Scope.INGEST, Scope.ADMIN])
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """A key that is not revoked."""
+
+    id: UUID
+    project: UUID
+    may_ingest: bool
+    expires_at: datetime | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """A source, and what it has the gateway add."""
+
+    id: UUID
+    provider: UUID | None
+    add_seed: bool
+    add_logprobs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    """A provider. `problem` says why its key can't be used."""
+
+    id: UUID
+    project: UUID
+    name: str
+    base_url: str
+    timeout_seconds: float
+    api_key: str | None = field(default=None, repr=False)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The three tables at one moment."""
+
+    keys: dict[bytes, KeyEntry]
+    sources: dict[tuple[UUID, str], SourceEntry]
+    providers: dict[UUID, ProviderEntry]
+    provider_names: dict[tuple[UUID, str], UUID]
+    default_providers: dict[UUID, UUID]
+
+
+class Directory:
+    """Serves the snapshot, and keeps it fresh in a thread of its own. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self._version: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._condition = threading.Condition()
+        self._asking: list[asyncio.Future[None]] = []
+        self._used: set[UUID] = set()
+        self._problem: str | None = None
+        threading.Thread(target=self._run, name="gateway-directory", daemon=True).start()
+
+    def key(self, secret: str, *, now: datetime) -> KeyEntry | None:
+        """The usable key that this secret opens, as far as is known."""
+        if self.snapshot is None or not secret.startswith(administer.KEY_PREFIX):
+            return None
+        entry = self.snapshot.keys.get(hashlib.sha256(secret.encode()).digest())
+        if entry is None or (entry.expires_at is not None and entry.expires_at <= now):
+            return None
+        self._used.add(entry.id)
+        return entry
+
+    async def refreshed(self) -> None:
+        """Return when the snapshot is one that was read after this call (or the database is away)."""
+        answer = self._loop.create_future()
+        with self._condition:
+            self._asking.append(answer)
+            self._condition.notify()
+        await answer
+
+    def _run(self) -> None:
+        next_use = time.monotonic()
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._asking, POLL_SECONDS)
+                asking, self._asking = self._asking, []
+            try:
+                self._refresh()
+                if time.monotonic() >= next_use:
+                    self._write_uses()
+                    next_use = time.monotonic() + 5
+                if self._problem is not None:
+                    log.warning("The gateway reads keys and providers again")
+                    self._problem = None
+            except (DatabaseError, InterfaceError) as error:
+                if self._problem is None:
+                    log.warning("The gateway serves the keys and providers it knew last: %s", error)
+                self._problem = str(error)
+                with contextlib.suppress(Exception):
+                    connection.close()
+            except Exception:
+                log.exception("The gateway's directory can't be read")
+            if asking:
+                with contextlib.suppress(RuntimeError):  # the loop was closed
+                    self._loop.call_soon_threadsafe(_settle, asking)
+                time.sleep(ASK_SECONDS)
+
+    def _refresh(self) -> None:
+        version = _version()
+        if version != self._version or self.snapshot is None:
+            self.snapshot = _read()
+            self._version = version
+
+    def _write_uses(self) -> None:
+        used, self._used = self._used, set()
+        if used:
+            administer.note_key_use(keys=used, now=timezone.now())
+
+
+def _settle(asking: list[asyncio.Future[None]]) -> None:
+    for answer in asking:
+        if not answer.done():
+            answer.set_result(None)
+
+
+def _version() -> str:
+    """Changes whenever a row of the three tables is made, changed or removed."""
+    parts = [
+        f"(SELECT count(*) || '.' || coalesce(sum(xmin::text::bigint), 0) FROM {model._meta.db_table})"  # noqa: S608
+        for model in (ApiKey, Source, Provider)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {' || '.join(parts)}")
+        return str(cursor.fetchone()[0])
+
+
+def _read() -> Snapshot:
+    keys = {
+        bytes(key.digest): KeyEntry(
+            id=key.id,
+            project=key.project_id,
+            may_ingest=not _INGEST.isdisjoint(key.scopes),
+            expires_at=key.expires_at,
+            source=key.source.name if key.source is not None else None,
+        )
+        for key in ApiKey.objects.filter(revoked_at__isnull=True).select_related("source")
+    }
+    sources = {
+        (source.project_id, source.name): SourceEntry(
+            id=source.id,
+            provider=source.provider_id,
+            add_seed=source.add_seed,
+            add_logprobs=source.add_logprobs,
+        )
+        for source in Source.objects.all()
+    }
+    # Sealed: one key that can't be decrypted must not take the others with it.
+    rows = list(Provider.objects.defer("api_key").annotate(sealed=Cast("api_key", BinaryField())))
+    providers = {row.id: _provider(row) for row in rows}
+    return Snapshot(
+        keys=keys,
+        sources=sources,
+        providers=providers,
+        provider_names={(row.project_id, row.name): row.id for row in rows},
+        default_providers={row.project_id: row.id for row in rows if row.is_default},
+    )
+
+
+def _provider(row: Provider) -> ProviderEntry:
+    api_key: str | None = None
+    problem: str | None = None
+    try:
+        api_key = Provider._meta.get_field("api_key").from_db_value(row.sealed, None, None)  # type: ignore[attr-defined]
+    except UnreadableSecret as error:
+        problem = str(error)
+    return ProviderEntry(
+        id=row.id,
+        project=row.project_id,
+        name=row.name,
+        base_url=row.base_url.rstrip("/"),
+        timeout_seconds=float(row.timeout_seconds),
+        api_key=api_key or None,
+        problem=problem,
+    )
