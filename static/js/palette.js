@@ -37,14 +37,14 @@ function refresh() {
 }
 
 if (palette) {
-  palette.addEventListener("toggle", () => {
-    if (!palette.open) return;
+  // Emptied when it closes, not when it opens: letters typed at once after the key must not be lost.
+  palette.addEventListener("close", () => {
     field.value = "";
     document.getElementById("palette-found").replaceChildren();
     refresh();
-    field.focus();
   });
   field.addEventListener("input", refresh);
+  refresh();
   palette.addEventListener("htmx:after:swap", refresh);
   palette.addEventListener("keydown", (event) => {
     const all = options();

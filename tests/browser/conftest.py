@@ -1,0 +1,71 @@
+"""Fixtures of the browser tests: the system's Chromium, and pages of somebody who is signed in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from reviewapp.models import Person
+
+CHROMIUM = os.environ.get("REVIEWAPP_TEST_CHROMIUM_URL") or next(
+    filter(None, (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Playwright's own browser is a large download; the system's does."""
+    if not CHROMIUM:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    # As root, in containers, Chromium can't make its own sandbox.
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": sandbox}
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
+    """`open_page(path, person=…, width=…, **context)`: a page in a context of its own.
+
+    The test fails when a page logs an error: a script that broke, or something that the CSP refused.
+    """
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(
+        path: str = "/", *, person: Person | None = None, width: int = 1440, height: int = 900, **context: Any
+    ) -> Page:
+        made = browser.new_context(
+            base_url=live_server.url, viewport={"width": width, "height": height}, **context
+        )
+        contexts.append(made)
+        if person is not None:
+            made.add_cookies([session_cookie(person=person, url=live_server.url)])
+        page = made.new_page()
+        page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+        page.on("console", lambda message: note(message.type, message.text))
+        page.goto(path)
+        return page
+
+    def note(kind: str, text: str) -> None:
+        # The browser logs every 4xx answer; whether one is right is for the test to say.
+        if kind == "error" and "Failed to load resource" not in text:
+            errors.append(text)
+
+    yield open_page
+    for made in contexts:
+        made.close()
+    assert errors == []
+
+
+def session_cookie(*, person: Person, url: str) -> Any:
+    client = Client()
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}
