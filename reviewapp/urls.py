@@ -6,7 +6,8 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
-from reviewapp.web.pages import interaction, interactions, judgements, style
+from reviewapp.web.pages import interaction, interactions, judgements, settings, style
+from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 
 urlpatterns = [
     path("api/v1/", api_urls()),
@@ -22,5 +23,21 @@ urlpatterns = [
     path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
     path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
     path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),
+    path("settings/", settings.overview, name="settings"),
+    path("settings/members/", members.members, name="settings-members"),
+    path("settings/members/<uuid:id>/role/", members.change_role, name="settings-member-role"),
+    path("settings/members/<uuid:id>/remove/", members.remove, name="settings-member-remove"),
+    path("settings/keys/", keys.keys, name="settings-keys"),
+    path("settings/keys/<uuid:id>/revoke/", keys.revoke, name="settings-key-revoke"),
+    path("settings/providers/", providers.providers, name="settings-providers"),
+    path("settings/providers/new/", providers.provider, name="settings-provider-new"),
+    path("settings/providers/<uuid:id>/", providers.provider, name="settings-provider"),
+    path("settings/providers/<uuid:id>/default/", providers.make_default, name="settings-provider-default"),
+    path("settings/sources/", providers.sources, name="settings-sources"),
+    path("settings/sources/new/", providers.source, name="settings-source-new"),
+    path("settings/sources/<uuid:id>/", providers.source, name="settings-source"),
+    path("settings/rubrics/", rubrics.rubrics, name="settings-rubrics"),
+    path("settings/rubrics/reasons/", rubrics.reasons, name="settings-flag-reasons"),
+    path("settings/audit/", audit.audit, name="settings-audit"),
     path("settings/style/", style.style, name="style"),
 ]

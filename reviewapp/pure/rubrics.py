@@ -162,3 +162,19 @@ def _bounds(name: str, question: Mapping[str, Any]) -> dict[str, float]:
     if low >= high or step <= 0:
         raise InvalidAnswer(name, "needs a min below its max and a step above 0")
     return {"min": low, "max": high, "step": step}
+
+
+def check_labels(labels: Any) -> list[dict[str, str]]:
+    """A rubric's labels for marks on text, as they are kept. Raises InvalidAnswer."""
+    if not isinstance(labels, Sequence) or isinstance(labels, str) or len(labels) > 20:
+        raise InvalidAnswer("labels", "must be an array of at most 20 labels")
+    result: list[dict[str, str]] = []
+    for index, label in enumerate(labels):
+        key = label.get("key") if isinstance(label, Mapping) else None
+        word = label.get("label", key) if isinstance(label, Mapping) else None
+        if not isinstance(key, str) or not key or len(key) > 40 or any(key == one["key"] for one in result):
+            raise InvalidAnswer(f"labels.{index}", 'must have a "key" of its own, at most 40 characters')
+        if not isinstance(word, str) or not word or len(word) > 80:
+            raise InvalidAnswer(f"labels.{index}", 'must have a "label" of at most 80 characters')
+        result.append({"key": key, "label": word})
+    return result

@@ -16,6 +16,7 @@ from reviewapp.models import (
     Annotation,
     AnnotationRevision,
     Flag,
+    FlagReason,
     Interaction,
     Permission,
     Rubric,
@@ -23,7 +24,14 @@ from reviewapp.models import (
 )
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Reply
-from reviewapp.pure.rubrics import TEXT_LIMIT, InvalidAnswer, check_scores, check_spans
+from reviewapp.pure.rubrics import (
+    TEXT_LIMIT,
+    InvalidAnswer,
+    check_labels,
+    check_questions,
+    check_scores,
+    check_spans,
+)
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import write_audit
 
@@ -261,3 +269,54 @@ def _set_removed(*, actor: Actor, annotation: Annotation, removed_at: datetime |
         action = "annotation.remove" if removed_at else "annotation.restore"
         write_audit(actor=actor, action=action, target=annotation, now=now)
     return bool(moved)
+
+
+@transaction.atomic
+def save_rubric(
+    *, actor: Actor, name: str, instructions: str, questions: Any, labels: Any, now: datetime
+) -> Rubric:
+    """Save the project's default rubric. One that somebody judged by stays; a new version takes its place.
+
+    Raises InvalidAnswer.
+    """
+    actor.check(Permission.ADMIN)
+    values = {
+        "instructions": _text("instructions", instructions, limit=TEXT_LIMIT),
+        "questions": check_questions(questions),
+        "labels": check_labels(labels),
+    }
+    before = Rubric.objects.select_for_update().filter(project=actor.project, is_default=True).first()
+    if before is not None and not before.annotations.exists():
+        Rubric.objects.filter(pk=before.pk).update(**values)
+        saved = Rubric.objects.get(pk=before.pk)
+    else:
+        if before is not None:
+            Rubric.objects.filter(pk=before.pk).update(is_default=False, is_current=False)
+        saved = Rubric.objects.create(
+            project=actor.project,
+            name=before.name if before else name,
+            version=before.version + 1 if before else 1,
+            is_default=True,
+            created_by=actor.person,
+            created_at=now,
+            **values,
+        )
+    write_audit(actor=actor, action="rubric.save", target=saved, now=now, version=saved.version)
+    return saved
+
+
+@transaction.atomic
+def save_flag_reasons(*, actor: Actor, names: Sequence[str], now: datetime) -> None:
+    """The reasons people can choose from, in this order; others are kept for the flags that have them."""
+    actor.check(Permission.ADMIN)
+    wanted = list(dict.fromkeys(names))
+    if not wanted or len(wanted) > 30:
+        raise InvalidAnswer("reasons", "must be 1 to 30 lines, one reason each")
+    for reason in wanted:
+        _text("reasons", reason, limit=80)
+    FlagReason.objects.filter(project=actor.project).exclude(name__in=wanted).update(is_active=False)
+    for position, reason in enumerate(wanted):
+        FlagReason.objects.update_or_create(
+            project=actor.project, name=storable(reason), defaults={"position": position, "is_active": True}
+        )
+    write_audit(actor=actor, action="flag_reasons.save", target=actor.project, now=now, reasons=wanted)

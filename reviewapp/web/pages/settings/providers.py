@@ -1,0 +1,177 @@
+"""Providers and sources."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from reviewapp.models import Permission, Provider, Source
+from reviewapp.stages import administer
+from reviewapp.stages.administer import ProviderValues, SourceValues
+from reviewapp.web.frame import AppRequest, needs
+from reviewapp.web.pages.settings import section
+
+
+class ProviderForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    base_url = forms.CharField(
+        label=gettext_lazy("Base URL"),
+        max_length=500,
+        required=False,
+        help_text=gettext_lazy(
+            "Such as https://api.openai.com/v1. Without one it can be recorded, not called."
+        ),
+    )
+    api_key = forms.CharField(
+        label=gettext_lazy("Key"),
+        max_length=500,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=gettext_lazy("Kept encrypted and never shown. Empty keeps the present one."),
+    )
+    forget_key = forms.BooleanField(label=gettext_lazy("Forget the stored key"), required=False)
+    max_concurrency = forms.IntegerField(
+        label=gettext_lazy("Calls at once"), min_value=1, max_value=1000, initial=20
+    )
+    requests_per_minute = forms.IntegerField(
+        label=gettext_lazy("Requests a minute"),
+        min_value=1,
+        required=False,
+        help_text=gettext_lazy("Empty: no limit."),
+    )
+    tokens_per_minute = forms.IntegerField(
+        label=gettext_lazy("Tokens a minute"),
+        min_value=1,
+        required=False,
+        help_text=gettext_lazy("Empty: no limit."),
+    )
+    timeout_seconds = forms.IntegerField(
+        label=gettext_lazy("Time-out in seconds"), min_value=1, max_value=3600, initial=120
+    )
+
+
+@needs(Permission.ADMIN)
+@require_safe
+def providers(request: AppRequest) -> HttpResponse:
+    """The project's providers."""
+    rows = Provider.objects.visible_to(request.actor).order_by("-is_default", "name")
+    return section(request, "pages/settings/providers.html", "settings-providers", providers=rows)
+
+
+@needs(Permission.ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
+    """Connect a provider, or change one."""
+    found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id) if id else None
+    initial = (
+        {}
+        if found is None
+        else {
+            name: getattr(found, name)
+            for name in ProviderForm.base_fields
+            if hasattr(found, name) and name != "api_key"
+        }
+    )
+    form = ProviderForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        values: dict[str, Any] = dict(form.cleaned_data)
+        forget = values.pop("forget_key")
+        values["api_key"] = "" if forget else values["api_key"] or None
+        values["is_simulated"] = found.is_simulated if found else False
+        try:
+            saved = administer.save_provider(
+                actor=request.actor, values=ProviderValues(**values), provider=found, now=timezone.now()
+            )
+        except administer.Refused as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            messages.success(request, _("%(name)s saved.") % {"name": saved.name})
+            return redirect("settings-provider", id=saved.pk)
+    return section(
+        request,
+        "pages/settings/provider.html",
+        "settings-providers",
+        form=form,
+        provider=found,
+        status=422 if form.errors else 200,
+    )
+
+
+@needs(Permission.ADMIN)
+@require_POST
+def make_default(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Where calls go that name no provider."""
+    found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id)
+    try:
+        administer.make_default_provider(actor=request.actor, provider=found, now=timezone.now())
+    except administer.Refused as error:
+        messages.error(request, str(error))
+    return redirect("settings-providers")
+
+
+class SourceForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    provider = forms.ModelChoiceField(
+        label=gettext_lazy("Provider"),
+        queryset=Provider.objects.none(),
+        required=False,
+        help_text=gettext_lazy("Where its calls go. Empty: the project's default."),
+    )
+    add_seed = forms.BooleanField(
+        label=gettext_lazy("Give a seed to requests that bring none"), required=False
+    )
+    add_logprobs = forms.BooleanField(
+        label=gettext_lazy("Ask for log probabilities on every call"), required=False
+    )
+
+    def __init__(self, *args: Any, request: AppRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Provider.objects.visible_to(request.actor).exclude(base_url="").order_by("name")
+        self.fields["provider"].queryset = rows  # type: ignore[attr-defined]
+
+
+@needs(Permission.ADMIN)
+@require_safe
+def sources(request: AppRequest) -> HttpResponse:
+    """The project's sources."""
+    rows = Source.objects.visible_to(request.actor).select_related("provider").order_by("name")
+    return section(request, "pages/settings/sources.html", "settings-sources", sources=rows)
+
+
+@needs(Permission.ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
+    """Add a source, or change one."""
+    found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id) if id else None
+    initial = {} if found is None else {name: getattr(found, name) for name in SourceForm.base_fields}
+    form = SourceForm(request.POST or None, initial=initial, request=request)
+    if request.method == "POST" and form.is_valid():
+        try:
+            administer.save_source(
+                actor=request.actor,
+                values=SourceValues(**form.cleaned_data),
+                source=found,
+                now=timezone.now(),
+            )
+        except administer.Refused as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            messages.success(request, _("%(name)s saved.") % {"name": form.cleaned_data["name"]})
+            return redirect("settings-sources")
+    return section(
+        request,
+        "pages/settings/source.html",
+        "settings-sources",
+        form=form,
+        source=found,
+        status=422 if form.errors else 200,
+    )
