@@ -257,7 +257,7 @@ class Product:
         )
 
     def worker(self) -> Service:
-        ready = paths.layout(self.plan.data).broker_sockets.parent / "worker.ready"
+        ready = paths.layout(self.plan.data).data / "worker.ready"
         several = str(min(max(os.cpu_count() or 1, 2), 4))
         options = ["worker", "--beat", "--queues", QUEUES, "--concurrency", several]
         # With one worker there is nobody to exchange news with, and asking costs a second of the start.

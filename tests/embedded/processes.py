@@ -42,13 +42,18 @@ class Program:
 
 
 @contextmanager
-def started(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> Iterator[Program]:
-    """Start a program in a session of its own, as a terminal would, and leave none of it behind."""
+def started(
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, clean: bool = False
+) -> Iterator[Program]:
+    """Start a program in a session of its own, as a terminal would, and leave none of it behind.
+
+    `env` is added to ours, or with `clean` stands in its place.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            env={**({} if clean else os.environ), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,217 @@
+"""The whole product, started as `make run` starts it, and then mistreated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reviewapp.embedded import paths, processes
+from tests.embedded.processes import ROOT, Program, eventually, processes_of, python, started
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def environment(data: Path, port: int, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REVIEWAPP_", "MAKE"))}
+    return kept | {"REVIEWAPP_DATA": str(data), "REVIEWAPP_PORT": str(port)} | more
+
+
+class Running:
+    def __init__(self, program: Program, data: Path, port: int) -> None:
+        self.program = program
+        self.data = data
+        self.port = port
+
+    def answers(self, path: str = "/healthz") -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command typed into a second terminal, which knows nothing but the data folder."""
+        return subprocess.run(
+            python("manage.py", *arguments),
+            cwd=ROOT,
+            env=environment(self.data, self.port),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def leaders(self, text: str) -> list[int]:
+        """The supervisor's own children whose command line has `text`."""
+        found = []
+        for pid in processes.children_of(self.program.process.pid):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if text in command:
+                found.append(pid)
+        return found
+
+
+@contextmanager
+def product(folder: Path, *, data: Path | None = None, wait: bool = True) -> Iterator[Running]:
+    data, port = data or folder / "data", free_port()
+    with started(
+        python("manage.py", "up"), log=folder / "up.log", env=environment(data, port), clean=True
+    ) as program:
+        running = Running(program, data, port)
+        if wait:
+            program.wait_for("  Ready\n", seconds=120)
+        yield running
+
+
+def waits_for_tasks(pid: int) -> bool:
+    """Whether a child of the worker belongs to its pool, which shares the worker's event loop."""
+    return any("eventpoll" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def left_of(running: Running) -> list[int]:
+    return processes_of(f"REVIEWAPP_DATA={running.data}")
+
+
+# --- One product, looked at and hurt -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with product(tmp_path_factory.mktemp("up")) as running:
+        yield running
+
+
+def test_the_web_server_answers_when_the_address_is_shown(running):
+    assert f"http://127.0.0.1:{running.port}/" in running.program.output
+    assert running.answers()
+
+
+def test_a_command_in_a_second_terminal_finds_the_database(running):
+    said = running.manage("showmigrations", "--plan", "reviewapp")
+
+    assert "[X]  reviewapp.0001_initial" in said.stdout, said.stderr
+
+
+def test_a_second_start_on_the_same_data_is_refused_with_the_address(running):
+    said = running.manage("up")
+
+    assert said.returncode == 1
+    assert f"already runs on {running.data}" in said.stdout
+    assert f"http://127.0.0.1:{running.port}" in said.stdout
+
+
+def test_the_supervisor_never_imports_django(running):
+    maps = Path(f"/proc/{running.program.process.pid}/maps").read_text()
+    memory = Path(f"/proc/{running.program.process.pid}/status").read_text()
+
+    assert "psycopg" not in maps
+    resident = int(next(line for line in memory.splitlines() if line.startswith("VmRSS")).split()[1])
+    assert resident < 40_000
+
+
+def test_a_killed_web_server_comes_back(running):
+    [web] = running.leaders("granian")
+    os.kill(web, signal.SIGKILL)
+    running.program.wait_for("web is back.")
+
+    assert running.answers()
+
+
+def test_a_killed_database_comes_back_and_is_used_again(running):
+    [database] = running.leaders("bin/postgres")
+    os.kill(database, signal.SIGKILL)
+    running.program.wait_for("database is back.")
+
+    assert running.manage("migrate", "--check").returncode == 0
+
+
+def test_a_killed_broker_comes_back(running):
+    [broker] = running.leaders("valkey")
+    os.kill(broker, signal.SIGKILL)
+
+    running.program.wait_for("broker is back.")
+
+
+def test_a_killed_worker_comes_back(running):
+    [worker] = running.leaders("celery")
+    os.kill(worker, signal.SIGKILL)
+
+    running.program.wait_for("worker is back.")
+
+
+def test_a_killed_scheduler_takes_its_worker_along_and_both_come_back(running):
+    times = running.program.output.count("worker is back.")
+    [worker] = running.leaders("celery")
+    [scheduler] = [pid for pid in processes.children_of(worker) if not waits_for_tasks(pid)]
+    os.kill(scheduler, signal.SIGKILL)
+
+    running.program.wait_for("worker is back.", times=times + 1)
+    assert "the scheduler died" in running.program.output
+
+
+# --- Ends of the whole -------------------------------------------------------------------------
+
+
+def test_ctrl_c_stops_everything_and_says_where_the_data_is(tmp_path):
+    with product(tmp_path) as running:
+        running.program.signal(signal.SIGINT)
+        status = running.program.end(seconds=60)
+
+        assert status == 0
+        assert "Stopped in" in running.program.output
+        assert str(running.data) in running.program.output.splitlines()[-1]
+        assert left_of(running) == []
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(tmp_path):
+    with product(tmp_path) as first:
+        first.program.signal(signal.SIGKILL)
+        first.program.end()
+
+        # At once, while what was left is still on its way out.
+        again = tmp_path / "again"
+        again.mkdir()
+        with product(again, data=first.data) as second:
+            assert second.answers()
+            second.program.signal(signal.SIGINT)
+            second.program.end(seconds=60)
+        assert eventually(lambda: left_of(first) == [], seconds=15)
+
+
+def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
+    data = tmp_path / "data"
+    with product(tmp_path, wait=False) as first:
+        assert eventually(lambda: (data / "postgres.unfinished").exists(), seconds=60)
+        first.program.signal(signal.SIGKILL)
+        first.program.end()
+
+    again = tmp_path / "again"
+    again.mkdir()
+    with product(again, data=data) as second:
+        assert second.answers()
+
+
+def test_a_long_data_path_works_from_both_terminals(tmp_path):
+    data = tmp_path / f"with space and {'x' * 90}"
+    with product(tmp_path, data=data) as running:
+        assert running.answers()
+        assert running.manage("migrate", "--check").returncode == 0
+        running.program.signal(signal.SIGINT)
+        running.program.end(seconds=60)
+
+    assert not paths.layout(data).database_sockets.parent.exists()
