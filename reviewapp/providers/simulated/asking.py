@@ -26,6 +26,7 @@ from reviewapp.providers.simulated.refusals import (
     wrong_type,
 )
 from reviewapp.providers.simulated.schemas import Tool
+from reviewapp.providers.simulated.words import words
 
 _ROLES = ("system", "assistant", "user", "function", "tool", "developer")
 _CONTEXT = 131_072
@@ -89,12 +90,12 @@ _SHARED = """
     model stream stream_options n seed temperature top_p frequency_penalty presence_penalty stop user
     max_tokens logit_bias logprobs metadata service_tier
 """
-_CHAT = frozenset(
+_CHAT = words(
     f"""{_SHARED} messages max_completion_tokens top_logprobs tools tool_choice parallel_tool_calls store
     response_format functions function_call reasoning_effort modalities prediction audio verbosity
-    prompt_cache_key safety_identifier web_search_options prompt_cache_retention""".split()
+    prompt_cache_key safety_identifier web_search_options prompt_cache_retention"""
 )
-_COMPLETION = frozenset(f"{_SHARED} prompt best_of echo suffix".split())
+_COMPLETION = words(f"{_SHARED} prompt best_of echo suffix")
 
 
 def read_chat(body: Mapping[str, Any], config: Config) -> Ask:

@@ -81,6 +81,16 @@ class ModelState:
         self.next_faults: deque[str] = deque()
         self._base = key_of(config.seed, model.name, model.backend)
 
+    def reconfigure(self, model: Model, config: Config) -> None:
+        """Takes over changed settings; counters and changes made at run time stay, where they still mean
+        something."""
+        if model.fingerprints != self.model.fingerprints or config.seed != self.config.seed:
+            self.rollout = None
+        if model.faults != self.model.faults:
+            self.fault_shares = dict(model.faults)
+        self.model, self.config = model, config
+        self._base = key_of(config.seed, model.name, model.backend)
+
     def backends(self, *, now: float) -> list[Backend]:
         """The backends that answer now, each with its share; the shares add up to 1."""
         if self.rollout is None:
@@ -144,7 +154,7 @@ class ModelState:
             flip=draws[2] < model.flip_share,
             flip_at=draws[5],
             seed=whole(key_of(key, "seed"), bits=31) or 1,
-            latency=latency * 10 if fault == "slow" else latency,
+            latency=max(latency * 10, 2 * config.time_scale) if fault == "slow" else latency,
             fault=fault,
             fault_at=draws[6],
             key=key,

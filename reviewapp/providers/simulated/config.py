@@ -185,17 +185,16 @@ def parse_config(value: Any) -> Config:
     return config
 
 
-def load_config(path: Path) -> Config:
-    """Reads a configuration file."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """Reads a configuration file, and checks it. Raises InvalidConfig."""
     try:
-        data = path.read_bytes()
+        value = orjson.loads(path.read_bytes())
     except OSError as error:
         raise InvalidConfig("", f"{path} cannot be read: {error.strerror}") from error
-    try:
-        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise InvalidConfig("", f"{path} is not valid JSON: {error}") from error
-    return parse_config(value)
+    parse_config(value)
+    return dict(value)
 
 
 def _model(name: str, path: str, value: Any) -> Model:

@@ -67,12 +67,13 @@ def embedding(text: str, serving: Serving, *, dimensions: int, full: int) -> NDA
     """The embedding of one text, at length 1; fewer dimensions are the first ones of the full vector."""
     words = _WORD.findall(text.lower())[:4000] or [text]
     parts = [word[start : start + 3] for word in words for start in range(max(0, len(word) - 2))]
+    layers = (*serving.weights.layers, *([serving.noise] if serving.noise else []))
     total = np.zeros(full)
     for weight, pieces in ((1.0, words), (0.35, parts)):
         for piece in pieces:
             data = piece.encode("utf-8", "surrogatepass")
             total += weight * _direction(step(serving.weights.key, data), full)
-            for layer in serving.weights.layers:
+            for layer in layers:
                 total += weight * layer.size * _direction(step(layer.key, data), full)
     total = total[:dimensions]
     length = float(np.linalg.norm(total))

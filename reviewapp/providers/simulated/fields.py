@@ -44,6 +44,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._value
 
+    def names(self) -> list[str]:
+        """The names of the fields that are there."""
+        return [str(name) for name in self._value]
+
     def path(self, name: str) -> str:
         """The whole path of a field."""
         return f"{self._where}.{name}" if self._where else name

@@ -186,7 +186,9 @@ def chat_events(ask: Ask, serving: Serving, answers: Sequence[Answer], *, create
         events.append(Event(sse(frame.chunk([choice], first=not events, last=reason is not None)), due))
 
     for answer in answers:
-        empty = {"content": [], "refusal": None} if ask.logprobs and answer.written is not None else None
+        empty: dict[str, Any] | None = None
+        if ask.logprobs and answer.written is not None:
+            empty = {"content": [], "refusal": None}
         content = "" if answer.written is not None else None
         send(answer.index, {"role": "assistant", "content": content, "refusal": None}, 0, empty)
         if answer.written is None:
@@ -236,7 +238,7 @@ def completion_reply(
 ) -> dict[str, Any]:
     """The response of /v1/completions."""
     frame = _Frame(asks[0], serving, created=created, prefix="cmpl-", kind="text_completion")
-    choices = []
+    choices: list[dict[str, Any]] = []
     for ask, group in zip(asks, answers, strict=True):
         before = ask.messages[0].text if echo else ""
         for answer in group:

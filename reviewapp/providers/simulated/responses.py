@@ -22,12 +22,13 @@ from reviewapp.providers.simulated.offers import read_format, read_tool_choice, 
 from reviewapp.providers.simulated.prompts import Message
 from reviewapp.providers.simulated.refusals import integer, invalid, json_object, missing, number, wrong_type
 from reviewapp.providers.simulated.replies import Event, shown_positions, sse
+from reviewapp.providers.simulated.words import words
 
-_KNOWN = frozenset(
+_KNOWN = words(
     """model input instructions stream stream_options temperature top_p max_output_tokens max_tool_calls tools
     tool_choice parallel_tool_calls text top_logprobs include previous_response_id store metadata user
     truncation reasoning service_tier background prompt conversation prompt_cache_key
-    safety_identifier""".split()
+    safety_identifier"""
 )
 _REMEMBERED = 1000
 
@@ -238,14 +239,13 @@ def response_events(
     send("response.created", 0, response=begun)
     send("response.in_progress", 0, response=begun)
     due = 0
-    for number, item in enumerate(whole["output"]):
-        at: dict[str, Any] = {"output_index": number, "item_id": item["id"]}
-        started = {**item, "status": "in_progress"} | (
-            {"content": []} if "content" in item else {"arguments": ""}
-        )
-        send("response.output_item.added", due, output_index=number, item=started)
+    for index, item in enumerate(whole["output"]):
+        at: dict[str, Any] = {"output_index": index, "item_id": item["id"]}
+        empty: dict[str, Any] = {"content": []} if "content" in item else {"arguments": ""}
+        started = {**item, "status": "in_progress", **empty}
+        send("response.output_item.added", due, output_index=index, item=started)
         if item["type"] == "function_call":
-            for text in answer.calls[number].written.emitted:
+            for text in answer.calls[index].written.emitted:
                 due += 1
                 send("response.function_call_arguments.delta", due, **at, delta=text)
             send(
@@ -260,13 +260,13 @@ def response_events(
             part = item["content"][0]
             at["content_index"] = 0
             send("response.content_part.added", due, **at, part={**part, "text": "", "logprobs": []})
-            for index, text in enumerate(answer.written.emitted):
+            for position, text in enumerate(answer.written.emitted):
                 due += 1
-                logprobs = part["logprobs"][index : index + 1]
+                logprobs = part["logprobs"][position : position + 1]
                 send("response.output_text.delta", due, **at, delta=text, logprobs=logprobs)
             send("response.output_text.done", due, **at, text=part["text"], logprobs=part["logprobs"])
             send("response.content_part.done", due, **at, part=part)
-        send("response.output_item.done", due, output_index=number, item=item)
+        send("response.output_item.done", due, output_index=index, item=item)
     send(
         "response.incomplete" if whole["status"] == "incomplete" else "response.completed",
         due,

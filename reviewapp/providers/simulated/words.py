@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -58,7 +59,7 @@ _TOPICS = {
     "story": "story poem tale fiction haiku joke song",
     "explain": "explain why difference understand meaning concept theory define definition works",
 }
-TOPIC_BY_WORD = {word: topic for topic, words in _TOPICS.items() for word in words.split()}
+TOPIC_BY_WORD = {word: topic for topic, text in _TOPICS.items() for word in text.split()}
 
 CAPITALS: dict[str, tuple[str, ...]] = {
     "france": ("Paris",), "germany": ("Berlin", "Bonn"), "spain": ("Madrid",), "italy": ("Rome",),
@@ -81,14 +82,14 @@ LANGUAGES = {
     "chinese": "zh", "arabic": "ar", "hebrew": "he", "hindi": "hi", "greek": "el", "ukrainian": "uk",
 }  # fmt: skip
 COMMON_WORDS = {
-    "de": _words("ich und nicht wie mein meine ist der die das eine habe bitte können wann wurde"),
-    "fr": _words("je et pas comment mon ma est le les une vous bonjour pourquoi quand avez"),
-    "es": _words("yo y no cómo mi es el los una usted hola por qué cuándo tengo"),
-    "it": _words("io e non come mio mia è il gli una buongiorno perché quando ho"),
-    "pt": _words("eu e não como meu minha é o os uma olá por quando tenho"),
+    "de": words("ich und nicht wie mein meine ist der die das eine habe bitte können wann wurde"),
+    "fr": words("je et pas comment mon ma est le les une vous bonjour pourquoi quand avez"),
+    "es": words("yo y no cómo mi es el los una usted hola por qué cuándo tengo"),
+    "it": words("io e non come mio mia è il gli una buongiorno perché quando ho"),
+    "pt": words("eu e não como meu minha é o os uma olá por quando tenho"),
 }
 
-STOP_WORDS = _words(
+STOP_WORDS = words(
     "a about after again all also am an and any are as at be because been before but by can could did do"
     " does doing don't for from get give got had has have he hello help her here hi him his how i i'd"
     " i'll i'm i've if in into is it it's its just let like make may me more most much my need no not of"
@@ -99,7 +100,7 @@ STOP_WORDS = _words(
     " ten create generate draft idea ideas story poem recipe email summary suggest brainstorm text"
     " compose simple terms difference mean means works work every it'd reply respond"
 )
-TOOL_WORDS = _words(
+TOOL_WORDS = words(
     "get set the for with this that use used call tool function given return returns current from about"
     " user find when what which your look value values provide list"
 )
