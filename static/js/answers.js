@@ -41,8 +41,9 @@ document.addEventListener("htmx:response:error", (event) => {
 
 let quiet = 0;
 document.addEventListener("htmx:error", (event) => {
-  // A poll that fails every second says so once.
-  if (event.detail?.error?.name === "AbortError" || Date.now() - quiet < 10000) return;
+  // Only what the network did (a request that another replaced is no failure); a poll that fails every second says so once.
+  const error = event.detail?.error;
+  if (!(error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) || Date.now() - quiet < 10000) return;
   quiet = Date.now();
   tell(words.offline);
 });

@@ -114,5 +114,6 @@ document.addEventListener("htmx:after:swap", () => {
     const kept = remembered.get(one);
     const row = kept && !activeOf(one) && one.querySelector(`[data-row="${CSS.escape(kept)}"]`);
     if (row) row.setAttribute("aria-current", "true");
+    if (one.querySelector("[data-select]")) selection(one);
   }
 });

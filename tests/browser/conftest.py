@@ -55,8 +55,10 @@ def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
         return page
 
     def note(kind: str, text: str) -> None:
-        # The browser logs every 4xx answer; whether one is right is for the test to say.
-        if kind == "error" and "Failed to load resource" not in text:
+        # Every 4xx answer is logged, and every request that found no network or was replaced by a newer one;
+        # whether that is right is for the test to say.
+        expected = ("Failed to load resource", "Failed to fetch", "AbortError")
+        if kind == "error" and not any(words in text for words in expected):
             errors.append(text)
 
     yield open_page

@@ -158,6 +158,28 @@ def test_going_back_shows_a_whole_page(guide: Page):
     expect(guide.get_by_role("heading", name="Conversation")).to_have_count(1)
 
 
+def test_a_menu_stays_open_while_its_content_is_renewed(guide: Page):
+    guide.locator("#alerts > summary").click()
+
+    guide.evaluate(f"""async () => {{
+        document.querySelector("#alerts .menu-panel").append("old");
+        await htmx.ajax("GET", "{STYLE}", {{target: "#alerts", swap: "outerMorph", select: "#alerts"}});
+    }}""")
+
+    expect(guide.locator("#alerts .menu-panel")).not_to_contain_text("old")
+    expect(guide.locator("#alerts .menu-panel")).to_be_visible()
+
+
+def test_a_server_out_of_reach_is_told_once(guide: Page):
+    guide.context.set_offline(True)
+
+    for _ in range(3):
+        guide.evaluate("htmx.ajax('GET', '/settings/style/', {target: '#main'})")
+
+    expect(guide.locator(".toast")).to_have_count(1)
+    expect(guide.locator(".toast")).to_contain_text("Nothing was lost")
+
+
 def test_the_rail_stays_narrow(guide: Page):
     guide.get_by_role("button", name="Narrow").click()
 
