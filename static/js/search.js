@@ -10,7 +10,7 @@ async function suggest() {
   try {
     const answer = await fetch(`${list.dataset.url}?q=${encodeURIComponent(box.value)}`, { signal: asked.signal, headers: { "HX-Request": "true" } });
     if (!answer.ok) return;
-    list.innerHTML = await answer.text();
+    list.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.children);
     list.hidden = !list.children.length;
     box.setAttribute("aria-expanded", String(!list.hidden));
   } catch (error) {
