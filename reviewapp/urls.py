@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
-from reviewapp.web.pages import interaction, interactions, judgements, settings, style
+from reviewapp.web.pages import home, interaction, interactions, judgements, settings, style
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
     path("accounts/no-project/", accounts.no_project, name="no-project"),
     path("accounts/", include("allauth.urls")),
+    path("", home.home, name="home"),
+    path("seen/", home.seen, name="home-seen"),
     path("interactions/", interactions.interactions, name="interactions"),
     path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),
     path("interactions/flag/", interactions.flag_many, name="interactions-flag"),

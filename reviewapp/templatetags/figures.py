@@ -33,6 +33,12 @@ def count(value: int | None) -> str:
 
 
 @register.filter
+def bounded(value: int, bound: int = 1000) -> str:
+    """A count that stopped at its bound says so: `1 000+`."""
+    return f"{count(value)}+" if value >= bound else count(value)
+
+
+@register.filter
 def count_short(value: int | None) -> str:
     """`12.4 k`, `3 M`, for tiles and badges."""
     if value is None:

@@ -1,0 +1,118 @@
+"""What Home tells: what changed in a project since somebody last looked.
+
+Counts over interactions stop at a bound ("1,000+"), so that Home costs the same at ten million
+as at ten thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+
+from reviewapp.models.comparison import Comparison
+from reviewapp.models.interaction import FailedMessage, Interaction
+from reviewapp.models.replay import ReplayRun, RunState
+from reviewapp.models.review import Annotation, Flag, FlagState
+from reviewapp.models.scoping import Actor
+from reviewapp.models.source import Source
+
+BOUND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Reproducibility:
+    """Of one model's replays, how many gave the same answer."""
+
+    model: str
+    replays: int
+    identical: int
+    changed: int
+
+    @property
+    def share(self) -> float:
+        return self.identical / self.replays if self.replays else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The figures and lists of Home. Counts beyond `BOUND` are given as `BOUND`."""
+
+    recorded: int
+    errors: int
+    flagged: int
+    judged: int
+    runs_going: list[ReplayRun]
+    runs_finished: list[ReplayRun]
+    reproducibility: list[Reproducibility]
+    new_sources: list[Source]
+    newest: list[Interaction]
+    flagged_newest: list[Flag]
+    failed_messages: int
+    since: datetime
+    is_empty: bool
+
+
+def _at_most(queryset: Any) -> int:
+    return len(queryset.values_list("pk")[:BOUND])
+
+
+def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
+    """What changed since `since`."""
+    interactions = Interaction.objects.visible_to(actor).originals()
+    newest = list(interactions.select_related("source").newest_first()[:6])
+    errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
+    runs = ReplayRun.objects.visible_to(actor).select_related("created_by")
+    return Overview(
+        recorded=_at_most(interactions.filter(started_at__gte=since)),
+        errors=_at_most(errors.filter(started_at__gte=since)),
+        flagged=_at_most(Flag.objects.visible_to(actor).filter(state=FlagState.OPEN)),
+        judged=_at_most(Annotation.objects.visible_to(actor).filter(created_at__gte=since)),
+        runs_going=list(
+            runs.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).order_by("-created_at")[:5]
+        ),
+        runs_finished=list(
+            runs.filter(state=RunState.DONE, finished_at__gte=since).order_by("-created_at")[:5]
+        ),
+        reproducibility=reproducibility(actor=actor, since=now - timedelta(days=30)),
+        new_sources=list(
+            Source.objects.visible_to(actor).filter(created_at__gte=since).order_by("-created_at")[:8]
+        ),
+        newest=newest,
+        flagged_newest=list(
+            Flag.objects.visible_to(actor)
+            .filter(state=FlagState.OPEN)
+            .select_related("interaction", "created_by")
+            .order_by("-created_at")[:6]
+        ),
+        failed_messages=_at_most(FailedMessage.objects.filter(project=actor.project, recorded_at=None)),
+        since=since,
+        is_empty=not newest,
+    )
+
+
+def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
+    """Per model, the share of replays that were identical or equivalent, failed ones left out."""
+    rows = (
+        Comparison.objects.visible_to(actor)
+        .filter(created_at__gte=since)
+        .exclude(verdict="failed")
+        .values("original__model")
+        .annotate(
+            replays=Count("pk"),
+            identical=Count("pk", filter=Q(verdict__in=["identical", "equivalent"])),
+            changed=Count("pk", filter=Q(verdict="backend_changed")),
+        )
+        .order_by("-replays")[:8]
+    )
+    return [
+        Reproducibility(
+            model=row["original__model"],
+            replays=row["replays"],
+            identical=row["identical"],
+            changed=row["changed"],
+        )
+        for row in rows
+    ]

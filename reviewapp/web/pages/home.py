@@ -1,0 +1,45 @@
+"""Home: what changed since you last looked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from reviewapp.models import Membership, Permission
+from reviewapp.models.overview import overview
+from reviewapp.web.frame import AppRequest, needs
+
+# Somebody who was never here before is told about the last week.
+FIRST_LOOK = timedelta(days=7)
+
+
+@needs(Permission.READ)
+@require_safe
+def home(request: AppRequest) -> HttpResponse:
+    """What happened, what waits, and how reproducible each model is."""
+    now = timezone.now()
+    membership = Membership.objects.get(project=request.actor.project, person=request.actor.person)
+    since = membership.home_seen_at or now - FIRST_LOOK
+    return render(
+        request,
+        "pages/home.html",
+        {
+            "overview": overview(actor=request.actor, since=since, now=now),
+            "first_look": membership.home_seen_at is None,
+            "base_url": request.build_absolute_uri("/v1"),
+        },
+    )
+
+
+@needs(Permission.READ)
+@require_POST
+def seen(request: AppRequest) -> HttpResponse:
+    """I have seen all this: count from now."""
+    Membership.objects.filter(project=request.actor.project, person=request.actor.person).update(
+        home_seen_at=timezone.now()
+    )
+    return redirect("home")
