@@ -9,6 +9,7 @@ import logging
 import random
 import threading
 import time
+from pathlib import Path
 from uuid import UUID
 
 from celery import shared_task
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 # With so many messages waiting the rest stays in the journal, on the disk: the broker's memory is finite.
 RECORD_QUEUE_LIMIT = 300
 _LOOK_SECONDS = 0.5
-_journal: Journal | None = None
-_journal_lock = threading.Lock()
+_journals: dict[Path, Journal] = {}
+_journals_lock = threading.Lock()
 
 
 def journal() -> Journal:
@@ -36,12 +37,14 @@ def journal() -> Journal:
 
     Raises JournalError when it can't be made.
     """
-    global _journal
-    if _journal is None or not _journal.belongs_here:
-        with _journal_lock:
-            if _journal is None or not _journal.belongs_here:
-                _journal = Journal(settings.DATA_DIR / "journal", send=_Dispatcher().send)
-    return _journal
+    path = settings.DATA_DIR / "journal"
+    found = _journals.get(path)
+    if found is None or not found.belongs_here:
+        with _journals_lock:
+            found = _journals.get(path)
+            if found is None or not found.belongs_here:
+                found = _journals[path] = Journal(path, send=_Dispatcher().send)
+    return found
 
 
 class _Dispatcher:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from reviewapp import tasks
+from reviewapp.celery import app
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,3 +42,14 @@ def reviewer(project):
 @pytest.fixture
 def viewer(project):
     return factories.make_actor(project=project, role="viewer")
+
+
+@pytest.fixture
+def journal(settings, tmp_path):
+    """A journal of the test's own, and nothing of earlier tests with the broker."""
+    settings.DATA_DIR = tmp_path
+    with app.connection() as connection, connection.channel() as channel:
+        channel.queue_declare("record")
+        channel.queue_purge("record")
+    yield tasks.journal()
+    tasks.journal().close()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from reviewapp.embedded import paths
+
 for name in [name for name in os.environ if name.startswith("REVIEWAPP_") and "_TEST_" not in name]:
     # A developer's own settings must not reach into the tests.
     del os.environ[name]
@@ -32,6 +34,11 @@ os.environ["REVIEWAPP_LOG_LEVEL"] = "WARNING"
 for kind in ("DATABASE", "BROKER"):
     if os.environ.get(f"REVIEWAPP_TEST_{kind}_URL"):
         os.environ[f"REVIEWAPP_{kind}_URL"] = os.environ[f"REVIEWAPP_TEST_{kind}_URL"]
+
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+if _worker and "REVIEWAPP_BROKER_URL" not in os.environ:
+    # Each has a database of its own, so it must have queues of its own.
+    os.environ["REVIEWAPP_BROKER_URL"] = f"{paths.broker_url(DATA)}?virtual_host={_worker.removeprefix('gw')}"
 
 _servers = contextlib.ExitStack()
 

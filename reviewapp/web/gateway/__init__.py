@@ -9,10 +9,11 @@ are not recorded: nothing was asked of a model. What a provider did or failed to
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
-import aiohttp
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,27 +31,32 @@ from reviewapp.web.gateway.relay import Exchange, Receive, Send, send_error
 Scope = Any
 
 
-class _Process:
-    """What the calls of this process share; made with the first call, in its event loop."""
+class _Shared:
+    """What the calls of one event loop share."""
 
     def __init__(self) -> None:
-        self._directory: Directory | None = None
-        self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def directory(self) -> Directory:
-        if self._directory is None:
-            self._directory = Directory()
-        return self._directory
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = upstream.open_session()
-        return self._session
+        self.directory = Directory()
+        self.session = upstream.open_session()
 
 
-_process = _Process()
+_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+def _shared() -> _Shared:
+    """Made with the first call: a server without a lifespan protocol tells us of no start."""
+    loop = asyncio.get_running_loop()
+    found = _by_loop.get(loop)
+    if found is None:
+        found = _by_loop[loop] = _Shared()
+    return found
+
+
+async def close() -> None:
+    """Let go of connections and threads of this event loop."""
+    found = _by_loop.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        found.directory.close()
+        await found.session.close()
 
 
 class Recorded:
@@ -71,7 +77,7 @@ class Recorded:
             # Before the provider is asked: an answer that can't be recorded would be paid for in vain.
             await send_error(send, errors.not_recorded(str(error)))
         else:
-            exchange = Exchange(call, session=_process.session, append=append, send=send)
+            exchange = Exchange(call, session=_shared().session, append=append, send=send)
             await exchange.run(
                 path=self._path,
                 query=scope["query_string"].decode("latin-1"),
@@ -81,11 +87,12 @@ class Recorded:
 
     async def _read(self, scope: Scope, receive: Receive, started_at: datetime) -> calls.Call:
         headers = dict(scope["headers"])
-        key = await calls.authenticate(_process.directory, headers, now=started_at)
+        directory = _shared().directory
+        key = await calls.authenticate(directory, headers, now=started_at)
         context = calls.read_context(headers)
         body = await _read_body(headers, receive)
         request = calls.read_request(body)
-        route = await calls.find_route(_process.directory, key, context)
+        route = await calls.find_route(directory, key, context)
         body, seed = calls.outgoing(self._endpoint, body, request, route.source)
         return calls.Call(
             id=new_id(),
@@ -123,8 +130,9 @@ async def models(request: Request) -> Response:
     """The provider's own list of models, or one of them; not recorded, since nothing is asked of a model."""
     headers = dict(request.scope["headers"])
     try:
-        key = await calls.authenticate(_process.directory, headers, now=datetime.now(tz=UTC))
-        route = await calls.find_route(_process.directory, key, calls.read_context(headers))
+        directory = _shared().directory
+        key = await calls.authenticate(directory, headers, now=datetime.now(tz=UTC))
+        route = await calls.find_route(directory, key, calls.read_context(headers))
         return await _fetch(request, route.provider)
     except GatewayError as error:
         return Response(error.body, error.status, headers=error.headers, media_type="application/json")
@@ -135,7 +143,7 @@ async def _fetch(request: Request, provider: ProviderEntry) -> Response:
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
     url = upstream.address(provider, path.removeprefix("/v1"), request.url.query)
     try:
-        async with _process.session.get(
+        async with _shared().session.get(
             url,
             headers=upstream.request_headers(request.scope["headers"], provider),
             allow_redirects=False,

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0
 ASK_SECONDS: Final = 0.05
+USES_SECONDS: Final = 5.0
 _INGEST: Final = frozenset([Scope.INGEST, Scope.ADMIN])
 
 
@@ -93,7 +94,10 @@ class Directory:
         self._asking: list[asyncio.Future[None]] = []
         self._used: set[UUID] = set()
         self._problem: str | None = None
-        threading.Thread(target=self._run, name="gateway-directory", daemon=True).start()
+        self._write_next = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="gateway-directory", daemon=True)
+        self._thread.start()
 
     def key(self, secret: str, *, now: datetime) -> KeyEntry | None:
         """The usable key that this secret opens, as far as is known."""
@@ -113,32 +117,42 @@ class Directory:
             self._condition.notify()
         await answer
 
+    def close(self) -> None:
+        """End the thread, after what it is at."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join()
+
     def _run(self) -> None:
-        next_use = time.monotonic()
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._asking, POLL_SECONDS)
-                asking, self._asking = self._asking, []
-            try:
-                self._refresh()
-                if time.monotonic() >= next_use:
-                    self._write_uses()
-                    next_use = time.monotonic() + 5
-                if self._problem is not None:
-                    log.warning("The gateway reads keys and providers again")
-                    self._problem = None
-            except (DatabaseError, InterfaceError) as error:
-                if self._problem is None:
-                    log.warning("The gateway serves the keys and providers it knew last: %s", error)
-                self._problem = str(error)
-                with contextlib.suppress(Exception):
-                    connection.close()
-            except Exception:
-                log.exception("The gateway's directory can't be read")
-            if asking:
-                with contextlib.suppress(RuntimeError):  # the loop was closed
-                    self._loop.call_soon_threadsafe(_settle, asking)
-                time.sleep(ASK_SECONDS)
+        try:
+            while not self._closing:
+                self._look()
+        finally:
+            connection.close()
+
+    def _look(self) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._asking or self._closing, POLL_SECONDS)
+            asking, self._asking = self._asking, []
+        try:
+            self._refresh()
+            self._write_uses()
+            if self._problem is not None:
+                log.warning("The gateway reads keys and providers again")
+                self._problem = None
+        except (DatabaseError, InterfaceError) as error:
+            if self._problem is None:
+                log.warning("The gateway serves the keys and providers it knew last: %s", error)
+            self._problem = str(error)
+            with contextlib.suppress(Exception):
+                connection.close()
+        except Exception:
+            log.exception("The gateway's directory can't be read")
+        if asking:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                self._loop.call_soon_threadsafe(_settle, asking)
+            time.sleep(ASK_SECONDS)
 
     def _refresh(self) -> None:
         version = _version()
@@ -147,9 +161,11 @@ class Directory:
             self._version = version
 
     def _write_uses(self) -> None:
+        if not self._used or time.monotonic() < self._write_next:
+            return
         used, self._used = self._used, set()
-        if used:
-            administer.note_key_use(keys=used, now=timezone.now())
+        administer.note_key_use(keys=used, now=timezone.now())
+        self._write_next = time.monotonic() + USES_SECONDS
 
 
 def _settle(asking: list[asyncio.Future[None]]) -> None:

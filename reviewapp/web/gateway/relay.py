@@ -134,7 +134,7 @@ class Exchange:
         """Read the whole answer; pieces of a stream are passed on as they come."""
         response = await self._session.post(
             upstream.address(self._provider, path, query),
-            data=self._call.request,
+            data=upstream.payload(self._call.request),
             headers=upstream.request_headers(headers, self._provider),
             allow_redirects=False,
             timeout=upstream.timeout_of(self._provider),

@@ -6,6 +6,7 @@ for without compression: they are recorded as text, and the client gets the firs
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ CONNECT_SECONDS: Final = 10.0
 # Shorter than the idle time after which common servers (5 s) close a connection: no call meets a closed one.
 KEEPALIVE_SECONDS: Final = 4.0
 
+_AT_ONCE: Final = 512 * 1024
 # What asking a provider raises when it is not our fault; a timeout is told apart before.
 FAILED: Final = (aiohttp.ClientError, OSError, ValueError)
 
@@ -99,6 +101,11 @@ def timeout_of(provider: ProviderEntry) -> aiohttp.ClientTimeout:
         sock_connect=CONNECT_SECONDS,
         sock_read=provider.timeout_seconds,
     )
+
+
+def payload(body: bytes) -> bytes | io.BytesIO:
+    """The body for the session: a large one is written in pieces, so that it does not hold up the others."""
+    return body if len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
 def request_headers(headers: Iterable[tuple[bytes, bytes]], provider: ProviderEntry) -> list[tuple[str, str]]:
