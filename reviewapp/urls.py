@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
-from reviewapp.web.pages import home, interaction, interactions, judgements, settings, style
+from reviewapp.web.pages import exports, home, interaction, interactions, judgements, settings, style
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 
 urlpatterns = [
@@ -25,6 +25,11 @@ urlpatterns = [
     path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
     path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
     path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/new/", exports.new_export, name="export-new"),
+    path("exports/<uuid:id>/", exports.export, name="export"),
+    path("exports/<uuid:id>/cancel/", exports.cancel, name="export-cancel"),
+    path("exports/<uuid:id>/file/", exports.download, name="export-download"),
     path("settings/", settings.overview, name="settings"),
     path("settings/members/", members.members, name="settings-members"),
     path("settings/members/<uuid:id>/role/", members.change_role, name="settings-member-role"),
