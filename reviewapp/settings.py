@@ -215,6 +215,8 @@ CELERY_TASK_ROUTES = {
     "reviewapp.tasks.export_*": {"queue": "export"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Noted at once, so that whether the scheduler lives can be seen from the database.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_TIMEZONE = "UTC"
 # Written into the database's schedule at the start, where a person may change them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {

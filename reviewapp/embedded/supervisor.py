@@ -133,6 +133,16 @@ class Supervisor:
             raise StartFailed(f"{service.name} failed:\n{printed}")
         return printed
 
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> bool:
+        """Give something a moment to come true while everything is kept running."""
+        end_of_wait = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end_of_wait:
+                return False
+            self._turn(seconds=0.1)
+            self._leave_if_asked()
+        return True
+
     def watch(self) -> None:
         """Keep everything running until somebody asks to stop."""
         while not self.stop_requests:

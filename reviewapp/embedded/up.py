@@ -327,7 +327,9 @@ def _start(supervisor: Supervisor, product: Product, *, began: float) -> None:
     step("Starting web, worker, scheduler" + (" and simulated provider" if plan.simulator else ""))
     simulator = [product.simulator()] if plan.simulator else []
     supervisor.start(*simulator, product.worker(), product.web())
-    step("Ready")
+    # All parts together: that the worker is reached through the broker, that the scheduler has begun.
+    ready = supervisor.wait_until(lambda: _says(plan.reach, plan.port, "/readyz") == 200, seconds=10)
+    step("Ready" if ready else "Started, but not all is well: .venv/bin/python manage.py doctor tells more")
     link = next(
         (line.removeprefix(LINK_MARK) for line in printed.splitlines() if line.startswith(LINK_MARK)), ""
     )

@@ -1,0 +1,169 @@
+"""Whether the four parts that the app can't do without are well: database, broker, worker, scheduler.
+
+`/readyz` and `manage.py doctor` ask here. Each question has a deadline, because a part that
+hangs is as bad as one that is gone. Sentences say nothing about hosts or secrets, since
+`/readyz` needs no sign-in; the details are for the doctor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from reviewapp.celery import app
+
+DEADLINE_SECONDS = 5.0
+WORKER_SECONDS = 1.5
+# Several tasks are due each minute, and the scheduler notes each of them at once.
+SCHEDULER_SILENCE = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one question found: a sentence for anybody, and for the doctor the detail and the mend."""
+
+    part: str
+    ok: bool
+    sentence: str
+    detail: str = ""
+    mend: str = ""
+
+
+async def findings() -> list[Finding]:
+    """All four, asked side by side."""
+    questions = {"database": database, "broker": broker, "worker": worker, "scheduler": scheduler}
+    return list(await asyncio.gather(*(_in_time(part, ask) for part, ask in questions.items())))
+
+
+async def _in_time(part: str, ask: Callable[[], Finding]) -> Finding:
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(ask), DEADLINE_SECONDS)
+    except TimeoutError:
+        return Finding(
+            part=part,
+            ok=False,
+            sentence=f"The {part} did not answer within {DEADLINE_SECONDS:.0f} seconds.",
+            mend="Look at its load and its logs; if it hangs, start it again.",
+        )
+
+
+def database() -> Finding:
+    started = time.monotonic()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW server_version")
+            version = cursor.fetchone()[0]
+    except Exception as error:
+        return Finding(
+            part="database",
+            ok=False,
+            sentence="The database can't be reached.",
+            detail=_first_line(error),
+            mend="Start it: `make run` brings its own; with REVIEWAPP_DATABASE_URL set, look at that server.",
+        )
+    finally:
+        connection.close()
+    took = (time.monotonic() - started) * 1000
+    return Finding(
+        part="database",
+        ok=True,
+        sentence="The database answers.",
+        detail=f"PostgreSQL {version}, {took:.0f} ms",
+    )
+
+
+def broker() -> Finding:
+    started = time.monotonic()
+    try:
+        with app.connection_for_read() as link:
+            link.ensure_connection(max_retries=1, timeout=int(DEADLINE_SECONDS))
+            link.default_channel  # noqa: B018 - opening it speaks to the server
+            kind = link.transport.driver_type
+    except Exception as error:
+        return Finding(
+            part="broker",
+            ok=False,
+            sentence="The broker can't be reached. What arrives waits in the journal.",
+            detail=_first_line(error),
+            mend="Start it: `make run` brings its own; with REVIEWAPP_BROKER_URL set, look at that server.",
+        )
+    took = (time.monotonic() - started) * 1000
+    return Finding(part="broker", ok=True, sentence="The broker answers.", detail=f"{kind}, {took:.0f} ms")
+
+
+def worker() -> Finding:
+    mend = "Start one: `make run` does, elsewhere `celery -A reviewapp worker` with all queues."
+    started = time.monotonic()
+    try:
+        # The first answer will do; without the limit every call would take the whole time. Twice, because
+        # a worker that has just started may miss the first question.
+        answers = _ping() or _ping()
+    except Exception as error:
+        return Finding(
+            part="worker",
+            ok=False,
+            sentence="Whether a worker runs can't be asked, because the broker can't be reached.",
+            detail=_first_line(error),
+            mend="Mend the broker first.",
+        )
+    if not answers:
+        return Finding(part="worker", ok=False, sentence="No worker answers: nothing is recorded.", mend=mend)
+    took = (time.monotonic() - started) * 1000
+    name = next(iter(answers[0]), "?")
+    return Finding(part="worker", ok=True, sentence="A worker answers.", detail=f"{name}, {took:.0f} ms")
+
+
+def _ping() -> list[dict[str, object]]:
+    return list(app.control.ping(timeout=WORKER_SECONDS, limit=1) or ())
+
+
+def scheduler() -> Finding:
+    try:
+        return scheduler_at(now=timezone.now())
+    except Exception as error:
+        return Finding(
+            part="scheduler",
+            ok=False,
+            sentence="Whether the scheduler runs can't be said, because the database can't be reached.",
+            detail=_first_line(error),
+            mend="Mend the database first.",
+        )
+    finally:
+        connection.close()
+
+
+def scheduler_at(*, now: datetime) -> Finding:
+    """The scheduler is judged by what it last sent, which it notes in the database."""
+    noted = PeriodicTask.objects.filter(enabled=True).aggregate(
+        sent=Max("last_run_at"),
+        # Written at its start too, before the first task is due.
+        written=Max("date_changed"),
+    )
+    times: list[datetime] = [time for time in noted.values() if time is not None]
+    mend = "Start one: `make run` does, elsewhere exactly one `celery -A reviewapp beat`."
+    if not times:
+        return Finding(part="scheduler", ok=False, sentence="The scheduler has never run here.", mend=mend)
+    silent = now - max(times)
+    detail = f"last task {max(silent.total_seconds(), 0):.0f} s ago"
+    if silent > SCHEDULER_SILENCE:
+        minutes = silent.total_seconds() / 60
+        return Finding(
+            part="scheduler",
+            ok=False,
+            sentence=f"The scheduler has sent nothing for {minutes:.0f} minutes.",
+            detail=detail,
+            mend=mend,
+        )
+    return Finding(part="scheduler", ok=True, sentence="The scheduler sends its tasks.", detail=detail)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
