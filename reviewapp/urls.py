@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
-from reviewapp.web.pages import exports, home, interaction, interactions, judgements, settings, style
+from reviewapp.web.pages import exports, home, interaction, interactions, judgements, palette, settings, style
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("accounts/no-project/", accounts.no_project, name="no-project"),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
+    path("palette/", palette.palette, name="palette"),
+    path("running/", palette.running, name="running"),
     path("seen/", home.seen, name="home-seen"),
     path("interactions/", interactions.interactions, name="interactions"),
     path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),

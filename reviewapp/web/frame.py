@@ -19,6 +19,7 @@ from django.shortcuts import redirect
 from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
+from reviewapp.web.running import running_work
 
 P = ParamSpec("P")
 
@@ -162,6 +163,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
     value = Frame(actor=actor, person=cast("Person | None", person))
     if actor is not None and not is_fragment(request):
         value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
+        value.running = running_work(actor=actor)
     return {"frame": value}
 
 

@@ -1,0 +1,89 @@
+"""What the frame asks for on every screen: the palette's finds, and the work that is going on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from reviewapp.models import Interaction, Permission, Source
+from reviewapp.models.browsing import known_values
+from reviewapp.web.frame import AppRequest, needs
+from reviewapp.web.running import running_work
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """One line of the palette."""
+
+    icon: str
+    text: str
+    url: str
+    note: str = ""
+
+
+@needs(Permission.READ)
+@require_safe
+def palette(request: AppRequest) -> HttpResponse:
+    """Ids, seeds, fingerprints, sources, models and words that fit what was typed."""
+    typed = request.GET.get("q", "").strip()[:200]
+    return render(request, "pages/palette.html", {"finds": _finds(request, typed) if typed else []})
+
+
+def _finds(request: AppRequest, typed: str) -> list[Find]:
+    actor = request.actor
+    here = reverse("interactions")
+    found: list[Find] = []
+    if re.fullmatch(r"[0-9a-fA-F-]{32,36}", typed):
+        row = _by_id(request, typed)
+        if row is not None:
+            found.append(
+                Find(
+                    "chat-square-text",
+                    row.prompt_preview or str(row.pk),
+                    reverse("interaction", args=[row.pk]),
+                )
+            )
+    if re.fullmatch(r"-?\d{1,20}", typed):
+        found.append(Find("dice-5", _("Seed %(n)s") % {"n": typed}, f"{here}?{urlencode({'seed': typed})}"))
+    lowered = typed.lower()
+    if len(typed) >= 2:
+        found += [
+            Find("fingerprint", value, f"{here}?{urlencode({'fingerprint': value})}", _("fingerprint"))
+            for value in known_values(project=actor.project, name="fingerprint")
+            if lowered in value.lower()
+        ][:5]
+        found += [
+            Find("cpu", value, f"{here}?{urlencode({'model': value})}", _("model"))
+            for value in known_values(project=actor.project, name="model")
+            if lowered in value.lower()
+        ][:5]
+    found += [
+        Find("broadcast", source.name, f"{here}?{urlencode({'source': source.name})}", _("source"))
+        for source in Source.objects.visible_to(actor).filter(name__icontains=typed).order_by("name")[:5]
+    ]
+    found.append(Find("search", _("Search for “%(q)s”") % {"q": typed}, f"{here}?{urlencode({'q': typed})}"))
+    return found
+
+
+def _by_id(request: AppRequest, text: str) -> Any:
+    try:
+        wanted = UUID(text)
+    except ValueError:
+        return None
+    return Interaction.objects.visible_to(request.actor).filter(pk=wanted).first()
+
+
+@needs(Permission.READ)
+@require_safe
+def running(request: AppRequest) -> HttpResponse:
+    """The ring in the header: what is going on now."""
+    return render(request, "components/running.html", {"running": running_work(actor=request.actor)})

@@ -1,0 +1,56 @@
+"""The work that is going on in a project, for the ring in the header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from reviewapp.models import Actor, Export, ExportState, ReplayRun, RunState
+from reviewapp.models.replaying import run_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece of work: how much of it is done, and where it is watched."""
+
+    title: str
+    url: str
+    done: int
+    total: int
+    rate: float | None = None
+    left: float | None = None
+
+
+def running_work(*, actor: Actor) -> list[Work]:
+    """Replay runs and exports under way, newest first."""
+    runs = list(
+        ReplayRun.objects.visible_to(actor)
+        .filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+        .order_by("-created_at")[:5]
+    )
+    work = [
+        Work(
+            title=row.run.note or _("Replay run"),
+            url=reverse("replay-run", args=[row.run.pk]),
+            done=row.finished,
+            total=row.total,
+        )
+        for row in (run_rows(runs) if runs else [])
+    ]
+    exports = (
+        Export.objects.visible_to(actor)
+        .filter(state__in=[ExportState.QUEUED, ExportState.RUNNING])
+        .order_by("-created_at")[:5]
+    )
+    work += [
+        Work(
+            title=_("Export: %(format)s") % {"format": export.get_format_display()},
+            url=reverse("export", args=[export.pk]),
+            done=export.rows or 0,
+            total=export.expected or 0,
+        )
+        for export in exports
+    ]
+    return work
