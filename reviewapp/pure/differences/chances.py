@@ -82,6 +82,8 @@ class Shift:
     chosen_max: float | None
     listed_mean: float | None
     listed_max: float | None
+    # The shares of probability that moved, position by position.
+    profile: tuple[float, ...]
     # Root mean square of the change of the gap between the two likeliest tokens, where they were
     # close enough to compete; None where no position had such a pair on both sides.
     gap: float | None
@@ -154,7 +156,23 @@ def _chance(token: Token | None, known: dict[bytes, float], ranks: list[bytes]) 
     return Chance(text, bound, at_most=True)
 
 
-def shift_between(left: Sequence[Token], right: Sequence[Token]) -> Shift | None:
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A token as shifts are computed from: its key, its own log probability, and the cleaned list."""
+
+    key: bytes
+    own: float | None
+    listed: dict[bytes, float]
+
+
+def positions(tokens: Sequence[Token]) -> tuple[Position, ...]:
+    """The tokens, cleaned once, for sequences that are compared with several others."""
+    return tuple(
+        Position(token_key(token), own_logprob(token), listed(token)) for token in tokens[:_MOST_POSITIONS]
+    )
+
+
+def shift_between(left: Sequence[Position], right: Sequence[Position]) -> Shift | None:
     """How far the probabilities moved up to and including the first position where the tokens differ.
 
     That position counts too: both sides had seen the same words before it. None where there is
@@ -164,11 +182,10 @@ def shift_between(left: Sequence[Token], right: Sequence[Token]) -> Shift | None
     nats: list[float] = []
     moved: list[float] = []
     gaps: list[float] = []
-    for one, other in zip(left[:_MOST_POSITIONS], right[:_MOST_POSITIONS], strict=False):
-        same = token_key(one) == token_key(other)
-        own = own_logprob(one), own_logprob(other)
-        if same and own[0] is not None and own[1] is not None:
-            chosen.append(abs(own[0] - own[1]))
+    for one, other in zip(left, right, strict=False):
+        same = one.key == other.key
+        if same and one.own is not None and other.own is not None:
+            chosen.append(abs(one.own - other.own))
         a, b = _row(one, other), _row(other, one)
         if a and b:
             pairs = _columns(a, b)
@@ -177,8 +194,8 @@ def shift_between(left: Sequence[Token], right: Sequence[Token]) -> Shift | None
             gap = _gap_change(a, b)
             if gap is not None:
                 gaps.append(gap)
-        elif same and own[0] is not None and own[1] is not None:
-            moved.append(abs(math.exp(own[0]) - math.exp(own[1])))
+        elif same and one.own is not None and other.own is not None:
+            moved.append(abs(math.exp(one.own) - math.exp(other.own)))
         if not same:
             break
     if not moved:
@@ -190,16 +207,16 @@ def shift_between(left: Sequence[Token], right: Sequence[Token]) -> Shift | None
         chosen_max=max(chosen, default=None),
         listed_mean=sum(nats) / len(nats) if nats else None,
         listed_max=max(nats, default=None),
+        profile=tuple(moved),
         gap=math.sqrt(sum(gap * gap for gap in gaps) / len(gaps)) if gaps else None,
     )
 
 
-def _row(token: Token, other: Token) -> dict[bytes, float]:
+def _row(one: Position, other: Position) -> dict[bytes, float]:
     """The list of a position, without a sampled token that was listed only because it was sampled."""
-    row = listed(token)
-    key = token_key(token)
-    if key != token_key(other) and len(row) > 1 and key in row and row[key] == min(row.values()):
-        del row[key]
+    row = one.listed
+    if one.key != other.key and len(row) > 1 and row.get(one.key) == min(row.values()):
+        return {key: value for key, value in row.items() if key != one.key}
     return row
 
 

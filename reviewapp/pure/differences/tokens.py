@@ -103,9 +103,9 @@ def first_divergence(original: Choice, attempt: Choice) -> Divergence | None:
     tokens = told_tokens(original), told_tokens(attempt)
     if tokens[0] and tokens[1]:
         found = _by_both(tokens[0], tokens[1])
-    elif tokens[0]:
+    elif tokens[0] and _are_of(left, tokens[0]):
         found = _by_one(tokens[0], right, part, mirrored=False)
-    elif tokens[1]:
+    elif tokens[1] and _are_of(right, tokens[1]):
         found = _by_one(tokens[1], left, part, mirrored=True)
     if found is not None:
         return found
@@ -120,16 +120,19 @@ def first_divergence(original: Choice, attempt: Choice) -> Divergence | None:
 
 
 def told_tokens(choice: Choice) -> tuple[Token, ...]:
-    """The choice's tokens, if they tell probabilities and are the tokens of its text."""
+    """The choice's tokens without the end mark, if they tell probabilities."""
     tokens = choice.tokens
     while tokens and token_key(tokens[-1]) in END_TOKENS:
         tokens = tokens[:-1]
-    if not tokens or not has_chances(tokens):
-        return ()
-    text, told = (choice.text or choice.refusal or "").strip(), _text(tokens).strip()
+    return tokens if tokens and has_chances(tokens) else ()
+
+
+def _are_of(text: str, tokens: Sequence[Token]) -> bool:
+    """Whether these are the tokens of the text, so that places in one are places in the other."""
+    text, told = text.strip(), _text(tokens).strip()
     # Half a character that came without its bytes reads as the replacement character: compare up to it.
     whole, broken, _ = told.partition("\ufffd")
-    return tokens if told == text or (broken and text.startswith(whole)) else ()
+    return told == text or (bool(broken) and text.startswith(whole))
 
 
 def _text(tokens: Sequence[Token]) -> str:

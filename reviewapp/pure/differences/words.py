@@ -134,7 +134,8 @@ _WORD: Final = 400
 
 
 def _words(pieces: list[str]) -> int:
-    return sum(not piece.isspace() for piece in pieces)
+    """How many of the pieces are words: a comma is none."""
+    return sum(any(map(str.isalnum, piece)) for piece in pieces)
 
 
 def _shared_prefix(left: str, right: str) -> int:

@@ -18,6 +18,8 @@ Relation: TypeAlias = Literal[
 
 # The provider says that something else answered; a rotating pool says so all day.
 ANNOUNCED: Final[frozenset[Relation]] = frozenset({"known", "new", "retired", "other"})
+# Of those, the values that no person has accepted: an accepted one is a known member of the pool.
+UNKNOWN_VALUES: Final[frozenset[Relation]] = frozenset({"new", "retired", "other"})
 
 
 def relation(original: Reply, attempt: Reply, evidence: Evidence) -> Relation:
@@ -71,6 +73,18 @@ def models_differ(original: str | None, attempt: str | None) -> bool:
         return False
     short, long = sorted((name.lower().rpartition("/")[2] for name in (original, attempt)), key=len)
     return long != short and not (long.startswith(short) and long[len(short)] in "-:@")
+
+
+def is_file(model: str | None) -> bool:
+    """Whether the name is that of a file, as some local servers answer.
+
+    Machines of one fleet may keep the same model under different names, so a file's name is a
+    hint as a fingerprint is, while a vendor's model name is a statement.
+    """
+    return model is not None and (model.startswith(("/", "./", "~")) or model.lower().endswith(_FILES))
+
+
+_FILES: Final = (".gguf", ".ggml", ".bin", ".safetensors", ".pt", ".onnx")
 
 
 def _pair(original: Reply, attempt: Reply) -> dict[str, str]:

@@ -49,25 +49,29 @@ def say(key: str, **params: Param) -> Message:
     return Message(key, params)
 
 
-def percent(share: float, *, decimals: int = 0, at_most: bool = False) -> str:
-    """A share as people write it: 94 %, 49.8 %, < 0.01 %, > 99.9 %."""
-    if share > 0.9995 or (decimals == 0 and share > 0.995):
-        return "> 99.9 %" if share > 0.9995 else f"{share * 100:.1f} %"
-    if decimals == 0 and share < 0.095:
-        decimals = 1 if share >= 0.001 else 2
-    written = f"{share * 100:.{decimals}f}".removesuffix(".0")
-    if float(written) == 0:
-        return "0 %" if share == 0 else "< 0.01 %"
-    return f"< {written} %" if at_most else f"{written} %"
+def percent(share: float, *, decimals: int | None = None) -> str:
+    """A share as people write it: 94 %, 49.8 %, 0.5 %, < 0.01 %, > 99.99 %."""
+    if share <= 0:
+        return "0 %"
+    if share < 0.0001:
+        return "< 0.01 %"
+    if share > 0.9999:
+        return "100 %" if share >= 1 else "> 99.99 %"
+    if decimals is None:
+        # Two digits that mean something, counted from the nearer end.
+        distance = min(share, 1 - share)
+        decimals = 0 if distance >= 0.095 else 1 if distance >= 0.001 else 2
+    return f"{share * 100:.{decimals}f}".removesuffix(".0") + " %"
 
 
-def percents(first: float, second: float) -> tuple[str, str]:
-    """Two shares, written with as many decimals as tell them apart."""
+def percents(*shares: float) -> tuple[str, ...]:
+    """Shares of one sentence, all with as few decimals as tell those apart that differ."""
     for decimals in (0, 1, 2):
-        one, other = percent(first, decimals=decimals), percent(second, decimals=decimals)
-        if one != other and abs(first - second) >= 2 * 10 ** -(decimals + 2):
-            return one, other
-    return percent(first, decimals=1), percent(second, decimals=1)
+        written = tuple(percent(share, decimals=decimals) for share in shares)
+        vague = any(text in ("0 %", "100 %") for text in written)
+        if not vague and len(set(written)) == len(set(shares)):
+            return written
+    return tuple(percent(share) for share in shares)
 
 
 def nats(value: float) -> str:

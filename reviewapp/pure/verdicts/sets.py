@@ -22,13 +22,13 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from reviewapp.pure.exchange import Exchange
+from reviewapp.pure.verdicts import fingerprints
 from reviewapp.pure.verdicts.messages import Message, percent, say
-from reviewapp.pure.verdicts.noise import measure_noise
+from reviewapp.pure.verdicts.noise import STILL_SHIFT, measure_noise
 from reviewapp.pure.verdicts.single import Comparing, fault, judge_texts
 from reviewapp.pure.verdicts.together import REPLAYS_TO_AGREE, Together, gather
 from reviewapp.pure.verdicts.values import (
     CERTAIN,
-    FAIR,
     GOOD,
     NO_EVIDENCE,
     STRONG,
@@ -102,7 +102,7 @@ class _Set:
                 "groups": len(together.groups),
                 "moved": len(moved),
                 "gap_noise": self.noise.gap,
-                "shift_floor": self.noise.shift_floor,
+                "shift_floor": self._shift_floor(),
                 "noise_replays": self.noise.replays,
                 "smallest_detectable": self.noise.wide_from,
             },
@@ -131,7 +131,7 @@ class _Set:
         moved = [self.comparings[place].weight.shift for place in self._moved()]
         shifts = [shift.probability for shift in moved if shift is not None]
         if 2 * len(shifts) > self.together.count:
-            most, floor = percent(max(shifts)), percent(self.noise.shift_floor)
+            most, floor = percent(max(shifts)), percent(self._shift_floor())
             parts.append(say("identical_but_moved", moved=most, floor=floor))
         return kind, CERTAIN, parts, "same"
 
@@ -177,27 +177,31 @@ class _Set:
         together = self.together
         stable = together.pattern in ("agree", "settled") and together.count >= REPLAYS_TO_AGREE
         if stable and not comparings[0].greedy:
-            return self._drawn_otherwise(comparings)
+            otherwise = self._drawn_otherwise(comparings)
+            if otherwise is not None:
+                return otherwise
         parts = [self._counts(), say("set_vary" if together.same else "set_chance")]
         return VerdictKind.NONDETERMINISTIC, STRONG, parts, "probabilities"
 
     def _drawn_otherwise(self, comparings: Sequence[Comparing]) -> Judgement | None:
-        """The text changed and the probabilities did not: that is the draw, the stop rule or the seed."""
+        """The text changed and the probabilities did not: that is the draw, the stop rule or the seed.
+
+        One interaction can't tell that from a rare outcome; several together can.
+        """
         shifts = [one.weight.shift.probability for one in comparings if one.weight.shift is not None]
-        found = judge_texts(self.together, announced=comparings[0].announced)
-        if found is None or not shifts:
+        found = judge_texts(self.together, announced=False)
+        if found is None or not shifts or max(shifts) > STILL_SHIFT:
             return None
-        kind, _, told = found
-        changed = kind == VerdictKind.BACKEND_CHANGED
+        kind, confidence, told = found
         why = say("agree_not_probabilities", moved=percent(sum(shifts) / len(shifts)))
-        parts = [*(comparings[0].head() if changed else ()), told[0], why, *told[1:]]
-        return kind, FAIR if changed else None, parts, "probabilities"
+        return kind, confidence, [told[0], why, *told[1:]], "probabilities"
 
     def _by_texts(self) -> Judgement | None:
         leader = self.comparings[
             next(group.representative for group in self.together.groups if group.kind == "different")
         ]
-        found = judge_texts(self.together, announced=leader.announced)
+        unknown = leader.relation in fingerprints.UNKNOWN_VALUES
+        found = judge_texts(self.together, announced=unknown)
         if found is None:
             return None
         kind, confidence, told = found
@@ -220,8 +224,11 @@ class _Set:
     def _size(self, place: int) -> float:
         """How clear a move is, in units of what would count."""
         weight = self.comparings[place].weight
-        shift = weight.shift.probability / weight.noise.shift_floor if weight.shift else 0.0
+        shift = weight.shift.probability / weight.shift_floor if weight.shift else 0.0
         return max(shift, (weight.moved or 0.0) / weight.noise.wide_from)
+
+    def _shift_floor(self) -> float:
+        return self.noise.shift_floor(len(self.noise.profile))
 
     def _counts(self) -> Message:
         return say("set_counts", same=self.together.same, count=self.together.count)

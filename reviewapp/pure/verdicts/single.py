@@ -84,7 +84,8 @@ class Comparing:
         self.together = together
         self.greedy = is_greedy(original.request)
         self.relation = fingerprints.relation(original.reply, attempt.reply, context)
-        self.announced = self.relation in fingerprints.ANNOUNCED
+        self.other_name = fingerprints.models_differ(original.reply.model, attempt.reply.model)
+        self.announced = self.other_name or self.relation in fingerprints.ANNOUNCED
         self.alike = likeness(original.reply, attempt.reply, rules=context.equivalence)
         self.weight = weigh(original, attempt, noise=noise, choice=self.alike.choice or 0)
 
@@ -113,7 +114,8 @@ class Comparing:
 
     @property
     def names_other_model(self) -> bool:
-        return fingerprints.models_differ(self.original.reply.model, self.attempt.reply.model)
+        """Whether the provider states that another model answered."""
+        return self.other_name and not fingerprints.is_file(self.attempt.reply.model)
 
     # ---- 1 to 3: is there something to compare, and does it differ? ----
 
@@ -142,7 +144,7 @@ class Comparing:
             key = "identical_empty" if empty else "identical"
         parts = [say(key), self.clause()]
         if weight.shifted and weight.shift is not None:
-            moved, floor = percent(weight.shift.probability), percent(weight.noise.shift_floor)
+            moved, floor = percent(weight.shift.probability), percent(weight.shift_floor)
             parts.append(say("identical_but_moved", moved=moved, floor=floor))
         return self._verdict(kind, CERTAIN, parts, "same")
 
@@ -224,7 +226,7 @@ class Comparing:
     # ---- 7 and 8: other replays, canaries, and what would settle it ----
 
     def _by_other_replays(self) -> Verdict | None:
-        found = judge_texts(self.together, announced=self.announced)
+        found = judge_texts(self.together, announced=self.relation in fingerprints.UNKNOWN_VALUES)
         if found is None:
             return None
         kind, confidence, told = found
@@ -246,7 +248,7 @@ class Comparing:
         if drawn is not None:
             parts += [drawn, say("settle_seed")] if drawn.key == "unseeded" else [drawn]
         else:
-            if self.announced:
+            if self.relation in fingerprints.ANNOUNCED:
                 parts.append(say("fp_no_proof"))
             few = say("cannot_tell_few" if self.context.others else "cannot_tell")
             parts += [few, self._settling()]

@@ -110,8 +110,8 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "%(other_token)s from %(other)s to %(other_now)s."
     ),
     "shifted": gettext_noop(
-        "Already before that the probabilities had moved by %(moved)s on average, where ordinary "
-        "noise moves them by less than %(floor)s, so chance does not explain it."
+        "Up to there the probabilities moved by %(moved)s on average, where ordinary noise moves "
+        "them by less than %(floor)s, so chance does not explain it."
     ),
     # ---- ordinary nondeterminism ----
     "near_tie": gettext_noop(
@@ -156,8 +156,8 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "%(other_now)s): chance hardly explains it."
     ),
     "part_shifted": gettext_noop(
-        "The answers part at token %(position)d, and before it the probabilities moved by %(moved)s on "
-        "average: more than most backends do by themselves, but how much this one does is not known."
+        "The answers part at token %(position)d, and up to there the probabilities moved by %(moved)s "
+        "on average: more than most backends do by themselves, but this one's noise is not known."
     ),
     "replay_refused": gettext_noop("The original answered, the replay refused."),
     "original_refused": gettext_noop("The original refused, the replay answered."),
@@ -226,8 +226,8 @@ TEMPLATES: Final[Mapping[str, str]] = {
     ),
     "agree_so_unsure": gettext_noop("Either the backend changed, or the original was a rare outcome."),
     "agree_not_probabilities": gettext_noop(
-        "The text changed, but the probabilities behind it did not (%(moved)s on average): how words are "
-        "drawn or where answers stop may differ, or how the seed is used."
+        "The text changed, but the probabilities behind it did not (%(moved)s on average): how "
+        "words are drawn or where answers stop may be different, or how the seed is used."
     ),
     "fp_separates": gettext_noop(
         "Under the original's fingerprint replays give the original's answer (%(same)d of %(same)d), "

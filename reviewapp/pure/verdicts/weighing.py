@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from reviewapp.pure.canonical import SEED_FIELDS
-from reviewapp.pure.differences.chances import Shift, shift_between
+from reviewapp.pure.differences.chances import Shift, positions, shift_between
 from reviewapp.pure.differences.equivalence import in_order
 from reviewapp.pure.differences.tokens import Divergence, first_divergence, told_tokens
 from reviewapp.pure.exchange import Choice, Exchange
@@ -64,8 +64,13 @@ class Weight:
             return self.wide or self.shifted
         far = self.z is not None and self.z > 2 * WIDE_Z
         return far or (
-            self.shifted and self.shift is not None and self.shift.probability > 2 * self.noise.shift_floor
+            self.shifted and self.shift is not None and self.shift.probability > 2 * self.shift_floor
         )
+
+    @property
+    def shift_floor(self) -> float:
+        """From where on the shift of this comparison is more than noise."""
+        return self.noise.shift_floor(self.shift.positions if self.shift else 0)
 
     @property
     def leaning(self) -> Leaning:
@@ -95,7 +100,7 @@ def weigh(original: Exchange, attempt: Exchange, *, noise: Noise, choice: int = 
     divergence = first_divergence(left, right)
     moved, at_least = _moved(divergence, greedy=greedy)
     tokens = told_tokens(left), told_tokens(right)
-    shift = shift_between(*tokens) if tokens[0] and tokens[1] else None
+    shift = shift_between(positions(tokens[0]), positions(tokens[1])) if tokens[0] and tokens[1] else None
     return Weight(divergence, shift, noise, greedy, moved, at_least)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reviewapp.pure.canonical import canonical_json
 from reviewapp.pure.differences.calls import CallDifference, compare_calls
-from reviewapp.pure.differences.chances import Chance, Choosing
+from reviewapp.pure.differences.chances import Choosing
 from reviewapp.pure.differences.equivalence import in_order
 from reviewapp.pure.differences.settings import SettingDifference, figures
 from reviewapp.pure.differences.structure import JsonDifference
@@ -27,7 +27,7 @@ _CLOSE: Final = 1.0
 def explained(weight: Weight) -> Message:
     """How chance explains the difference, in a sentence with the place and the percentages."""
     found = weight.divergence
-    side = None if found is None else _telling_side(found)
+    side = None if found is None else found.in_original or found.in_attempt
     if found is None or side is None:
         return parting(found)
     margin = abs(side.margin)
@@ -40,9 +40,9 @@ def explained(weight: Weight) -> Message:
 
 
 def unexplained(weight: Weight) -> tuple[Message, ...]:
-    """How chance does not explain the difference."""
+    """How chance does not explain the difference, by the stronger of the two signs."""
     found = weight.divergence
-    if weight.wide and found is not None:
+    if weight.wide and found is not None and not _shift_says_more(weight):
         mine, theirs = found.in_original, found.in_attempt
         if weight.greedy and mine is not None and mine.margin / weight.noise.gap > WIDE_Z:
             return (say("wide", shared=found.shared, total=_total(found), **_pair(mine)),)
@@ -57,19 +57,27 @@ def unexplained(weight: Weight) -> tuple[Message, ...]:
 def doubtful(weight: Weight) -> tuple[Message, ...]:
     """How the difference may be more than chance."""
     found = weight.divergence
-    if found is not None and (weight.wide or weight.leaning == "between"):
+    by_tokens = weight.wide and not _shift_says_more(weight)
+    if found is not None and (by_tokens or weight.leaning == "between"):
         mine, theirs = found.in_original, found.in_attempt
-        # Where the balance swung, the original's margin alone would not tell how far.
-        if mine is not None and theirs is not None and mine.margin < theirs.margin:
+        # Where both sides tell, the original's margin alone would not say how far the balance swung.
+        if mine is not None and theirs is not None:
             key = "part_swung_far" if weight.wide else "part_swung"
             return (say(key, position=found.position, **_before_after(mine, theirs)),)
-        side = _telling_side(found)
+        side = mine or theirs
         if side is not None:
             key = "part_sure" if weight.wide else "part_between"
             return (say(key, position=found.position, **_pair(side)),)
     if weight.shift is not None and found is not None:
         return (say("part_shifted", position=found.position, moved=percent(weight.shift.probability)),)
     return (parting(found),)
+
+
+def _shift_says_more(weight: Weight) -> bool:
+    """Whether the shift on the shared words is the stronger sign, each in units of what would count."""
+    if not weight.shifted or weight.shift is None:
+        return False
+    return weight.shift.probability / weight.shift_floor > (weight.moved or 0.0) / weight.noise.wide_from
 
 
 def parting(found: Divergence | None) -> Message:
@@ -167,7 +175,7 @@ def weight_figures(weight: Weight) -> dict[str, Figure]:
         "noise_replays": noise.replays,
         "smallest_detectable": noise.wide_from,
         "shift": shift.probability if shift else None,
-        "shift_floor": noise.shift_floor,
+        "shift_floor": weight.shift_floor,
         "shift_positions": shift.positions if shift else None,
         "chosen_mean": shift.chosen_mean if shift else None,
         "chosen_max": shift.chosen_max if shift else None,
@@ -183,18 +191,14 @@ def _statistic(weight: Weight) -> str:
     return "prefix_lp" if weight.shift is not None else "text"
 
 
-def _telling_side(found: Divergence) -> Choosing | None:
-    return found.in_original or found.in_attempt
-
-
 def _total(found: Divergence) -> str:
     return "?" if found.total is None else str(found.total)
 
 
 def _pair(side: Choosing) -> dict[str, str]:
     chosen, other = percents(side.chosen.probability, side.other.probability)
-    if side.bounded:
-        other = percent(side.other.probability, at_most=True)
+    if side.bounded and not other.startswith("<"):
+        other = f"< {other}"
     return {
         "chosen": chosen,
         "token": quoted(side.chosen.token),
@@ -204,17 +208,24 @@ def _pair(side: Choosing) -> dict[str, str]:
 
 
 def _before_after(mine: Choosing, theirs: Choosing) -> dict[str, str]:
-    """The chances of the original's token and the replay's, in the original and now."""
-    return _pair(mine) | {"chosen_now": _share(theirs.other), "other_now": _share(theirs.chosen)}
-
-
-def _share(chance: Chance) -> str:
-    return percent(chance.probability, at_most=chance.at_most)
+    """The chances of the original's token and the replay's, in the original and in the replay."""
+    chances = (mine.chosen, mine.other, theirs.other, theirs.chosen)
+    shares = percents(*(chance.probability for chance in chances))
+    chosen, other, chosen_now, other_now = (
+        f"< {share}" if chance.at_most and not share.startswith("<") else share
+        for chance, share in zip(chances, shares, strict=True)
+    )
+    return _pair(mine) | {
+        "chosen": chosen,
+        "other": other,
+        "chosen_now": chosen_now,
+        "other_now": other_now,
+    }
 
 
 def _shift(weight: Weight) -> dict[str, str]:
     moved = weight.shift.probability if weight.shift else 0.0
-    return {"moved": percent(moved), "floor": percent(weight.noise.shift_floor)}
+    return {"moved": percent(moved), "floor": percent(weight.shift_floor)}
 
 
 def _bound(side: Choosing) -> str:
