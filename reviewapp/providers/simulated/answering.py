@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from reviewapp.providers.simulated.asking import Ask
 from reviewapp.providers.simulated.behaviour import Serving
 from reviewapp.providers.simulated.chance import key_of
-from reviewapp.providers.simulated.language import Prompt, Sampling, Weights, Written, write
+from reviewapp.providers.simulated.language import Prompt, Weights, Written, write
 from reviewapp.providers.simulated.prompts import prompt_of, topic_of, wants_json
+from reviewapp.providers.simulated.sampling import Sampling
 from reviewapp.providers.simulated.schemas import Tool, called_tools, free_schema, json_prompt, tool_prompt
 
 _MOST_TOKENS = 4096
@@ -61,7 +62,7 @@ class Writer:
     def answers(self, ask: Ask, serving: Serving) -> list[Answer]:
         """All choices of a request."""
         topic = topic_of(ask.messages)
-        prompt = prompt_of(ask.messages, fullness=ask.model.fullness, extra=_extra(ask))
+        prompt = prompt_of(ask.messages, topic=topic, fullness=ask.model.fullness, extra=_extra(ask))
         seed = seed_of(ask, serving)
         calls = self._chosen_tools(ask)
         if not calls:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import exp, log
+from math import log
 
-from reviewapp.providers.simulated.chance import gumbels, normals, step, uniform
+from reviewapp.providers.simulated.chance import normals, step, uniform
 from reviewapp.providers.simulated.grammar import END, Grammar, Sequence_
-from reviewapp.providers.simulated.words import FILLERS_IN, FILLERS_MARK, FILLERS_START
+from reviewapp.providers.simulated.sampling import Drawn, Sampling, draw, two_best
+from reviewapp.providers.simulated.words import fillers_from
 
 _SITE_NOISE = 1.1  # nats; what a choice of words owes to the prompt and the place
 _CONTEXT_NOISE = 0.8  # nats; what it owes to every word before
@@ -32,7 +33,6 @@ _TIE_WITHIN = 1.5  # nats
 _TAIL_DROP = 9.7  # nats below the best token; about 4e-4 of the probability in all
 _TAIL_SLOPE = 0.3
 _SHOWN = 24  # tokens with a logit at each position, at least
-_GREEDY_BELOW = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +53,22 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are drawn; `seed_key` is the key of the seed and of the choice's number."""
-
-    seed_key: bytes
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_tokens: int = 4096
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Position:
-    """One position of an answer: every token that had a logit, and which was taken."""
+    """One position of an answer: the tokens that make sense there, their logits, and the token that was
+    taken.
 
+    `anchor` is the largest logit before the layers; the tail hangs from it.
+    """
+
+    token: str
     tokens: tuple[str, ...]
     logits: tuple[float, ...]
-    chosen: int
     context: bytes
+    anchor: float
 
-    @property
-    def token(self) -> str:
-        """The token that was taken."""
-        return self.tokens[self.chosen]
+    def complete(self, layers: Sequence[Layer]) -> tuple[list[str], list[float]]:
+        """All tokens with their logits, the tail's too. They are made here: few readers want them."""
+        return _with_tail(list(self.tokens), list(self.logits), self.context, self.anchor, layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,40 +122,41 @@ def write(
     for number in range(sampling.max_tokens):
         frontier = grammar.frontier(states)
         tokens = sorted(frontier)
-        real = len(tokens)
         logits = [log(sum(weight for weight, _ in frontier[token])) for token in tokens]
-        if real > 1:
+        if len(tokens) > 1:
             _add_noise(logits, tokens, root, context)
-        _add_tail(tokens, logits, context, number)
-        for layer in weights.layers:
-            noise = normals(step(layer.key, context), len(logits))
-            logits = [logit + layer.size * each for logit, each in zip(logits, noise, strict=True)]
+        anchor = max(logits)
+        logits = _moved(logits, context, weights.layers, 0)
 
         noise_key = step(prompt.key, sampling.seed_key + number.to_bytes(4, "little"))
-        scores = _scores(
-            logits, tokens, counts, sampling, top_p, real if prompt.constrained else len(tokens), noise_key
+        drawn = draw(
+            logits,
+            tokens,
+            complete=lambda: _with_tail(list(tokens), list(logits), context, anchor, weights.layers),  # noqa: B023
+            sampling=sampling,
+            top_p=top_p,
+            counts=counts,
+            with_tail=not prompt.constrained,
+            key=noise_key,
         )
-        chosen = scores.index(max(scores))
-        if real > 1:
-            best, second = sorted(range(real), key=logits.__getitem__, reverse=True)[:2]
-            if logits[best] - logits[second] <= tie_margin and chosen in (best, second):
+        best, second = two_best(logits)
+        if drawn.index is None:
+            states = frontier[tokens[best]]
+        else:
+            chosen = drawn.index
+            if second >= 0 and logits[best] - logits[second] <= tie_margin and chosen in (best, second):
                 ties.append(number)
                 if flip_at == number:
                     logits[best], logits[second] = logits[second], logits[best]
-                    chosen = second if chosen == best else best
-
-        token = tokens[chosen]
-        if chosen < real:
-            states = frontier[token]
-        else:
-            likeliest = max(range(real), key=logits.__getitem__)
-            states = frontier[tokens[likeliest]]
+                    drawn = Drawn(tokens[second if chosen == best else best], chosen)
+            states = frontier[drawn.token]
+        token = drawn.token
         if token == END:
             finish_reason = "stop"
             break
         if len(states) == 1:
             states = [(1.0, states[0][1])]
-        positions.append(Position(tuple(tokens), tuple(logits), chosen, context))
+        positions.append(Position(token, tuple(tokens), tuple(logits), context, anchor))
         counts[token] = counts.get(token, 0) + 1
         data = token_bytes(token)
         context = step(context, data)
@@ -186,68 +178,36 @@ def _add_noise(logits: list[float], tokens: list[str], root: bytes, context: byt
         logits[index] += _SITE_NOISE * site[index] + _CONTEXT_NOISE * here[index]
     tied = uniform(step(context, b"tie"))
     if tied < _TIE_SHARE:
-        best, second = sorted(range(real), key=logits.__getitem__, reverse=True)[:2]
+        best, second = two_best(logits)
         if logits[best] - logits[second] < _TIE_WITHIN:
             # 0.001 to 0.021 nats apart: above the noise of equal replicas, below a change worth a mail.
             logits[second] = max(logits[second], logits[best] - 0.001 - 0.02 * tied / _TIE_SHARE)
 
 
-def _add_tail(tokens: list[str], logits: list[float], context: bytes, number: int) -> None:
-    """Tokens that make no sense here, far below the ones that do."""
-    best = max(logits)
-    likeliest = tokens[logits.index(best)]
+def _moved(logits: list[float], context: bytes, layers: Sequence[Layer], start: int) -> list[float]:
+    """Logits as the layers move them; the first of them is the one with the number `start` of its
+    position."""
+    for layer in layers:
+        noise = normals(step(layer.key, context), start + len(logits))
+        size = layer.size
+        logits = [logit + size * each for logit, each in zip(logits, noise[start:], strict=True)]
+    return logits
+
+
+def _with_tail(
+    tokens: list[str], logits: list[float], context: bytes, anchor: float, layers: Sequence[Layer]
+) -> tuple[list[str], list[float]]:
+    """Adds the tokens that make no sense here, far below the ones that do."""
+    likeliest = tokens[two_best(logits)[0]]
     bare = likeliest.lstrip(" ")
-    if not bare[:1].isalpha():
-        fillers = FILLERS_MARK
-    elif likeliest != bare:
-        fillers = FILLERS_IN
-    else:
-        fillers = FILLERS_START
+    kind = "mark" if not bare[:1].isalpha() else "in" if likeliest != bare else "start"
     wanted = max(_SHOWN - len(tokens), 4)
+    fillers = fillers_from(kind, context[0] | context[1] << 8, context[2] % 7)
+    tail = [token for token in fillers if token not in tokens][:wanted]
     noise = normals(step(context, b"tail"), wanted)
-    at = int.from_bytes(context[:4], "little")
-    stride = 1 + context[5] % 7
-    taken = set(tokens)
-    drop = best - _TAIL_DROP
-    for rank in range(wanted):
-        filler = ""
-        while not filler or filler in taken:
-            filler = fillers[at % len(fillers)]
-            at += stride
-        taken.add(filler)
-        tokens.append(filler)
-        logits.append(drop - _TAIL_SLOPE * rank + 0.5 * noise[rank])
-
-
-def _scores(
-    logits: list[float],
-    tokens: list[str],
-    counts: dict[str, int],
-    sampling: Sampling,
-    top_p: float,
-    allowed: int,
-    noise_key: bytes,
-) -> list[float]:
-    """What the sampler takes the largest of."""
-    scores = logits[:allowed]
-    if sampling.frequency_penalty or sampling.presence_penalty:
-        for index in range(allowed):
-            if seen := counts.get(tokens[index]):
-                scores[index] -= sampling.frequency_penalty * seen + sampling.presence_penalty
-    if sampling.temperature < _GREEDY_BELOW:
-        return scores
-    noise = gumbels(noise_key, allowed)
-    scale = 1 / sampling.temperature
-    drawn = [score * scale + each for score, each in zip(scores, noise, strict=True)]
-    if top_p < 1:
-        best = max(scores)
-        mass = [exp((score - best) * scale) for score in scores]
-        left = top_p * sum(mass)
-        for index in sorted(range(allowed), key=mass.__getitem__, reverse=True):
-            if left <= 0:
-                drawn[index] = -1e9
-            left -= mass[index]
-    return drawn
+    drop = anchor - _TAIL_DROP
+    below = [drop - _TAIL_SLOPE * rank + 0.5 * each for rank, each in enumerate(noise[: len(tail)])]
+    return tokens + tail, logits + _moved(below, context, layers, len(tokens))
 
 
 def _finished(

@@ -27,27 +27,33 @@ class Shown:
 
 
 def shown(
-    position: Position, *, noise: Layer | None, top: int, greedy: bool, sampled_first: bool = False
+    position: Position,
+    *,
+    layers: Sequence[Layer],
+    noise: Layer | None,
+    top: int,
+    greedy: bool,
+    sampled_first: bool = False,
 ) -> Shown:
-    """The log probabilities of one position."""
-    logits: Sequence[float] = position.logits
-    chosen = position.chosen
+    """The log probabilities of one position. `layers` are those of the weights that wrote it."""
+    tokens, logits = position.complete(layers)
+    chosen = tokens.index(position.token)
     if noise is not None:
+        highest = logits[chosen] == max(logits)
         moved = normals(step(noise.key, position.context), len(logits))
         logits = [logit + noise.size * each for logit, each in zip(logits, moved, strict=True)]
-        if greedy:
-            best = logits.index(max(logits))
-            if best != chosen and position.logits[chosen] == max(position.logits):
-                logits[best], logits[chosen] = logits[chosen], logits[best]
+        best = logits.index(max(logits))
+        if greedy and highest and best != chosen:
+            logits[best], logits[chosen] = logits[chosen], logits[best]
     most = max(logits)
-    total = most + log(sum(exp(logit - most) for logit in logits))
+    total = most + log(sum([exp(logit - most) for logit in logits]))
     order = sorted(range(len(logits)), key=logits.__getitem__, reverse=True)[:top]
     if sampled_first and top:
         order = [chosen, *(index for index in order if index != chosen)][:top]
     return Shown(
         position.token,
         _rounded(logits[chosen] - total),
-        tuple((position.tokens[index], _rounded(logits[index] - total)) for index in order),
+        tuple((tokens[index], _rounded(logits[index] - total)) for index in order),
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def key_phrase(text: str) -> str | None:
     """The words that a question is most likely about: its last run of up to three that are not common."""
     best: list[str] = []
     run: list[str] = []
-    for match in re.finditer(r"[^\W_][\w'’-]*|[^\w\s]", text[:2000]):
+    for match in re.finditer(r"[^\W_][\w'’-]*|[^\w\s]", _sample(text, most=400)):
         word = match[0]
         if not word[0].isalnum() or word.lower() in STOP_WORDS or (word.isdigit() and not run):
             run = []
@@ -101,9 +101,22 @@ def key_phrase(text: str) -> str | None:
     return plain(" ".join(best)) or None
 
 
-def topic_of(messages: list[Message] | tuple[Message, ...]) -> str:
+def _last_question(messages: Sequence[Message]) -> str:
+    return next((message.text for message in reversed(messages) if message.role == "user"), "")
+
+
+def _sample(text: str, *, most: int = 1000) -> str:
+    """The beginning and the end of a text: what a question is about stands in one of them."""
+    return text if len(text) <= most else f"{text[: most // 2]} {text[-most // 2 :]}"
+
+
+@lru_cache(maxsize=512)
+def topic_of(messages: tuple[Message, ...]) -> str:
     """The section of the phrases that answers these messages."""
-    last = next((message.text for message in reversed(messages) if message.role == "user"), "")
+    if messages and messages[-1].role in ("tool", "function"):
+        return "followup"
+    asked = _last_question(messages)
+    last = _sample(asked)
     lower = last.lower().strip()
     if _HARM.search(last):
         return "refusal"
@@ -113,7 +126,9 @@ def topic_of(messages: list[Message] | tuple[Message, ...]) -> str:
         return "capital"
     if "translat" in lower and any(language in lower for language in LANGUAGES):
         return "translate"
-    everything = lower + " " + " ".join(m.text.lower() for m in messages if m.role in ("system", "developer"))
+    everything = (
+        lower + " " + " ".join(_sample(m.text).lower() for m in messages if m.role in ("system", "developer"))
+    )
     if "sentiment" in everything:
         return "sentiment"
     if re.search(r"\bclassif|\bcategori[sz]e|\blabel (?:it|this|the)|which category", everything):
@@ -129,16 +144,16 @@ def topic_of(messages: list[Message] | tuple[Message, ...]) -> str:
         and len(lower) < 40
     ):
         return "greeting"
-    return _by_words(messages, last, lower)
+    return _by_words(messages, asked, lower)
 
 
-def _by_words(messages: list[Message] | tuple[Message, ...], last: str, lower: str) -> str:
+def _by_words(messages: Sequence[Message], last: str, lower: str) -> str:
     scores: dict[str, float] = {}
     for message in messages[-8:]:
         weight = {"user": 3.0 if message.text is last else 1.0, "system": 0.3, "developer": 0.3}.get(
             message.role, 0.2
         )
-        for word in set(re.findall(r"[\w;-]+", message.text[:4000].lower())):
+        for word in set(re.findall(r"[\w;-]+", _sample(message.text).lower())):
             if topic := TOPIC_BY_WORD.get(word):
                 scores[topic] = scores.get(topic, 0.0) + weight
     best = max(scores, key=lambda topic: (scores[topic], topic), default="")
@@ -151,37 +166,40 @@ def _by_words(messages: list[Message] | tuple[Message, ...], last: str, lower: s
     return "general"
 
 
-def wants_json(messages: list[Message] | tuple[Message, ...]) -> bool:
+def wants_json(messages: Sequence[Message]) -> bool:
     """Whether the text itself asks for JSON."""
-    return any(_JSON.search(message.text[:4000]) for message in messages if message.role != "assistant")
+    return any(
+        "json" in text.lower() and _JSON.search(text)
+        for text in (_sample(message.text) for message in messages if message.role != "assistant")
+    )
 
 
 def prompt_of(
-    messages: list[Message] | tuple[Message, ...],
+    messages: tuple[Message, ...],
     *,
+    topic: str,
     fullness: float = 1.0,
     extra: Mapping[str, Any] | None = None,
 ) -> Prompt:
     """The prompt that these messages make.
 
-    `extra` is whatever else the answer depends on (tools,
-    formats)."""
-    topic = topic_of(messages)
-    if messages and messages[-1].role in ("tool", "function"):
-        topic = "followup"
-    last = next((message.text for message in reversed(messages) if message.role == "user"), "")
+    `extra` is whatever else the answer depends on (tools, formats).
+    """
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    described = orjson.dumps(extra, option=options, default=str) if extra else b""
+    return _prompt(messages, topic, fullness, described)
+
+
+@lru_cache(maxsize=512)
+def _prompt(messages: tuple[Message, ...], topic: str, fullness: float, described: bytes) -> Prompt:
+    last = _sample(_last_question(messages))
     grammar = Grammar(_overlay(topic, last, messages), base=_with_fullness(fullness), fullness=fullness)
     start = (Name("$native"),) if topic == "native" else (Name(topic),)
     parts = [part for message in messages for part in (message.role, message.text)]
-    described = (
-        orjson.dumps(extra, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)
-        if extra
-        else b""
-    )
     return Prompt(key=key_of("prompt", described, *parts), grammar=grammar, start=start)
 
 
-def _overlay(topic: str, last: str, messages: list[Message] | tuple[Message, ...]) -> dict[str, Alternatives]:
+def _overlay(topic: str, last: str, messages: Sequence[Message]) -> dict[str, Alternatives]:
     overlay: dict[str, Alternatives] = {
         "$name": choices([_name_of(messages) or "there"]),
         "$subject": _subject(topic, last),
@@ -234,7 +252,7 @@ def _subject(topic: str, last: str) -> Alternatives:
     )
 
 
-def _name_of(messages: list[Message] | tuple[Message, ...]) -> str | None:
+def _name_of(messages: Sequence[Message]) -> str | None:
     for message in reversed(messages):
         if message.role == "user" and (match := _NAME.search(message.text)):
             return match[1]

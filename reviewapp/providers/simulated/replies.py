@@ -18,10 +18,10 @@ from reviewapp.providers.simulated.behaviour import Serving
 from reviewapp.providers.simulated.chance import key_of
 from reviewapp.providers.simulated.language import Written
 from reviewapp.providers.simulated.logprobs import Shown, chat_entry, completion_logprobs, shown
+from reviewapp.providers.simulated.sampling import GREEDY_BELOW
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _EPOCH = 1_576_800_000
-_GREEDY_BELOW = 1e-3
 DONE = b"data: [DONE]\n\n"
 
 
@@ -74,9 +74,10 @@ def shown_positions(ask: Ask, serving: Serving, written: Written) -> list[Shown]
     return [
         shown(
             position,
+            layers=serving.weights.layers,
             noise=serving.noise,
             top=ask.top_logprobs,
-            greedy=ask.temperature < _GREEDY_BELOW,
+            greedy=ask.temperature < GREEDY_BELOW,
             sampled_first=ask.model.sampled_first,
         )
         for position in written.positions

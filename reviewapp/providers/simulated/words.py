@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def words(text: str) -> frozenset[str]:
     """The words of a text."""
@@ -35,6 +37,18 @@ FILLERS_MARK = _fillers(
     ", . : ; ! ? - — ( ) \" ' / ... 1 2 3 4 5 6 7 8 9 0 10 * ** # ` & % + = [ ] { } @ \n \n\n ’ “ ” … € $"
     " ~ ^ ·"
 )
+
+_FILLERS = {"in": FILLERS_IN, "start": FILLERS_START, "mark": FILLERS_MARK}
+_SHOWN = 48
+
+
+@lru_cache(maxsize=4096)
+def fillers_from(kind: str, start: int, stride: int) -> tuple[str, ...]:
+    """Tokens to fill places with, beginning anywhere in their list and in any stride."""
+    fillers = _FILLERS[kind]
+    size = len(fillers)
+    return tuple(fillers[(start + index * (1 + stride)) % size] for index in range(min(size, _SHOWN)))
+
 
 _TOPICS = {
     "refund": "refund refunds refunded return returns returned returning money reimburse",
