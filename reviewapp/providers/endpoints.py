@@ -134,6 +134,7 @@ async def _models(known: Asker, new: Asker) -> tuple[str, str]:
 async def _plan(course: Course, purse: Budget, *, sessions: int, text_only: bool) -> Plan:
     """Whether the seed is honoured, and the plan that what is left of the budget pays for."""
     pool = len(course.baseline.side.urls)
+    single = pool == 1 == len(course.candidate.side.urls)
     alternatives = course.dialect.alternatives
     design(budget=purse.left, sessions=sessions, abilities=Abilities(alternatives), text_only=text_only)
     if course.dialect.seed:
@@ -142,7 +143,8 @@ async def _plan(course: Course, purse: Budget, *, sessions: int, text_only: bool
         course.seed_honoured = False
     abilities = Abilities(alternatives=alternatives, seed_honoured=course.seed_honoured)
     border: tuple[Question, ...] = ()
-    if not course.seed_honoured and not alternatives:
+    if single and not course.seed_honoured and not alternatives:
+        # From a pool, a border input's answers move with the pool's mix, which is no change.
         border = await _border_questions(course, budget=int(BORDER_SHARE * purse.left))
     rows_for_border = len(border) * (sessions * 5 + 10)
     plan = design(

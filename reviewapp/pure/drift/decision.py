@@ -11,9 +11,10 @@ three floors. Where a first look is unclear (p at or below 0.05, or an effect ab
 rows decide; what did not repeat is no difference. Everything else is inconclusive, and says what would
 settle it.
 
-Where log probabilities vouch for the backend, a few new texts do not raise a doubt: a server that
-batches differently rounds differently, and that changes two texts in five while the numbers stay. But
-requests that went astray do, and they show by spreading over all questions.
+Where log probabilities vouch for the backend, fewer new texts than the floor raise no doubt: a server
+that batches differently rounds differently, and that changes two texts in five while the numbers stay.
+Where nothing vouches, requests that went astray are told from rounding by their spread: rounding always
+takes the same questions.
 
 Log probabilities and texts may disagree in one instructive way: the text changed and the log
 probabilities did not. Then what lies between them changed (how tokens are drawn, where the answer stops,
@@ -42,7 +43,7 @@ LEAST_REPLIES = 5
 MOST_FAILURES = 0.2
 BIT_IDENTICAL_SHARE = 0.9
 OUTLIERS_BELOW = 0.5
-MOSTLY_WHOLE = 0.75
+CONCENTRATED_P = 0.01
 DETECTABLE_FLOORS = 3.0
 WIDE_SHARE = 0.2
 LEAST_WIDE = 2
@@ -246,14 +247,16 @@ def _unchanged(
 ) -> Decision:
     """Not changed: the same, or inconclusive with what would settle it."""
     first = weighed.pairs[0][1]
+    vouched = any(_vouches(one, [*unclear, *partly]) for one in telling)
+    if vouched:
+        partly = []
     if partly:
         most = max(partly, key=lambda one: one.outliers.share)
         more = 2 * most.tested_rows
         return weighed.decision(
             Verdict.INCONCLUSIVE, wording.partly_changed(most, more=more), most, more_requests=more
         )
-    numbers = next((one for one in telling if _vouches(one, unclear)), None)
-    open_questions = [one for one in unclear if numbers is None or not one.below_floor]
+    open_questions = [one for one in unclear if not (vouched and one.below_floor)]
     if open_questions:
         worst = min(open_questions, key=lambda one: one.p)
         more = _more(worst)
@@ -317,15 +320,15 @@ def _is_partly_changed(last: Measure) -> bool:
         strayed.count > 0
         and strayed.p <= CHANGE_P
         and strayed.share < OUTLIERS_BELOW
-        and last.whole_questions < MOSTLY_WHOLE
+        and last.concentration_p > CONCENTRATED_P
     )
 
 
-def _vouches(one: Measure, unclear: Sequence[Measure]) -> bool:
+def _vouches(one: Measure, doubted: Sequence[Measure]) -> bool:
     """Whether log probabilities say "same" sharply enough to stand up for the backend."""
     return (
         one.statistic == "lp_nearest"
-        and one not in unclear
+        and one not in doubted
         and one.detectable <= DETECTABLE_FLOORS * one.floor
     )
 

@@ -22,14 +22,15 @@ MMD_MINIMUM = 0.02
 IDENTICAL_WITHIN = 1e-6
 # A text is compared as equal or not, so any distance above this is a new text.
 TEXT_CUT = 0.5
+SPREAD_DEALS = 999
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A statistic of one look. `ordinary` is the largest value a left-out baseline session gave.
 
-    `whole_questions` is the share of the rows beyond the cut that belong to questions all of whose rows
-    are: requests that went astray spread over all questions, rounding always takes the same ones.
+    `concentration_p` is small when the rows beyond the cut crowd into few questions: requests that went
+    astray spread over all of them, while rounding always takes the same ones.
     """
 
     statistic: StatisticName
@@ -48,7 +49,7 @@ class Measure:
     differing_share: float
     largest_distance: float
     outliers: statistics.Outliers
-    whole_questions: float
+    concentration_p: float
     shift: float | None = None
     jaccard: float | None = None
     rank_biased_overlap: float | None = None
@@ -198,18 +199,21 @@ def _weigh(
         differing_share=float(np.mean(distances > least_cut)),
         largest_distance=float(distances.max()),
         outliers=strayed,
-        whole_questions=_whole_questions(strata, cut=cut),
+        concentration_p=_concentration(strata, cut=cut, rng=rng),
         shift=statistics.lp_shift(strata) if name == "lp_nearest" else None,
         jaccard=float(np.mean([one.jaccard for one in overlaps])) if overlaps else None,
         rank_biased_overlap=float(np.mean([one.rank_biased for one in overlaps])) if overlaps else None,
     )
 
 
-def _whole_questions(strata: Sequence[Stratum], *, cut: float) -> float:
-    """The share of strayed rows in questions of several rows that strayed in all of them."""
-    whole, total = 0, 0
-    for stratum in strata:
-        strayed = int(np.count_nonzero(statistics.nearest_of_each(stratum) > cut))
-        total += strayed
-        whole += strayed if strayed == stratum.tested > 1 else 0
-    return whole / total if total else 0.0
+def _concentration(strata: Sequence[Stratum], *, cut: float, rng: np.random.Generator) -> float:
+    """How improbable it is that strayed rows, dealt at random, would meet so few questions."""
+    tested = [stratum.tested for stratum in strata]
+    strayed = np.concatenate([statistics.nearest_of_each(stratum) > cut for stratum in strata])
+    if not strayed.any():
+        return 1.0
+    starts = np.cumsum([0, *tested[:-1]])
+    hit = int(np.count_nonzero(np.add.reduceat(strayed.astype(np.int64), starts)))
+    ranks = rng.random((SPREAD_DEALS, len(strayed))).argsort(axis=1) < np.count_nonzero(strayed)
+    dealt = np.count_nonzero(np.add.reduceat(ranks.astype(np.int64), starts, axis=1), axis=1)
+    return float((1 + np.count_nonzero(dealt <= hit)) / (SPREAD_DEALS + 1))

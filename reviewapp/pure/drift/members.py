@@ -59,7 +59,7 @@ def clusters(stratum: Stratum, *, cut: float) -> list[int]:
 
 
 def _with_memberships(stratum: Stratum, *, cut: float) -> tuple[Stratum, int]:
-    """The stratum with one-hot membership vectors, and the number of its members.
+    """The stratum with one-hot membership vectors, and the number of members that were met twice.
 
     A row under test belongs to its nearest baseline row's member.
     """
@@ -67,9 +67,10 @@ def _with_memberships(stratum: Stratum, *, cut: float) -> tuple[Stratum, int]:
     nearest = stratum.distances[stratum.baseline :, : stratum.baseline].argmin(axis=1)
     numbers = [*numbers, *(numbers[place] for place in nearest)]
     width = max(numbers)
+    met_again = sum(count > 1 for count in Counter(numbers[: stratum.baseline]).values())
     one_hot = np.zeros((len(numbers), width))
     one_hot[np.arange(len(numbers)), np.array(numbers) - 1] = 1.0
-    return replace(stratum, vectors=one_hot), width
+    return replace(stratum, vectors=one_hot), met_again
 
 
 def describe_pool(

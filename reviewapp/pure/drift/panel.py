@@ -17,8 +17,9 @@ instead, and `border` inputs, whose two most likely first tokens are nearly tied
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -66,6 +67,7 @@ TEXT_TOKENS = 50
 TEXT_TEMPERATURE = 1.0
 FIRST_SEED = 1_000
 SEED_PROBES = 5
+SEED_P = 0.05
 BORDER_PROBES = 3
 SESSIONS = 3
 BASELINE_ROWS = 5
@@ -179,41 +181,49 @@ def design(
 def questions(tokens: int, seeded: int, plain: int, *, abilities: Abilities) -> tuple[Question, ...]:
     """So many questions of each kind; seeded texts become greedy ones where the seed is ignored."""
     text: Kind = "seeded" if abilities.seed_honoured else "greedy"
-    asked = [
+    other: Kind = "plain" if abilities.seed_honoured else "greedy"
+    return (
         *(Question(prompt, "token", FIRST_SEED) for prompt in TOKEN_PROMPTS[:tokens]),
         *(
             Question(prompt, text, FIRST_SEED + 1 + number)
             for number, prompt in enumerate(TEXT_PROMPTS[:seeded])
         ),
-    ]
-    if abilities.seed_honoured:
-        asked += [
-            Question(prompt, "plain", FIRST_SEED + 101 + number)
+        *(
+            Question(prompt, other, FIRST_SEED + 101 + number)
             for number, prompt in enumerate(PLAIN_PROMPTS[:plain])
-        ]
-    return tuple(asked)
+        ),
+    )
 
 
 def is_seed_honoured(*, same: Sequence[str], different: Sequence[str]) -> bool:
     """Whether texts of one seed agree more than texts of different seeds.
 
-    Agreement is how far two texts run together, as a share of the longer: in a large pool no two
-    replies to one seed need be equal, yet they begin alike. Texts that agree completely whatever the
-    seed are repeatable too, which is all that the comparison of texts needs.
+    Equal texts decide where there are more of them under one seed. In a large pool no two need be
+    equal, yet texts of one seed begin alike: were the seed ignored, they would be no closer than any
+    other handful of the texts, and the exact permutation test asks every handful. Texts that are all
+    equal whatever the seed repeat too, which is all that is needed. The rule is lenient, for the floor
+    of a baseline whose texts never repeat says by itself that they cannot tell.
     """
-    one, other = _agreement(same), _agreement(different)
-    if one >= 0.999:
+    texts = [*same, *different]
+    if len(same) < 2 or len(different) < 2:
+        return False
+    if len(set(texts)) == 1 or _equal_pairs(same) > _equal_pairs(different):
         return True
-    return one > 0.1 and one > 2 * other
-
-
-def _agreement(texts: Sequence[str]) -> float:
-    pairs = [(left, right) for i, left in enumerate(texts) for right in texts[i + 1 :]]
-    shares = [
-        common_prefix_length(left, right) / max(len(left), len(right), 1) if left != right else 1.0
-        for left, right in pairs
+    lengths = [[common_prefix_length(left, right) for right in texts] for left in texts]
+    observed = _togetherness(lengths, range(len(same)))
+    handfuls = [
+        _togetherness(lengths, chosen) for chosen in itertools.combinations(range(len(texts)), len(same))
     ]
-    return sum(shares) / len(shares) if shares else 0.0
+    return sum(value >= observed for value in handfuls) / len(handfuls) <= SEED_P
+
+
+def _equal_pairs(texts: Sequence[str]) -> float:
+    pairs = list(itertools.combinations(texts, 2))
+    return sum(left == right for left, right in pairs) / len(pairs)
+
+
+def _togetherness(lengths: Sequence[Sequence[int]], chosen: Iterable[int]) -> int:
+    return sum(lengths[one][other] for one, other in itertools.combinations(chosen, 2))
 
 
 def balance(answers: Sequence[str]) -> float:
