@@ -80,10 +80,11 @@ def database() -> Finding:
     )
 
 
-def broker() -> Finding:
+def broker(*, url: str | None = None) -> Finding:
+    """The broker of the settings, or the one at `url`."""
     started = time.monotonic()
     try:
-        with app.connection_for_read() as link:
+        with app.connection_for_read(url) as link:
             link.ensure_connection(max_retries=1, timeout=int(DEADLINE_SECONDS))
             link.default_channel  # noqa: B018 - opening it speaks to the server
             kind = link.transport.driver_type

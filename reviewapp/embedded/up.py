@@ -238,7 +238,7 @@ class Product:
         return Service(
             name="provider",
             command=lambda: self.manage("simulate_provider", "--port", str(self.sim_port)),
-            is_ready=lambda: _says("127.0.0.1", self.sim_port, "/v1/models") > 0,
+            is_ready=lambda: _says("127.0.0.1", self.sim_port, "/healthz") == 200,
             env=self.env | {"REVIEWAPP_ROLE": "simulator"},
             stop_seconds=3,
         )
