@@ -14,7 +14,7 @@ from django.contrib.auth.decorators import login_not_required
 from ninja import NinjaAPI
 
 from reviewapp.models import Permission
-from reviewapp.web.api import interactions
+from reviewapp.web.api import exports, interactions, judgements
 from reviewapp.web.api.access import KeyAuth
 from reviewapp.web.api.problems import answer_problems
 
@@ -27,6 +27,8 @@ api = NinjaAPI(
 )
 answer_problems(api)
 api.add_router("/interactions", interactions.router)
+api.add_router("/interactions", judgements.router)
+api.add_router("/exports", exports.router)
 
 
 def api_urls() -> tuple[list[Any], str, str]:

@@ -17,6 +17,7 @@ from reviewapp.journal import JournalError
 from reviewapp.models import NotAllowed
 from reviewapp.models.filters import InvalidFilter
 from reviewapp.models.pages import InvalidCursor
+from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages.administer import Refused
 
 NO_KEY = "Send a key of this app as “Authorization: Bearer ra_…”; this one is missing, wrong or revoked."
@@ -86,6 +87,10 @@ def answer_problems(api: NinjaAPI) -> None:
     @api.exception_handler(Refused)
     def refused(request: HttpRequest, error: Refused) -> HttpResponse:
         return problem_response(422, str(error), more={"field": error.field} if error.field else None)
+
+    @api.exception_handler(InvalidAnswer)
+    def invalid_answer(request: HttpRequest, error: InvalidAnswer) -> HttpResponse:
+        return problem_response(422, str(error), more={"field": error.field})
 
     @api.exception_handler(InvalidFilter)
     def invalid_filter(request: HttpRequest, error: InvalidFilter) -> HttpResponse:
