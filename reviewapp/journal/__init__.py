@@ -63,6 +63,7 @@ class Journal:
     def __init__(self, path: Path, *, send: Send, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.path = path
         self._pid = os.getpid()
+        self._closed = False
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._folder = Folder.create(path, f"{time.time_ns() // 1_000_000:013}-{secrets.token_hex(3)}")
@@ -111,6 +112,9 @@ class Journal:
 
     def close(self) -> None:
         """End both threads. What is not shipped stays on the disk, for the next process."""
+        if self._closed:
+            return
+        self._closed = True
         self._committer.close()
         self._shipper.close()
         if self._shipper.is_empty:

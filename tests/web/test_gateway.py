@@ -15,40 +15,11 @@ from aiohttp import web
 from django.db import connection
 
 from reviewapp.formats.interchange import NAME_LIMIT
-from reviewapp.models import ApiKey, Interaction, Provider
+from reviewapp.models import ApiKey, Provider
 from tests import answering, factories
-from tests.serving import serving, settle
+from tests.serving import settle
 
 QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Capital of France?"}]}
-
-
-@pytest.fixture
-def provider():
-    with answering.answering() as provider:
-        yield provider
-
-
-@pytest.fixture
-def gateway(transactional_db, journal, provider):
-    """A client of the gateway, whose project has the tiny provider as its default."""
-    project = factories.make_project(name="Demo")
-    factories.make_provider(
-        project=project, name="openai", base_url=provider.base_url, api_key="sk-provider", is_default=True
-    )
-    key = factories.make_key(project=project)
-    with (
-        serving() as address,
-        httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client,
-    ):
-        client.project = project
-        yield client
-
-
-def recorded(response: httpx2.Response) -> Interaction:
-    settle()
-    return Interaction.objects.select_related("source", "provider", "body").get(
-        id=response.headers["X-Review-Interaction"]
-    )
 
 
 def ask(gateway: httpx2.Client, request: Any = QUESTION, **headers: str) -> httpx2.Response:
@@ -74,7 +45,7 @@ def test_the_answer_comes_back_as_it_was_and_is_recorded(gateway, provider):
 
     assert response.json()["system_fingerprint"] == "fp_one"
     assert response.headers["X-Review-Seed"] == "7"
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert (found.source.name, found.provider.name, found.seed) == ("default", "openai", 7)
     assert json.loads(found.body.request_text) == QUESTION | {"seed": 7}
     assert found.body.response_text == response.content
@@ -92,7 +63,7 @@ def test_a_client_may_name_source_provider_and_context(gateway, provider):
         X_Review_Tags="billing, beta,billing",
     )
 
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert (found.source.name, found.provider) == ("support-bot", other)
     assert (found.trace, found.session, found.end_user) == ("t-1", "s-1", "u-1")
     assert found.tags == ["billing", "beta"]
@@ -100,7 +71,7 @@ def test_a_client_may_name_source_provider_and_context(gateway, provider):
 
 
 def test_a_name_outside_ascii_may_come_percent_encoded(gateway):
-    found = recorded(ask(gateway, X_Review_Source="K%C3%BCche"))
+    found = gateway.recorded(ask(gateway, X_Review_Source="K%C3%BCche"))
 
     assert found.source.name == "Küche"
 
@@ -109,13 +80,13 @@ def test_a_source_may_have_a_provider_of_its_own(gateway, provider):
     own = factories.make_provider(project=gateway.project, name="own", base_url=provider.base_url)
     factories.make_source(project=gateway.project, name="bot", provider=own)
 
-    assert recorded(ask(gateway, X_Review_Source="bot")).provider == own
+    assert gateway.recorded(ask(gateway, X_Review_Source="bot")).provider == own
 
 
 def test_the_keys_source_is_taken_where_none_is_named(gateway, provider):
     source = factories.make_source(project=gateway.project, name="keys-own")
     ApiKey.objects.update(source=source)
-    _until(lambda: recorded(ask(gateway)).source == source)
+    _until(lambda: gateway.recorded(ask(gateway)).source == source)
 
 
 def test_the_sources_policy_adds_a_seed_where_there_is_none(gateway, provider):
@@ -127,7 +98,7 @@ def test_the_sources_policy_adds_a_seed_where_there_is_none(gateway, provider):
     seed = int(response.headers["X-Review-Seed"])
     assert 1 <= seed < 2**31
     assert provider.asked[0].body == b'{"model": "m",  "messages": [],"seed":%d}' % seed
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert found.seed == seed
     assert found.body.request_text == provider.asked[0].body
 
@@ -168,7 +139,7 @@ def test_a_providers_error_passes_as_it_came_and_is_recorded(gateway, provider, 
 
     assert (response.status_code, response.json()["error"]["message"]) == (status, "too bad")
     assert (response.headers["Retry-After"], response.headers["X-Request-Id"]) == ("7", "req_1")
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert (found.status, found.error, found.answer_preview) == (status, None, "too bad")
     assert found.body.headers["x-request-id"] == "req_1"
 
@@ -179,7 +150,7 @@ def test_an_answer_that_is_no_json_passes_and_is_kept(gateway, provider):
     response = ask(gateway)
 
     assert (response.status_code, response.content) == (502, b"<h1>\xff</h1>")
-    assert not recorded(response).body.response_is_json
+    assert not gateway.recorded(response).body.response_is_json
 
 
 def test_what_a_provider_compresses_is_recorded_plain(gateway, provider):
@@ -193,7 +164,7 @@ def test_what_a_provider_compresses_is_recorded_plain(gateway, provider):
     response = ask(gateway)
 
     assert response.json()["choices"][0]["message"]["content"] == "Zipped."
-    assert recorded(response).answer_preview == "Zipped."
+    assert gateway.recorded(response).answer_preview == "Zipped."
 
 
 def test_a_provider_that_can_not_be_reached_is_a_502_and_recorded(gateway):
@@ -202,7 +173,7 @@ def test_a_provider_that_can_not_be_reached_is_a_502_and_recorded(gateway):
     response = ask(gateway, X_Review_Provider="nobody")
 
     assert (response.status_code, response.json()["error"]["code"]) == (502, "provider_unreachable")
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert (found.status, found.error) == (None, response.json()["error"]["message"])
 
 
@@ -215,7 +186,7 @@ def test_a_provider_that_takes_too_long_is_a_504_and_recorded(gateway, provider)
     response = ask(gateway, X_Review_Provider="slow")
 
     assert (response.status_code, response.json()["error"]["code"]) == (504, "provider_timeout")
-    assert "1 seconds" in recorded(response).error
+    assert "1 seconds" in gateway.recorded(response).error
 
 
 async def _slowly(_: answering.Asked) -> web.Response:
@@ -236,7 +207,7 @@ def test_a_provider_that_breaks_off_is_a_502_and_what_came_is_recorded(gateway, 
     response = ask(gateway)
 
     assert (response.status_code, response.json()["error"]["code"]) == (502, "provider_broke_off")
-    found = recorded(response)
+    found = gateway.recorded(response)
     assert (found.status, found.body.response_text) == (200, b'{"id": "half')
 
 
@@ -351,7 +322,7 @@ def test_whatever_json_passes_and_is_recorded_byte_for_byte(gateway, provider, b
 
     assert response.status_code == 200
     assert provider.asked[0].body == body
-    assert recorded(response).body.request_text == body.removeprefix(b"\xef\xbb\xbf")
+    assert gateway.recorded(response).body.request_text == body.removeprefix(b"\xef\xbb\xbf")
 
 
 def test_bodies_of_ten_megabytes_pass_and_are_recorded(gateway, provider):
@@ -361,14 +332,14 @@ def test_bodies_of_ten_megabytes_pass_and_are_recorded(gateway, provider):
     response = ask(gateway, {"messages": [{"role": "user", "content": long}]})
 
     assert response.json()["choices"][0]["message"]["content"] == long
-    body = recorded(response).body
+    body = gateway.recorded(response).body
     assert (body.request_text, body.response_text) == (provider.asked[0].body, response.content)
 
 
 def test_an_answer_without_choices_is_recorded(gateway, provider):
     provider.behave = lambda _: answering.completion(choices=[])
 
-    assert recorded(ask(gateway)).answer_preview == ""
+    assert gateway.recorded(ask(gateway)).answer_preview == ""
 
 
 def test_the_reuse_policy_is_checked(gateway):
