@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +23,6 @@ from reviewapp.formats.openai import infer_endpoint, read_exchange
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import ENDPOINTS, Endpoint, Exchange
 from reviewapp.pure.rawjson import InvalidJson, Members, RawMember
-from reviewapp.pure.streams import merge_chunks
 
 NAME_LIMIT: Final = 120
 CONTEXT_LIMIT: Final = 255
@@ -190,16 +189,6 @@ def read_recorded(recorded: Recorded) -> Exchange:
         status=recorded.status,
         error=recorded.error,
     )
-
-
-def with_merged_chunks(recorded: Recorded) -> Recorded:
-    """The interaction with its chunks merged into a response, where it came with chunks alone."""
-    if recorded.response_text is not None or not recorded.chunks_text:
-        return recorded
-    chunks = rawjson.parse(recorded.chunks_text)
-    if not chunks:
-        return recorded
-    return replace(recorded, response_text=json.dumps(merge_chunks(recorded.endpoint, chunks)))
 
 
 def _read_row(row: Members | RawMember) -> Recorded | InvalidInteraction:

@@ -11,7 +11,7 @@ failure of one choice, still said something.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from reviewapp.formats.openai.fields import (
     filled,
@@ -26,7 +26,9 @@ from reviewapp.formats.openai.fields import (
 )
 from reviewapp.pure.exchange import Alternative, Choice, Endpoint, JsonObject, Reply, Token, ToolCall, Usage
 
-_ERROR_PREVIEW = 500
+# The role of a choice whose text is a vector: to be compared, not to be read or searched.
+EMBEDDING: Final = "embedding"
+_ERROR_PREVIEW: Final = 500
 
 
 def read_reply(endpoint: Endpoint, response: Any, status: int | None = 200) -> Reply:
@@ -55,7 +57,7 @@ def _choices(endpoint: Endpoint, response: JsonObject) -> tuple[Choice, ...]:
         return _output_choice(response)
     if endpoint == "embeddings":
         return tuple(
-            Choice(index=_index(item, position), text=_vector(item.get("embedding")))
+            Choice(index=_index(item, position), role=EMBEDDING, text=_vector(item.get("embedding")))
             for position, item in enumerate(objects_in(response.get("data")))
         )
     return tuple(
@@ -311,7 +313,8 @@ def _error(response: JsonObject, status: int | None, *, failed: bool) -> str | N
     for key in ("message", "detail", "details", "title", "error_message", "msg"):
         if (told := _told(response.get(key))) is not None:
             return told
-    return _error_of_body(response or None, status, failed=True)
+    said = {name: value for name, value in response.items() if value not in (None, "", [], {})}
+    return _error_of_body(said or None, status, failed=True)
 
 
 def _told(value: Any) -> str | None:

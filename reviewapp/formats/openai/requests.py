@@ -6,12 +6,12 @@ Never raises, whatever the JSON: what isn't understood is shown as its JSON.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from reviewapp.formats.openai.fields import filled, integer, list_of, number, object_of, objects_in
 from reviewapp.formats.openai.messages import Message, read_messages
-from reviewapp.formats.openai.replies import read_reply
+from reviewapp.formats.openai.replies import EMBEDDING, read_reply
 from reviewapp.pure.canonical import SEED_FIELDS, TRANSPORT_FIELDS
 from reviewapp.pure.exchange import Endpoint, Exchange, JsonObject, Reply
 from reviewapp.pure.streams import merge_chunks
@@ -118,13 +118,15 @@ def read_exchange(
     status: int | None = 200,
     error: str | None = None,
 ) -> Exchange:
-    """Request and reply as one value; chunks are merged where there is no response."""
+    """Request and reply as one value; chunks are merged where there is no response.
+
+    `error` is what kept the response from coming, or from coming to its end.
+    """
     if response is None and chunks:
         response = merge_chunks(endpoint, chunks)
-    if response is None and error is not None:
-        reply = Reply(error=error)
-    else:
-        reply = read_reply(endpoint, response, status)
+    reply = read_reply(endpoint, response, status) if response is not None or error is None else Reply()
+    if error is not None and reply.error is None:
+        reply = replace(reply, error=error)
     return Exchange(endpoint=endpoint, request=object_of(request), reply=reply, status=status)
 
 
@@ -134,7 +136,13 @@ def prompt_text(endpoint: Endpoint, request: Any) -> str:
 
 
 def output_text(reply: Reply) -> str:
-    """What came back, as one text: the answer, else the tool calls, else the error."""
+    """What came back, as one text to read: the answer, else the tool calls, else the error.
+
+    Vectors are no text to read: of embeddings it says how many there are.
+    """
+    if reply.choices and reply.choices[0].role == EMBEDDING:
+        count = len(reply.choices)
+        return "1 embedding" if count == 1 else f"{count} embeddings"
     if reply.text:
         return reply.text
     calls = reply.choices[0].tool_calls if reply.choices else ()
