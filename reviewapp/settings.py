@@ -382,6 +382,13 @@ if _mail:
     EMAIL_HOST_PASSWORD = unquote(_parts.password or "")
     EMAIL_USE_SSL = _parts.scheme == "smtps"
     EMAIL_USE_TLS = _parts.scheme == "smtp+tls"
+# An admin to be made at the start, unless there is somebody of that address.
+ADMIN_EMAIL = _text("REVIEWAPP_ADMIN_EMAIL")
+ADMIN_PASSWORD = _text("REVIEWAPP_ADMIN_PASSWORD")
+if ADMIN_EMAIL and not re.fullmatch(r"[^@\s]+@[^@\s]+", ADMIN_EMAIL):
+    raise WrongSetting("REVIEWAPP_ADMIN_EMAIL", f"is {ADMIN_EMAIL!r}; write an e-mail address")
+if bool(ADMIN_EMAIL) != bool(ADMIN_PASSWORD):
+    raise WrongSetting("REVIEWAPP_ADMIN_PASSWORD", "set REVIEWAPP_ADMIN_EMAIL and it together, or neither")
 DEFAULT_FROM_EMAIL = _text("REVIEWAPP_EMAIL_FROM", "reviewapp@localhost")
 
 # --- Browser security ---------------------------------------------------------------------------

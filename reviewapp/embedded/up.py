@@ -48,14 +48,19 @@ class Plan:
     simulator: bool
 
     @property
-    def reach(self) -> str:
-        """The host under which this machine itself reaches the app."""
-        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-        return everywhere.get(self.host, self.host)
-
-    @property
     def address(self) -> str:
-        return f"http://{f'[{self.reach}]' if ':' in self.reach else self.reach}:{self.port}"
+        return address(host=self.host, port=self.port)
+
+
+def reach(host: str) -> str:
+    """The host under which this machine itself reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def address(*, host: str, port: int) -> str:
+    """What a browser on this machine opens."""
+    name = reach(host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def become(plan: Plan) -> None:
@@ -252,7 +257,7 @@ class Product:
             name="web",
             command=lambda: [sys.executable, "-m", "granian", *options, "reviewapp.asgi:application"],
             # Under a name that production does not allow the answer is 400, which is an answer too.
-            is_ready=lambda: 0 < _says(plan.reach, plan.port, "/healthz") < 500,
+            is_ready=lambda: 0 < _says(reach(plan.host), plan.port, "/healthz") < 500,
             env=self.env | {"REVIEWAPP_ROLE": "web"},
         )
 
@@ -328,7 +333,7 @@ def _start(supervisor: Supervisor, product: Product, *, began: float) -> None:
     simulator = [product.simulator()] if plan.simulator else []
     supervisor.start(*simulator, product.worker(), product.web())
     # All parts together: that the worker is reached through the broker, that the scheduler has begun.
-    ready = supervisor.wait_until(lambda: _says(plan.reach, plan.port, "/readyz") == 200, seconds=10)
+    ready = supervisor.wait_until(lambda: _says(reach(plan.host), plan.port, "/readyz") == 200, seconds=10)
     step("Ready" if ready else "Started, but not all is well: .venv/bin/python manage.py doctor tells more")
     link = next(
         (line.removeprefix(LINK_MARK) for line in printed.splitlines() if line.startswith(LINK_MARK)), ""

@@ -11,20 +11,26 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import CommandError, call_command, get_commands
+from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from reviewapp.embedded.up import LINK_MARK
+from reviewapp.models import Project
+from reviewapp.stages import administer
 
 # Any number, as long as every version of the app takes the same.
 LOCK_NUMBER = 7_205_759_403
+# Nobody's mailbox: who starts the product on their own machine signs in by the link it prints.
+LOCAL_ADMIN = "admin@localhost"
 
 
 class Command(BaseCommand):
@@ -39,7 +45,8 @@ class Command(BaseCommand):
         with one_at_a_time():
             self.migrate()
             self.collect_static_files()
-        if options["link"] and "sign_in_link" in get_commands():
+            self.make_first_people(now=timezone.now())
+        if options["link"]:
             self.print_link()
 
     def migrate(self) -> None:
@@ -59,16 +66,38 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0, clear=stamp.exists())
         stamp.write_text(present)
 
+    def make_first_people(self, *, now: datetime) -> None:
+        """The demo project, and an admin: the one that the settings name, else one who comes in by link."""
+        try:
+            if settings.DEMO:
+                project = administer.ensure_project(slug="demo", name="Demo", now=now)
+            elif settings.ADMIN_EMAIL or (administer.first_operator() is None and not settings.PRODUCTION):
+                project = oldest_project() or administer.ensure_project(
+                    slug="first", name="First project", now=now
+                )
+            else:
+                return
+            if settings.ADMIN_EMAIL:
+                administer.ensure_admin(
+                    project=project, email=settings.ADMIN_EMAIL, password=settings.ADMIN_PASSWORD, now=now
+                )
+            elif administer.first_operator() is None:
+                administer.ensure_admin(project=project, email=LOCAL_ADMIN, now=now)
+        except administer.Refused as error:
+            raise CommandError(f"REVIEWAPP_ADMIN_EMAIL: {error}") from error
+
     def print_link(self) -> None:
         printed = io.StringIO()
         try:
             call_command("sign_in_link", stdout=printed)
         except CommandError as error:
             self.stdout.write(f"No sign-in link: {error}")
-            return
-        links = [line for line in printed.getvalue().splitlines() if line.startswith("http")]
-        if links:
-            self.stdout.write(f"{LINK_MARK}{links[-1]}")
+        else:
+            self.stdout.write(f"{LINK_MARK}{printed.getvalue().strip()}")
+
+
+def oldest_project() -> Project | None:
+    return Project.objects.order_by("created_at").first()
 
 
 def digest_of_static_files() -> str:

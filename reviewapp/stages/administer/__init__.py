@@ -4,6 +4,7 @@ Every deed writes its audit entry in the same transaction, so neither exists wit
 """
 
 from reviewapp.stages.administer.audit import Refused, write_audit
+from reviewapp.stages.administer.first_start import ensure_admin, ensure_project, first_operator
 from reviewapp.stages.administer.keys import (
     KEY_PREFIX,
     create_api_key,
@@ -50,9 +51,12 @@ __all__ = [
     "create_project",
     "create_sign_in_link",
     "digest_of",
+    "ensure_admin",
+    "ensure_project",
     "ensure_provider",
     "ensure_source",
     "find_key",
+    "first_operator",
     "invite",
     "make_default_provider",
     "note_key_use",
