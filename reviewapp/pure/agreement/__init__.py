@@ -1,0 +1,28 @@
+"""How well people agree when several judge the same answers.
+
+- `chance`: percent agreement, Cohen's and Fleiss' kappa, Krippendorff's alpha;
+- `intervals`: bootstrap intervals over items, and the agreement of each pair of raters;
+- `spans`: agreement on marked stretches of text.
+
+Ratings are a table: one row for each item, one column for each rater, None where a rater did
+not judge. What can't be computed is None (nobody judged twice, or everybody always said the
+same, so that chance agreement is certain), never 0 and never 1.
+"""
+
+from __future__ import annotations
+
+from reviewapp.pure.agreement.chance import Level as Level
+from reviewapp.pure.agreement.chance import Ratings as Ratings
+from reviewapp.pure.agreement.chance import Value as Value
+from reviewapp.pure.agreement.chance import cohen_kappa as cohen_kappa
+from reviewapp.pure.agreement.chance import fleiss_kappa as fleiss_kappa
+from reviewapp.pure.agreement.chance import krippendorff_alpha as krippendorff_alpha
+from reviewapp.pure.agreement.chance import percent_agreement as percent_agreement
+from reviewapp.pure.agreement.intervals import Interval as Interval
+from reviewapp.pure.agreement.intervals import PairAgreement as PairAgreement
+from reviewapp.pure.agreement.intervals import bootstrap as bootstrap
+from reviewapp.pure.agreement.intervals import pair_matrix as pair_matrix
+from reviewapp.pure.agreement.spans import MarkedSpan as MarkedSpan
+from reviewapp.pure.agreement.spans import span_alpha as span_alpha
+from reviewapp.pure.agreement.spans import span_f1 as span_f1
+from reviewapp.pure.agreement.spans import span_matches as span_matches

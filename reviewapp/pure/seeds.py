@@ -1,0 +1,229 @@
+"""Seeds: the integers reserved to a source, and how the next one is chosen.
+
+Seeds that the app chooses lie in 1 … 2^31−1 unless a range says otherwise: some servers forbid
+0, some clients break above 2^53. What somebody else chose is accepted and kept up to 64 bits.
+
+Four policies. Fixed: always the same seed. Sequence: start, start + step, …, around the range's
+ends. Random: any seed of the range, each as likely. Derived: the same request always gets the
+same seed, from its request hash, so that a repeated question can be recognised and reused.
+
+Choosing is a pure function of the policy, the last seed and the draw: the caller keeps the last
+seed in its row and advances it by compare-and-swap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd
+from typing import Final, Literal, TypeAlias
+
+PolicyKind: TypeAlias = Literal["fixed", "sequence", "random", "derived"]
+POLICY_KINDS: Final[tuple[PolicyKind, ...]] = ("fixed", "sequence", "random", "derived")
+
+LEAST_SEED: Final = -(2**63)
+MOST_SEED: Final = 2**64 - 1
+FIRST_DEFAULT: Final = 1
+LAST_DEFAULT: Final = 2**31 - 1
+# Beyond this a number loses digits in JavaScript and in many JSON readers.
+_EXACT_EVERYWHERE: Final = 2**53
+# Part of the derived seed: whoever changes how it is derived must change it, and the golden values.
+_DERIVATION: Final = "s1"
+
+
+class InvalidSeedRange(ValueError):
+    """The range can't be reserved; the message says why."""
+
+
+class InvalidSeedPolicy(ValueError):
+    """The policy can't be followed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRange:
+    """The seeds from `first` to `last`, both included."""
+
+    first: int = FIRST_DEFAULT
+    last: int = LAST_DEFAULT
+
+    def __post_init__(self) -> None:
+        for name, value in (("first", self.first), ("last", self.last)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InvalidSeedRange(f"The {name} seed must be a whole number.")
+            if not LEAST_SEED <= value <= MOST_SEED:
+                raise InvalidSeedRange(f"The {name} seed, {value}, needs more than 64 bits.")
+        if self.last < self.first:
+            raise InvalidSeedRange(f"The range ends at {self.last}, before it starts at {self.first}.")
+
+    def __contains__(self, seed: object) -> bool:
+        return isinstance(seed, int) and not isinstance(seed, bool) and self.first <= seed <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}…{self.last}"
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+    def overlaps(self, other: SeedRange) -> bool:
+        """Whether any seed lies in both."""
+        return self.first <= other.last and other.first <= self.last
+
+    def shared(self, other: SeedRange) -> SeedRange | None:
+        """The seeds that lie in both."""
+        if not self.overlaps(other):
+            return None
+        return SeedRange(max(self.first, other.first), min(self.last, other.last))
+
+
+DEFAULT_RANGE: Final = SeedRange()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPolicy:
+    """How the next seed of a source is chosen.
+
+    `seed` is the seed of a fixed policy, `start` and `step` those of a sequence.
+    """
+
+    kind: PolicyKind
+    range: SeedRange = DEFAULT_RANGE
+    seed: int | None = None
+    start: int | None = None
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in POLICY_KINDS:
+            raise InvalidSeedPolicy(f"There is no seed policy “{self.kind}”.")
+        if self.kind == "fixed" and self.seed is None:
+            raise InvalidSeedPolicy("A fixed policy needs its seed.")
+        for name, value in (("seed", self.seed), ("start", self.start)):
+            if value is not None and value not in self.range:
+                raise InvalidSeedPolicy(f"The {name}, {value}, lies outside the range {self.range}.")
+        if self.step == 0:
+            raise InvalidSeedPolicy("A sequence needs a step other than 0.")
+
+    @property
+    def length(self) -> int:
+        """How many different seeds it gives before they repeat."""
+        if self.kind == "fixed":
+            return 1
+        if self.kind == "sequence":
+            return self.range.size // gcd(self.step, self.range.size)
+        return self.range.size
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDescription:
+    """What is known of a seed: whose range it lies in, and what may be wrong with it."""
+
+    seed: int
+    owner: str | None
+    range: SeedRange | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ordinal(self) -> int | None:
+        """The how-manieth seed of its range it is, from 1."""
+        return None if self.range is None else self.seed - self.range.first + 1
+
+
+def next_seed(
+    *,
+    policy: SeedPolicy,
+    last: int | None = None,
+    request_hash: str = "",
+    draw: Callable[[int], int] = secrets.randbelow,
+) -> int:
+    """The seed after `last` (None: the first). `draw(n)` gives a random number from 0 to n − 1."""
+    within = policy.range
+    if policy.kind == "fixed":
+        assert policy.seed is not None
+        return policy.seed
+    if policy.kind == "random":
+        return within.first + draw(within.size)
+    if policy.kind == "derived":
+        if not request_hash:
+            raise InvalidSeedPolicy("A derived seed needs the request's hash.")
+        return derived_seed(request_hash=request_hash, within=within)
+    if last is None or last not in within:
+        # A range that was moved since starts anew.
+        return within.first if policy.start is None else policy.start
+    return within.first + (last - within.first + policy.step) % within.size
+
+
+def allocate(
+    *,
+    policy: SeedPolicy,
+    count: int,
+    last: int | None = None,
+    request_hash: str = "",
+    draw: Callable[[int], int] = secrets.randbelow,
+) -> tuple[int, ...]:
+    """The next `count` seeds, in order; the last of them is the new `last`."""
+    seeds: list[int] = []
+    for _ in range(count):
+        last = next_seed(policy=policy, last=last, request_hash=request_hash, draw=draw)
+        seeds.append(last)
+    return tuple(seeds)
+
+
+def derived_seed(*, request_hash: str, within: SeedRange = DEFAULT_RANGE) -> int:
+    """The seed of this request: the same for equal requests, evenly spread over the range."""
+    digest = hashlib.sha256(f"{_DERIVATION}\n{request_hash}".encode("utf-8", "surrogatepass")).digest()
+    return within.first + int.from_bytes(digest, "big") % within.size
+
+
+def describe(seed: int, ranges: Mapping[str, SeedRange | Sequence[SeedRange]]) -> SeedDescription:
+    """Whose range the seed lies in, the narrowest where ranges overlap, and what may be wrong with it."""
+    found = [
+        (reserved.size, owner, reserved)
+        for owner, owned in ranges.items()
+        for reserved in ([owned] if isinstance(owned, SeedRange) else owned)
+        if seed in reserved
+    ]
+    _, owner, reserved = min(found, key=lambda item: (item[0], item[1]), default=(0, None, None))
+    return SeedDescription(seed, owner, reserved, _warnings(seed))
+
+
+def overlapping(
+    ranges: Iterable[tuple[str, SeedRange]],
+) -> list[tuple[tuple[str, SeedRange], tuple[str, SeedRange]]]:
+    """The pairs of reservations that share a seed, in the order of their first seeds."""
+    found = []
+    open_ranges: list[tuple[str, SeedRange]] = []
+    for item in sorted(ranges, key=lambda item: (item[1].first, item[1].last)):
+        open_ranges = [earlier for earlier in open_ranges if earlier[1].last >= item[1].first]
+        found += [(earlier, item) for earlier in open_ranges]
+        open_ranges.append(item)
+    return found
+
+
+def free_range(
+    *, size: int, taken: Iterable[SeedRange], within: SeedRange = DEFAULT_RANGE
+) -> SeedRange | None:
+    """The first range of this size that no other touches; None where there is none."""
+    at = within.first
+    for reserved in sorted(taken, key=lambda one: one.first):
+        if reserved.last < at:
+            continue
+        if reserved.first - at >= size:
+            break
+        at = reserved.last + 1
+    return SeedRange(at, at + size - 1) if size > 0 and at + size - 1 <= within.last else None
+
+
+def _warnings(seed: int) -> tuple[str, ...]:
+    if not LEAST_SEED <= seed <= MOST_SEED:
+        return ("It needs more than 64 bits.",)
+    if seed < 0:
+        return ("Some servers take a negative seed for a random one.",)
+    if seed == 0:
+        return ("Some servers forbid 0, or take it for no seed.",)
+    if seed > _EXACT_EVERYWHERE:
+        return ("Above 2^53 some clients round it to another number.",)
+    if seed > LAST_DEFAULT:
+        return ("Some servers take only 31 bits.",)
+    return ()
