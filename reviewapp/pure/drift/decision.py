@@ -336,7 +336,7 @@ def _vouches(one: Measure, doubted: Sequence[Measure]) -> bool:
 def _changed(weighed: _Weighed, changed: Sequence[Measure]) -> Decision:
     numbers = next((one for one in weighed.looks[-1] if one.statistic == "lp_nearest"), None)
     deciding = changed[0]
-    if numbers is not None and numbers not in changed and numbers.below_floor:
+    if numbers is not None and numbers not in changed and numbers.below_floor and numbers.p > DOUBT_P:
         return weighed.decision(Verdict.CHANGED, wording.text_only_change(deciding, numbers), deciding)
     return weighed.decision(Verdict.CHANGED, wording.changed(deciding, others=changed[1:]), deciding)
 
