@@ -247,8 +247,8 @@ def _subject(topic: str, last: str) -> Alternatives:
         return phrases().section(own)
     others = phrases().section(own)
     return (
-        *((0.8 * weight, line) for weight, line in named),
-        *((0.2 * weight, line) for weight, line in others),
+        *((0.95 * weight, line) for weight, line in named),
+        *((0.05 * weight, line) for weight, line in others),
     )
 
 
