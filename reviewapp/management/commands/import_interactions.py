@@ -1,0 +1,178 @@
+"""`manage.py import_interactions`: records a file, through the journal like everything else."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from reviewapp import tasks
+from reviewapp.journal import Journal, JournalError
+from reviewapp.management import importing
+from reviewapp.management.projects import the_project
+from reviewapp.models import FailedMessage, Interaction, Project
+from reviewapp.stages import record
+
+BATCH_FRAMES: Final = 500
+BATCH_BYTES: Final = 8 * 1024 * 1024
+# So many frames may wait for the broker before the file is read on.
+AHEAD: Final = 20_000
+_REPORT_SECONDS: Final = 0.2
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of the file so far."""
+
+    taken: int = 0
+    wrong: int = 0
+    # With --wait: the ids that are not in the tables yet, and the digests of their frames.
+    waiting: dict[UUID, bytes] = field(default_factory=dict)
+
+
+class Command(BaseCommand):
+    help = "Records the interactions of a file. A line that can't be recorded is reported and skipped."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", help="the file, also compressed with gzip or zstd; - is standard input")
+        parser.add_argument("--project", help="slug or name (default: the only one)")
+        parser.add_argument("--source", help="the source of lines that name none")
+        parser.add_argument("--provider", help="the provider of lines that name none")
+        parser.add_argument("--format", default="jsonl", choices=sorted(importing.READERS))
+        parser.add_argument("--requests", metavar="FILE", help="openai-batch: the batch's input file")
+        parser.add_argument("--wait", action="store_true", help="return when it is in the database")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = the_project(options["project"])
+        began = time.monotonic()
+        imported = Imported()
+        try:
+            journal = tasks.journal()
+            source = importing.Source(options["file"], stdin=sys.stdin.buffer)
+            with source as file, self._requests(options["requests"]) as requests:
+                lines = importing.READERS[options["format"]](file, requests)
+                self._receive(lines, journal, project, options, source, imported)
+            self._wait_for_broker(journal)
+        except OSError as error:
+            raise CommandError(f"{error.filename or options['file']}: {error.strerror or error}") from None
+        except JournalError as error:
+            raise CommandError(str(error)) from None
+        if options["wait"]:
+            self._wait_for_tables(imported)
+        seconds = time.monotonic() - began
+        rate = imported.taken / seconds if seconds else 0
+        self._clear()
+        self.stderr.write(
+            f"{imported.taken:,} interactions {'recorded' if options['wait'] else 'received'}"
+            f" in {seconds:,.1f} s ({rate:,.0f}/s); {imported.wrong:,} lines were not."
+        )
+        if imported.wrong:
+            sys.exit(1)
+
+    def _requests(self, name: str | None) -> Any:
+        return importing.Source(name, stdin=sys.stdin.buffer) if name else _Nothing()
+
+    def _receive(
+        self,
+        lines: Any,
+        journal: Journal,
+        project: Project,
+        options: dict[str, Any],
+        source: importing.Source,
+        imported: Imported,
+    ) -> None:
+        scope = f"{project.id}\n{options['format']}\n{options['source']}\n{options['provider']}"
+        frames: list[bytes] = []
+        size = 0
+        reported = 0.0
+        for line in lines:
+            if line.recorded is None:
+                imported.wrong += 1
+                self._clear()
+                self.stderr.write(f"line {line.number}: {line.reason}")
+                continue
+            arrival = record.Arrival(
+                id=importing.id_of(line, scope=scope),
+                project_id=project.id,
+                received_at=timezone.now(),
+                content=importing.placed(
+                    line.recorded, source=options["source"], provider=options["provider"]
+                ),
+            )
+            frame = record.encode(arrival)
+            frames.append(frame)
+            size += len(frame)
+            imported.taken += 1
+            if options["wait"]:
+                imported.waiting[arrival.id] = hashlib.sha256(frame).digest()
+            if len(frames) >= BATCH_FRAMES or size >= BATCH_BYTES:
+                journal.append_sync(frames)
+                frames, size = [], 0
+                self._let_catch_up(journal)
+            if time.monotonic() - reported > _REPORT_SECONDS:
+                reported = time.monotonic()
+                self._show(source.done, imported)
+        if frames:
+            journal.append_sync(frames)
+
+    def _let_catch_up(self, journal: Journal) -> None:
+        while journal.waiting_frames > AHEAD:
+            time.sleep(0.05)
+
+    def _wait_for_broker(self, journal: Journal) -> None:
+        told = False
+        while not journal.wait_until_shipped(seconds=1):
+            if journal.problem is not None and not told:
+                told = True
+                self._clear()
+                self.stderr.write(
+                    f"All of it is in the journal, but the broker does not take it yet ({journal.problem}). "
+                    "It is safe to stop: what waits is recorded when the app runs."
+                )
+
+    def _wait_for_tables(self, imported: Imported) -> None:
+        while imported.waiting:
+            some = dict(list(imported.waiting.items())[:5_000])
+            found = set(Interaction.objects.filter(id__in=some).values_list("id", flat=True))
+            failed = FailedMessage.objects.filter(digest__in=some.values()).values_list("digest", "error")
+            reasons = {bytes(digest): error for digest, error in failed}
+            for id_, digest in some.items():
+                if digest in reasons:
+                    imported.wrong += 1
+                    imported.taken -= 1
+                    self._clear()
+                    self.stderr.write(f"{id_}: {reasons[digest]}")
+                if digest in reasons or id_ in found:
+                    del imported.waiting[id_]
+            self._show(1 - len(imported.waiting) / max(imported.taken, 1), imported, what="recorded")
+            if not found and not reasons:
+                time.sleep(0.1)
+
+    def _show(self, done: float | None, imported: Imported, *, what: str = "read") -> None:
+        """The progress bar: on a terminal only."""
+        if not self.stderr.isatty():
+            return
+        share = "" if done is None else f"{'━' * int(done * 30):<30} {done:4.0%} "
+        self.stderr.write(f"\r\x1b[2K{share}{what}, {imported.taken:,} interactions", ending="")
+        self.stderr.flush()
+
+    def _clear(self) -> None:
+        if self.stderr.isatty():
+            self.stderr.write("\r\x1b[2K", ending="")
+
+
+class _Nothing:
+    """Where no second file is named."""
+
+    def __enter__(self) -> IO[bytes] | None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        return None

@@ -1,0 +1,133 @@
+"""Files of interactions, line by line, in each format that the importer reads.
+
+A line of a file always gets the same id, so an import that was cut off, or is done twice, records
+nothing twice. The id comes from the line's text and number: two equal lines are two interactions.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Final, cast
+from uuid import UUID
+
+import zstandard
+
+from reviewapp.formats.batch import read_batch, read_batch_requests
+from reviewapp.formats.interchange import InvalidInteraction, Recorded, read_interaction
+from reviewapp.pure import rawjson
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the file: the interaction in it, or why there is none."""
+
+    number: int
+    recorded: Recorded | None = None
+    reason: str = ""
+    # Tells this line from every other of the file, and is the same next time.
+    digest: bytes = b""
+
+
+@dataclass(slots=True)
+class Source:
+    """A file, or standard input, decompressed where it is gzip or zstd; knows how far it was read."""
+
+    name: str
+    stdin: IO[bytes]
+    size: int | None = None
+    _raw: IO[bytes] | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> IO[bytes]:
+        if self.name == "-":
+            raw: IO[bytes] = self.stdin
+        else:
+            raw = self._stack.enter_context(Path(self.name).open("rb"))
+            self.size = Path(self.name).stat().st_size
+            self._raw = raw
+        buffered = io.BufferedReader(cast(Any, raw), 1024 * 1024)
+        start = buffered.peek(4)[:4]
+        if start.startswith(_GZIP):
+            return cast("IO[bytes]", self._stack.enter_context(gzip.open(buffered)))
+        if start.startswith(_ZSTD):
+            reader = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
+            return io.BufferedReader(cast(Any, self._stack.enter_context(reader)), 1024 * 1024)
+        return cast("IO[bytes]", buffered)
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def done(self) -> float | None:
+        """The share that was read, from 0 to 1; None where the size is not known."""
+        if self._raw is None or not self.size:
+            return None
+        return min(self._raw.tell() / self.size, 1.0)
+
+
+Reader = Callable[[IO[bytes], IO[bytes] | None], Iterator[Line]]
+
+
+def read_jsonl(file: IO[bytes], _: IO[bytes] | None) -> Iterator[Line]:
+    """Interactions in the app's own shape, one a line."""
+    for number, raw in enumerate(file, start=1):
+        if not raw.strip():
+            continue
+        try:
+            recorded = read_interaction(rawjson.decode(raw))
+        except (InvalidInteraction, rawjson.InvalidJson) as error:
+            yield Line(number, reason=str(error))
+        else:
+            yield Line(number, recorded, digest=_digest(number, raw.strip()))
+
+
+def read_openai_batch(file: IO[bytes], requests: IO[bytes] | None) -> Iterator[Line]:
+    """The output of an OpenAI batch; the requests come from its input file."""
+    asked = read_batch_requests(_text(requests)) if requests is not None else None
+    for number, reason in asked.wrong if asked is not None else ():
+        yield Line(number, reason=f"(of the requests) {reason}")
+    for row in read_batch(_text(file), requests=asked):
+        if row.recorded is None:
+            yield Line(row.line, reason=row.reason or "It holds no answer.")
+        else:
+            said = f"{row.recorded.request_text}\n{row.recorded.response_text}"
+            yield Line(row.line, row.recorded, digest=_digest(row.line, rawjson.to_bytes(said)))
+
+
+READERS: Final[dict[str, Reader]] = {"jsonl": read_jsonl, "openai-batch": read_openai_batch}
+
+
+def _text(file: IO[bytes]) -> Iterable[str]:
+    # Bytes that are not UTF-8 are kept as half surrogates, like everywhere.
+    return (line.decode("utf-8", "surrogateescape") for line in file)
+
+
+def _digest(number: int, text: bytes) -> bytes:
+    return hashlib.sha256(b"%d\n%s" % (number, text)).digest()
+
+
+def id_of(line: Line, *, scope: str) -> UUID:
+    """The id that the line states, else one that it always gets within `scope`; time-ordered."""
+    recorded = line.recorded
+    if recorded is not None and recorded.id is not None:
+        return recorded.id
+    digest = hashlib.sha256(scope.encode() + line.digest).digest()
+    started_at = recorded.started_at if recorded is not None else None
+    milliseconds = 0 if started_at is None else max(int(started_at.timestamp() * 1000), 0)
+    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(digest[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+def placed(recorded: Recorded, *, source: str | None, provider: str | None) -> Recorded:
+    """With the source and provider given on the command line, where the line names none."""
+    return replace(recorded, source=recorded.source or source, provider=recorded.provider or provider)
