@@ -6,11 +6,12 @@ Names carry the queue they run in: record_*, replay_*, watch_*, export_*.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from celery import shared_task
 from celery.exceptions import Reject
@@ -21,13 +22,16 @@ from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
-from reviewapp.stages import export, record
+from reviewapp.stages import compare, export, record, replay
 
 log = logging.getLogger(__name__)
 
 # With so many messages waiting the rest stays in the journal, on the disk: the broker's memory is finite.
 RECORD_QUEUE_LIMIT = 300
 _LOOK_SECONDS = 0.5
+# Below the time after which the broker gives an unfinished message to another worker.
+REPLAY_TURN_SECONDS = 60.0
+REPLAY_WORKERS = 2
 _journals: dict[Path, Journal] = {}
 _journals_lock = threading.Lock()
 
@@ -97,3 +101,36 @@ def export_sweep() -> None:
     """Finds exports whose message was lost or whose worker died."""
     for export_id in export.sweep_exports(now=timezone.now()):
         export_make.delay(export_id=str(export_id))
+
+
+@shared_task
+def replay_nudge(*, run_id: str) -> None:
+    """Send workers for a run: one turn each, as many as there are to share it."""
+    for _ in range(REPLAY_WORKERS):
+        replay_work.delay(run_id=run_id)
+
+
+@shared_task
+def replay_work(*, run_id: str) -> None:
+    """One worker's turn on a run; what still waits at its end gets another turn."""
+    waits = replay.work(
+        run_id=UUID(run_id), worker=f"{os.getpid()}-{uuid4().hex[:8]}", seconds=REPLAY_TURN_SECONDS
+    )
+    replay_compare.delay(run_id=run_id)
+    if waits:
+        replay_work.delay(run_id=run_id)
+
+
+@shared_task
+def replay_compare(*, run_id: str | None = None) -> None:
+    """Compare what is done and not compared yet."""
+    while compare.compare_new(now=timezone.now(), run_id=UUID(run_id) if run_id else None):
+        pass
+
+
+@shared_task
+def replay_sweep() -> None:
+    """Finds runs whose message was lost or whose worker died, and attempts left uncompared."""
+    for run_id in replay.sweep(now=timezone.now()):
+        replay_work.delay(run_id=str(run_id))
+    compare.compare_new(now=timezone.now())

@@ -33,12 +33,12 @@ from reviewapp.models import (
     Permission,
     Project,
 )
+from reviewapp.models.bodies import recorded_of
 from reviewapp.models.filters import Filter, apply, read_filter
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.export.shape import (
     annotation_value,
     flag_value,
-    recorded_of,
     rows_of,
     with_bodies,
 )

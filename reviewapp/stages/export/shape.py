@@ -14,10 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.formats.exports import ExportRow
-from reviewapp.formats.interchange import Recorded
 from reviewapp.formats.openai import output_text, prompt_text
-from reviewapp.models import Annotation, Attempt, Flag, FlagState, Interaction, InteractionBody
-from reviewapp.pure.rawjson import from_bytes
+from reviewapp.models import Annotation, Attempt, Flag, FlagState, Interaction
+from reviewapp.models.bodies import recorded_of
 
 _RELATED = ("source", "provider", "body")
 
@@ -42,35 +41,6 @@ def rows_of(interactions: Sequence[Interaction]) -> list[ExportRow]:
 def with_bodies(queryset: Any) -> Any:
     """The queryset with all that `rows_of` reads joined in."""
     return queryset.select_related(*_RELATED)
-
-
-def recorded_of(interaction: Interaction) -> Recorded:
-    """The interaction as it arrived."""
-    body: InteractionBody = interaction.body
-    return Recorded(
-        endpoint=interaction.endpoint,  # type: ignore[arg-type]  # a check constraint holds it to the endpoints
-        request_text=from_bytes(body.request_text),
-        response_text=_text(body.response_text),
-        response_is_json=body.response_is_json,
-        chunks_text=_text(body.chunks_text),
-        id=interaction.pk,
-        source=interaction.source.name,
-        provider=interaction.provider.name,
-        status=interaction.status,
-        error=interaction.error,
-        started_at=interaction.started_at,
-        latency_ms=interaction.latency_ms,
-        trace=interaction.trace,
-        session=interaction.session,
-        user=interaction.end_user,
-        tags=tuple(interaction.tags),
-        metadata_text=_text(body.metadata_text),
-        headers=body.headers,
-    )
-
-
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else from_bytes(data)
 
 
 def _row(

@@ -1,0 +1,300 @@
+"""Starting, cancelling and retrying replay runs, and what one will cost.
+
+A run's attempts are rows, written by one COPY: a hundred thousand queued replays cost no more
+than their rows. Whoever starts a run nudges the workers; this stage enqueues nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count, Q, Sum
+
+from reviewapp.models import (
+    Actor,
+    Attempt,
+    AttemptState,
+    Interaction,
+    Permission,
+    Provider,
+    ReplayRun,
+    RunKind,
+    RunState,
+)
+from reviewapp.models.filters import apply, read_filter
+from reviewapp.pure.ids import new_id
+from reviewapp.stages.administer import Refused, write_audit
+
+MOST_ATTEMPTS = 50
+# What a run may ask altogether; a larger selection is refused with the figure.
+MOST_CALLS = 1_000_000
+_INT64 = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will ask: calls, tokens (as the originals used), US dollars where prices are known.
+
+    `unseeded` of the interactions brought no seed, `uncallable` have a provider without an address.
+    """
+
+    interactions: int
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    unseeded: int
+    uncallable: int
+    providers: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "providers": list(self.providers)}
+
+
+def selected(*, actor: Actor, selection: Mapping[str, Any]) -> Any:
+    """The interactions that a selection names: `{"interactions": [id…]}` or `{"filter": {…}}`.
+
+    Raises Refused, InvalidFilter.
+    """
+    rows = Interaction.objects.filter(project=actor.project)
+    if "interactions" in selection:
+        ids = _ids(selection["interactions"])
+        found = rows.filter(pk__in=ids)
+        missing = set(ids) - set(found.values_list("pk", flat=True))
+        if missing:
+            raise Refused(f"There is no interaction {min(missing)} in this project.", field="interactions")
+        return found
+    wanted = selection.get("filter")
+    if not isinstance(wanted, Mapping):
+        raise Refused("Say which interactions: a list of ids, or a filter.", field="interactions")
+    return apply(rows, read_filter(wanted))
+
+
+def _ids(values: Any) -> list[UUID]:
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise Refused("Give at least one interaction id.", field="interactions")
+    if len(values) > 10_000:
+        raise Refused("Give at most 10,000 ids; choose more by a filter.", field="interactions")
+    ids = []
+    for value in values:
+        try:
+            ids.append(value if isinstance(value, UUID) else UUID(str(value)))
+        except ValueError:
+            raise Refused(f"“{value}” is no interaction id.", field="interactions") from None
+    return list(dict.fromkeys(ids))
+
+
+def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider | None:
+    """The other provider that the overrides name, if any. Raises Refused for what can't be."""
+    if not isinstance(overrides, Mapping):
+        raise Refused("The overrides must be an object.", field="overrides")
+    for name in overrides:
+        if not isinstance(name, str) or not name:
+            raise Refused("An override must have a name.", field="overrides")
+    for name in ("messages", "prompt", "input"):
+        if name in overrides:
+            raise Refused(
+                f"“{name}” is the question itself; a replay asks the same one.", field=f"overrides.{name}"
+            )
+    seed = overrides.get("seed")
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, int) or not -_INT64 <= seed < _INT64
+    ):
+        raise Refused("The seed must be a whole number of at most 64 bits.", field="overrides.seed")
+    model = overrides.get("model")
+    if "model" in overrides and (not isinstance(model, str) or not model):
+        raise Refused("The model must be a name.", field="overrides.model")
+    if "provider" not in overrides:
+        return None
+    provider = Provider.objects.filter(project=actor.project, name=overrides["provider"]).first()
+    if provider is None:
+        raise Refused(f"There is no provider “{overrides['provider']}”.", field="overrides.provider")
+    if not provider.can_be_called:
+        raise Refused(
+            f"{provider.name} has no base URL yet: an admin gives it one under Settings, Providers.",
+            field="overrides.provider",
+        )
+    return provider
+
+
+def estimate(
+    *, actor: Actor, selection: Mapping[str, Any], attempts: int, overrides: Mapping[str, Any]
+) -> Estimate:
+    """What the run would ask. Raises Refused, InvalidFilter."""
+    actor.check(Permission.REPLAY)
+    _check_attempts(attempts)
+    provider = check_overrides(actor=actor, overrides=overrides)
+    rows = selected(actor=actor, selection=selection)
+    sums = rows.aggregate(
+        n=Count("pk"),
+        unseeded=Count("pk", filter=Q(seed__isnull=True)),
+        input=Sum("input_tokens"),
+        output=Sum("output_tokens"),
+        uncallable=Count("pk", filter=Q(provider__base_url="")),
+    )
+    by_provider = rows.order_by().values_list("provider__name", flat=True).distinct()
+    return Estimate(
+        interactions=sums["n"],
+        calls=sums["n"] * attempts,
+        input_tokens=(sums["input"] or 0) * attempts,
+        output_tokens=(sums["output"] or 0) * attempts,
+        cost=_cost(rows, attempts, provider, overrides.get("model")),
+        unseeded=0 if overrides.get("seed") is not None else sums["unseeded"],
+        uncallable=0 if provider is not None else sums["uncallable"],
+        providers=(provider.name,) if provider is not None else tuple(sorted(by_provider)),
+    )
+
+
+def _cost(rows: Any, attempts: int, provider: Provider | None, model: str | None) -> float | None:
+    """US dollars by the providers' prices; None where one of the models has none."""
+    total = 0.0
+    groups = (
+        rows.order_by().values("provider", "model").annotate(i=Sum("input_tokens"), o=Sum("output_tokens"))
+    )
+    prices = {one.pk: one.prices for one in Provider.objects.filter(pk__in={g["provider"] for g in groups})}
+    for group in groups:
+        known = provider.prices if provider is not None else prices[group["provider"]]
+        price = known.get(model or group["model"])
+        if not isinstance(price, Mapping):
+            return None
+        total += (group["i"] or 0) * float(price.get("input", 0)) / 1e6
+        total += (group["o"] or 0) * float(price.get("output", 0)) / 1e6
+    return total * attempts
+
+
+def _check_attempts(attempts: Any) -> None:
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= MOST_ATTEMPTS:
+        raise Refused(f"Attempts must be a whole number from 1 to {MOST_ATTEMPTS}.", field="attempts")
+
+
+@transaction.atomic
+def start_run(
+    *,
+    actor: Actor,
+    selection: Mapping[str, Any],
+    now: datetime,
+    attempts: int = 1,
+    overrides: Mapping[str, Any] | None = None,
+    note: str = "",
+    kind: str = RunKind.PERSON,
+) -> ReplayRun:
+    """Queue a run; the caller nudges the workers on commit. Raises Refused, InvalidFilter."""
+    overrides = dict(overrides or {})
+    expected = estimate(actor=actor, selection=selection, attempts=attempts, overrides=overrides)
+    if expected.interactions == 0:
+        raise Refused("Nothing matches: there is nothing to replay.", field="filter")
+    if expected.calls > MOST_CALLS:
+        raise Refused(
+            f"That would be {expected.calls:,} calls; at most {MOST_CALLS:,} fit into one run.",
+            field="attempts",
+        )
+    if expected.uncallable == expected.interactions:
+        raise Refused(
+            "None of the providers can be called: an admin gives them a base URL under Settings, Providers, "
+            "or the replay goes to another provider.",
+            field="overrides.provider",
+        )
+    if len(note) > 2_000:
+        raise Refused("The note is longer than 2,000 characters.", field="note")
+    provider = check_overrides(actor=actor, overrides=overrides)
+    kept = (
+        {"interactions": len(selection["interactions"])}
+        if "interactions" in selection
+        else {"filter": dict(selection["filter"])}
+    )
+    run: ReplayRun = ReplayRun.objects.create(
+        project=actor.project,
+        kind=kind,
+        note=note.replace("\x00", ""),
+        selection=kept,
+        attempts=attempts,
+        overrides=overrides,
+        estimate=expected.as_json(),
+        created_by=actor.person,
+        created_by_key=actor.key,
+        created_at=now,
+    )
+    _copy_attempts(run, selected(actor=actor, selection=selection), provider, now)
+    write_audit(
+        actor=actor,
+        action="replay.start",
+        target=run,
+        now=now,
+        calls=expected.calls,
+        overrides=overrides,
+        selection=kept,
+    )
+    return run
+
+
+def _copy_attempts(run: ReplayRun, rows: Any, provider: Provider | None, now: datetime) -> None:
+    def values() -> Iterator[tuple[Any, ...]]:
+        found = rows.order_by("started_at", "id").values_list("pk", "provider_id")
+        for original, its_provider in found.iterator(chunk_size=5_000):
+            for number in range(1, run.attempts + 1):
+                asked = provider.pk if provider is not None else its_provider
+                yield (
+                    new_id(),
+                    run.project_id,
+                    run.pk,
+                    original,
+                    asked,
+                    number,
+                    AttemptState.QUEUED.value,
+                    0,
+                    now,
+                )
+
+    # The rows are read to the end before COPY begins: one connection does one thing at a time.
+    batch = list(values())
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY reviewapp_attempt (id, project_id, run_id, original_id, provider_id, number, state, tries,"
+            " created_at) FROM STDIN"
+        ) as copy,
+    ):
+        for row in batch:
+            copy.write_row(row)
+
+
+@transaction.atomic
+def cancel_run(*, actor: Actor, run: ReplayRun, now: datetime) -> bool:
+    """Stop a run: what waits is cancelled, calls under way are broken off within a second or two.
+
+    False when it had ended already, which is no error.
+    """
+    actor.check(Permission.REPLAY)
+    moved = ReplayRun.objects.filter(
+        pk=run.pk, project=actor.project, state__in=[RunState.QUEUED, RunState.RUNNING]
+    ).update(state=RunState.CANCELLED, finished_at=now)
+    if moved:
+        Attempt.objects.filter(run=run, state__in=[AttemptState.QUEUED, AttemptState.LEASED]).update(
+            state=AttemptState.CANCELLED, finished_at=now, lease_until=None
+        )
+        write_audit(actor=actor, action="replay.cancel", target=run, now=now)
+    return bool(moved)
+
+
+@transaction.atomic
+def retry_failed(*, actor: Actor, run: ReplayRun, now: datetime) -> int:
+    """Queue what failed once more; gives how many. The caller nudges the workers."""
+    actor.check(Permission.REPLAY)
+    if not ReplayRun.objects.filter(
+        pk=run.pk, project=actor.project, state__in=[RunState.DONE, RunState.RUNNING]
+    ).exists():
+        return 0
+    queued = Attempt.objects.filter(run=run, state=AttemptState.FAILED).update(
+        state=AttemptState.QUEUED, tries=0, not_before=None, error=None, failure=None, finished_at=None
+    )
+    if queued:
+        ReplayRun.objects.filter(pk=run.pk, state=RunState.DONE).update(
+            state=RunState.RUNNING, finished_at=None, nudged_at=None
+        )
+        write_audit(actor=actor, action="replay.retry", target=run, now=now, attempts=queued)
+    return queued

@@ -1,0 +1,116 @@
+"""Replay runs: choose and estimate, watch, look at the worst first."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from reviewapp.models import Permission, Provider, ReplayRun, RunState, VerdictName
+from reviewapp.models.filters import InvalidFilter, read_filter
+from reviewapp.models.pages import InvalidCursor, page_of
+from reviewapp.models.replaying import WORST_FIRST, attempts_worst_first, run_rows
+from reviewapp.stages import replay
+from reviewapp.tasks import replay_nudge
+from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
+from reviewapp.web.pages.interactions import chips, filter_values
+
+ATTEMPTS_SHOWN = 200
+
+
+@needs(Permission.READ)
+@require_safe
+def replays(request: AppRequest) -> HttpResponse:
+    """The runs, newest first."""
+    runs = ReplayRun.objects.visible_to(request.actor).select_related("created_by", "created_by_key")
+    try:
+        page = page_of(runs, limit=30, cursor=request.GET.get("cursor", ""), by="created_at")
+    except InvalidCursor:
+        return redirect("replays")
+    here = reverse("replays")
+    return vary_on_htmx(
+        render(
+            request,
+            "pages/replays.html" + ("#list" if is_fragment(request) else ""),
+            {
+                "rows": run_rows(page.items),
+                "active": any(run.state in {RunState.QUEUED, RunState.RUNNING} for run in page.items),
+                "newer": f"{here}?cursor={page.newer}" if page.newer else "",
+                "older": f"{here}?cursor={page.older}" if page.older else "",
+            },
+        )
+    )
+
+
+class ReplayForm(forms.Form):
+    """How to ask again. Empty fields ask exactly as it was recorded."""
+
+    attempts = forms.IntegerField(label=gettext_lazy("Attempts each"), min_value=1, max_value=50, initial=1)
+    note = forms.CharField(
+        label=gettext_lazy("Why"),
+        max_length=500,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("What do you want to find out?")}),
+    )
+    provider = forms.ModelChoiceField(
+        label=gettext_lazy("Other provider"), queryset=Provider.objects.none(), required=False,
+        empty_label=gettext_lazy("as recorded"), to_field_name="name",
+    )
+    model = forms.CharField(label=gettext_lazy("Other model"), max_length=200, required=False)
+    seed = forms.IntegerField(label=gettext_lazy("Other seed"), required=False)
+    parameters = forms.CharField(
+        label=gettext_lazy("Other parameters"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "placeholder": '{"temperature": 0}'}),
+        help_text=gettext_lazy("JSON; each member replaces the request's own."),
+    )
+
+    def __init__(self, *args: Any, request: AppRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Provider.objects.visible_to(request.actor).exclude(base_url="").order_by("name")
+        self.fields["provider"].queryset = rows  # type: ignore[attr-defined]
+
+    def clean_parameters(self) -> dict[str, Any]:
+        text = self.cleaned_data["parameters"].strip()
+        if not text:
+            return {}
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise forms.ValidationError(_("This is no JSON: %(error)s"), params={"error": error}) from None
+        if not isinstance(value, dict):
+            raise forms.ValidationError(_('This must be a JSON object, such as {"temperature": 0}.'))
+        return value
+
+    def overrides(self) -> dict[str, Any]:
+        """What is asked otherwise than it was recorded."""
+        values = self.cleaned_data
+        result = dict(values["parameters"])
+        if values["provider"]:
+            result["provider"] = values["provider"].name
+        if values["model"].strip():
+            result["model"] = values["model"].strip()
+        if values["seed"] is not None:
+            result["seed"] = values["seed"]
+        return result
+
+
+def _selection(request: HttpRequest) -> dict[str, Any]:
+    """The interactions asked for: ids, or a filter; of the form or of the address."""
+    data = request.POST if request.method == "POST" else request.GET
+    ids = [part for text in data.getlist("ids") for part in text.split(",") if part]
+    if ids:
+        return {"interactions": ids}
+    return {"filter": read_filter(filter_values(data)).values()}
