@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import threading
+import urllib.request
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -27,9 +30,6 @@ def recorded(
     project, provider, simulated, *, model="sim-steady", seed=7, prompt="When is my refund due?", n=1
 ):
     """Interactions as the provider itself answered them."""
-    import json
-    import urllib.request
-
     made = []
     for number in range(n):
         request = {
@@ -107,7 +107,7 @@ def test_an_override_is_sent_and_marked(project, provider, simulated):
 
     answer = Interaction.objects.select_related("body").get(replay_of=original)
     assert answer.seed == 8
-    assert b'"max_tokens": 5' in answer.body.request_text
+    assert json.loads(answer.body.request_text)["max_tokens"] == 5
     assert run.overrides == {"seed": 8, "max_tokens": 5}
 
 
@@ -163,8 +163,6 @@ def test_two_workers_share_a_run_and_no_attempt_is_asked_twice(project, provider
 
 @pytest.mark.django_db(transaction=True)
 def test_leases_of_a_dead_worker_are_taken_up_by_the_next(project, provider, simulated):
-    from datetime import timedelta
-
     reviewer = make_actor(project=project, role="reviewer")
     (original,) = recorded(project, provider, simulated)
     run = start(reviewer, [original], attempts=2)
