@@ -94,7 +94,7 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
-    objects: ClassVar[models.Manager[ApiKey]] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager[ApiKey]] = ApiKeyQuerySet.as_manager()
 
     class Meta:
         constraints = [

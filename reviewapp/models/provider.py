@@ -28,7 +28,7 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
-class EncryptedTextField(models.BinaryField):
+class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't be subscripted at run time
     """Text that is encrypted in the table (Fernet: AES-128-CBC with HMAC-SHA-256).
 
     The first of `REVIEWAPP_ENCRYPTION_KEYS` encrypts, all of them decrypt, so keys can be rotated.

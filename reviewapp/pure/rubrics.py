@@ -86,7 +86,7 @@ def check_spans(*, spans: Any, length: int, labels: Sequence[str] | None = None)
         if not isinstance(span, Mapping):
             raise InvalidAnswer(name, 'must be an object with "start", "end" and "label"')
         start, end = span.get("start"), span.get("end")
-        if not _is_position(start) or not _is_position(end) or not 0 <= start < end <= length:
+        if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= length:
             raise InvalidAnswer(
                 name, f"must start before it ends, inside the answer's {length} characters (0 to {length})"
             )
@@ -100,10 +100,6 @@ def check_spans(*, spans: Any, length: int, labels: Sequence[str] | None = None)
             raise InvalidAnswer(f"{name}.note", f"must be a text of at most {TEXT_LIMIT:,} characters")
         result.append({"start": start, "end": end, "label": label, "note": note})
     return sorted(result, key=lambda span: (span["start"], span["end"]))
-
-
-def _is_position(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_questions(questions: Any) -> list[dict[str, Any]]:

@@ -91,10 +91,11 @@ class Judged:
 
 def judge(*, original_id: UUID, attempts: Sequence[Attempt]) -> Judged:
     """Read the original and the attempts' answers, and say what they show together."""
-    ids = [attempt.answer_id for attempt in attempts]
-    rows: dict[UUID, Interaction] = Interaction.objects.select_related(*_BODIES).in_bulk([original_id, *ids])  # type: ignore[assignment]
+    # A check constraint holds that what is done has an answer, whose id is the attempt's.
+    ids = [attempt.pk for attempt in attempts]
+    rows: dict[UUID, Interaction] = Interaction.objects.select_related(*_BODIES).in_bulk([original_id, *ids])
     original = exchange_of(rows[original_id])
-    answers = {attempt.pk: exchange_of(rows[attempt.answer_id]) for attempt in attempts}
+    answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
     overrides = attempts[0].run.overrides if attempts else {}
     return Judged(
         original=original,

@@ -105,9 +105,8 @@ def move_flag(*, actor: Actor, flag_id: UUID, to: str, now: datetime) -> bool:
 def reply_of(interaction: Interaction) -> Reply:
     """What came back, as values; a body that is no JSON is a reply without choices."""
     body = interaction.body
-    response = (
-        rawjson.parse(body.response_text) if body.response is not None and body.response_is_json else None
-    )
+    text = body.response_text
+    response = rawjson.parse(text) if text is not None and body.response_is_json else None
     return read_reply(interaction.endpoint, response, interaction.status)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.stages import administer
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library is untyped
+class AccountAdapter(DefaultAccountAdapter):
     """People come in by invitation only: there is no open sign-up."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

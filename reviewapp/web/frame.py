@@ -74,11 +74,12 @@ def needs(
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            app_request = cast(AppRequest, request)
-            if app_request.actor is None:
+            actor: Actor | None = getattr(request, "actor", None)
+            if actor is None:
                 return redirect("no-project")
+            app_request = cast(AppRequest, request)
             try:
-                app_request.actor.check(permission)
+                actor.check(permission)
                 return view(app_request, *args, **kwargs)
             except NotAllowed as error:
                 raise PermissionDenied(str(error)) from None
@@ -160,7 +161,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
     """Context processor: `frame` in every template; a fragment does not show it, so it stays empty."""
     actor = getattr(request, "actor", None)
     person = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
-    value = Frame(actor=actor, person=cast("Person | None", person))
+    value = Frame(actor=actor, person=person)
     if actor is not None and not is_fragment(request):
         value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
         value.running = running_work(actor=actor)

@@ -214,7 +214,7 @@ def _back(request: HttpRequest) -> str:
 
 def filter_values(data: QueryDict) -> dict[str, str]:
     """The filter's fields of an address."""
-    return {name: data[name] for name in FILTER_NAMES if data.get(name)}
+    return {name: value for name in FILTER_NAMES if isinstance(value := data.get(name), str) and value}
 
 
 def chips(wanted: Filter, request: HttpRequest) -> list[Chip]:
