@@ -464,6 +464,10 @@ LOGGING = {
     "root": {"handlers": ["stream"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # Sweeps run every few seconds for ever; three lines for each of them would bury everything else.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
