@@ -6,7 +6,18 @@ from django.urls import include, path
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
-from reviewapp.web.pages import exports, home, interaction, interactions, judgements, palette, settings, style
+from reviewapp.web.pages import (
+    compare,
+    exports,
+    home,
+    interaction,
+    interactions,
+    judgements,
+    palette,
+    replays,
+    settings,
+    style,
+)
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 
 urlpatterns = [
@@ -27,6 +38,10 @@ urlpatterns = [
     path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
     path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
     path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),
+    path("replays/", replays.replays, name="replays"),
+    path("replays/new/", replays.new, name="replay-new"),
+    path("replays/<uuid:id>/", replays.run, name="replay-run"),
+    path("compare/<uuid:id>/", compare.compare, name="compare"),
     path("exports/", exports.exports, name="exports"),
     path("exports/new/", exports.new_export, name="export-new"),
     path("exports/<uuid:id>/", exports.export, name="export"),

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
 
 from reviewapp.models import Permission, Provider, ReplayRun, RunState, VerdictName
 from reviewapp.models.filters import InvalidFilter, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
-from reviewapp.models.replaying import WORST_FIRST, attempts_worst_first, run_rows
+from reviewapp.models.replaying import attempts_worst_first, run_rows
 from reviewapp.stages import replay
+from reviewapp.stages.administer import Refused
 from reviewapp.tasks import replay_nudge
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
-from reviewapp.web.pages.interactions import chips, filter_values
+from reviewapp.web.pages.interactions import filter_values
 
 ATTEMPTS_SHOWN = 200
 
@@ -65,8 +64,11 @@ class ReplayForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": gettext_lazy("What do you want to find out?")}),
     )
     provider = forms.ModelChoiceField(
-        label=gettext_lazy("Other provider"), queryset=Provider.objects.none(), required=False,
-        empty_label=gettext_lazy("as recorded"), to_field_name="name",
+        label=gettext_lazy("Other provider"),
+        queryset=Provider.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("as recorded"),
+        to_field_name="name",
     )
     model = forms.CharField(label=gettext_lazy("Other model"), max_length=200, required=False)
     seed = forms.IntegerField(label=gettext_lazy("Other seed"), required=False)
@@ -114,3 +116,50 @@ def _selection(request: HttpRequest) -> dict[str, Any]:
     if ids:
         return {"interactions": ids}
     return {"filter": read_filter(filter_values(data)).values()}
+
+
+@needs(Permission.REPLAY)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: AppRequest) -> HttpResponse:
+    """Choose how to ask again, see what it will cost, start."""
+    selection = _selection(request)
+    form = ReplayForm(request.POST or None, request=request)
+    problem = ""
+    try:
+        if request.method == "POST" and form.is_valid():
+            with transaction.atomic():
+                run = replay.start_run(
+                    actor=request.actor,
+                    selection=selection,
+                    attempts=form.cleaned_data["attempts"],
+                    overrides=form.overrides(),
+                    note=form.cleaned_data["note"],
+                    now=timezone.now(),
+                )
+                transaction.on_commit(lambda: replay_nudge.delay(run_id=str(run.pk)))
+            return redirect("replay-run", id=run.pk)
+        expected = replay.estimate(actor=request.actor, selection=selection, attempts=1, overrides={})
+    except (InvalidFilter, Refused) as error:
+        problem, expected = str(error), None
+    return render(
+        request,
+        "pages/replay-new.html",
+        {"form": form, "expected": expected, "problem": problem, "selection": selection},
+        status=422 if problem or form.errors else 200,
+    )
+
+
+@needs(Permission.READ)
+@require_safe
+def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """One run: its progress, and its attempts, the worst first."""
+    found: ReplayRun = find_or_404(
+        request, ReplayRun.objects.select_related("created_by", "created_by_key"), id=id
+    )
+    verdict = request.GET.get("verdict", "")
+    shown = attempts_worst_first(found, verdict=verdict if verdict in VerdictName.values else "")
+    return render(
+        request,
+        "pages/replay-run.html",
+        {"row": run_rows([found])[0], "attempts": shown[:ATTEMPTS_SHOWN], "verdict": verdict},
+    )
