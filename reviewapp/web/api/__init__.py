@@ -8,15 +8,19 @@ error that problems.py knows.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import re_path
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 from reviewapp.models import Permission
 from reviewapp.web.api import exports, interactions, judgements
 from reviewapp.web.api.access import KeyAuth
-from reviewapp.web.api.problems import answer_problems
+from reviewapp.web.api.problems import answer_problems, problem_response
 
 api = NinjaAPI(
     title="reviewapp",
@@ -33,7 +37,28 @@ api.add_router("/exports", exports.router)
 
 def api_urls() -> tuple[list[Any], str, str]:
     """The API's addresses. It has keys of its own: the pages' sign-in does not stand before it."""
-    found: tuple[list[Any], str, str] = api.urls
-    for pattern in found[0]:
-        pattern.callback = login_not_required(pattern.callback)
-    return found
+    found, app, namespace = api.urls
+    patterns: list[Any] = [*found, re_path("", _unknown)]
+    for pattern in patterns:
+        pattern.callback = login_not_required(_in_this_shape(pattern.callback))
+    return patterns, app, namespace
+
+
+@csrf_exempt
+def _unknown(request: HttpRequest) -> HttpResponse:
+    return problem_response(404, f"The API has no {request.path}.")
+
+
+def _in_this_shape(view: Any) -> Any:
+    """Have a method that an address does not take answered like every other error."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = view(request, *args, **kwargs)
+        if isinstance(response, HttpResponseNotAllowed):
+            problem = problem_response(405, f"{request.path} does not take {request.method}.")
+            problem.headers["Allow"] = response.headers["Allow"]
+            return problem
+        return response
+
+    return answered

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema, Status
 
 from reviewapp import tasks
 from reviewapp.formats.interchange import InvalidInteraction
-from reviewapp.models import Permission
+from reviewapp.models import Interaction, Permission, filters
+from reviewapp.models.filters import FILTER_NAMES
+from reviewapp.models.pages import page_of
 from reviewapp.pure.ids import new_id
-from reviewapp.stages import record
+from reviewapp.stages import export, record
 from reviewapp.web.api import bodies
 from reviewapp.web.api.access import ApiRequest, KeyAuth, key_of
 from reviewapp.web.api.problems import Problem
+
+LIMIT: Final = 50
+MOST: Final = 500
 
 router = Router(tags=["interactions"])
 
@@ -90,6 +97,63 @@ def send_interactions(request: ApiRequest) -> Status[dict[str, Any]]:
         raise Problem(422, detail, rejected=rejected)
     tasks.journal().append_sync([record.encode(arrival) for arrival in arrivals])
     return Status(202, {"accepted": [arrival.id for arrival in arrivals], "rejected": rejected})
+
+
+_LIST: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "schema": {"type": "string"}} for name in (*FILTER_NAMES, "cursor")
+    ]
+    + [
+        {
+            "name": "limit",
+            "in": "query",
+            "schema": {"type": "integer", "default": LIMIT, "minimum": 1, "maximum": MOST},
+        }
+    ]
+}
+
+
+@router.get(
+    "",
+    auth=KeyAuth(Permission.READ),
+    response=dict[str, Any],
+    openapi_extra=_LIST,
+    summary="List interactions",
+)
+def list_interactions(request: ApiRequest) -> HttpResponse:
+    """Newest first, narrowed by the filters; `cursor` is the `next` of the page before."""
+    values = request.GET.dict()
+    limit, cursor = _limit(values.pop("limit", "")), values.pop("cursor", "")
+    wanted = filters.read_filter(values)
+    rows = filters.apply(Interaction.objects.visible_to(request.auth), wanted)
+    page = page_of(export.with_bodies(rows), limit=limit, cursor=cursor)
+    items = ", ".join(row.line for row in export.rows_of(page.items))
+    return _json(f'{{"items": [{items}], "next": {json.dumps(page.next)}}}')
+
+
+@router.get(
+    "/{uuid:id}", auth=KeyAuth(Permission.READ), response=dict[str, Any], summary="Read an interaction"
+)
+def read_interaction(request: ApiRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """All of it, with flags, annotations and replays; request and response as they came."""
+    found = export.with_bodies(Interaction.objects.visible_to(request.auth)).filter(pk=id).first()
+    if found is None:
+        raise Http404
+    (row,) = export.rows_of([found])
+    return _json(row.line)
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return LIMIT
+    if not re.fullmatch(r"\d{1,9}", text) or not 1 <= int(text) <= MOST:
+        raise Problem(422, f"limit: must be a whole number from 1 to {MOST}.", field="limit")
+    return int(text)
+
+
+def _json(text: str) -> HttpResponse:
+    # The texts are spliced in as they came. Half a surrogate, which UTF-8 has no bytes for, is escaped.
+    return HttpResponse(text.encode("utf-8", "backslashreplace"), content_type="application/json")
 
 
 def _read(request: HttpRequest) -> bytes:
