@@ -22,12 +22,14 @@ from reviewapp.pure.drift.panel import (
     BORDER_CANDIDATES,
     BORDER_PROBES,
     SEED_PROBES,
+    SEED_QUESTIONS,
     TEXT_PROMPTS,
     TOKEN_PROMPTS,
     Abilities,
     BudgetTooSmall,
     Plan,
     Question,
+    SeedProbe,
     border_prompts,
     design,
     is_seed_honoured,
@@ -37,6 +39,7 @@ from reviewapp.pure.drift.rows import Row
 MOST_LOOKS: Final = 4
 BORDER_SHARE: Final = 0.25
 PROBE_SEED: Final = 77
+SMALL_BUDGET: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ async def compare_endpoints(
     ):
         try:
             course = await _learn(known, new, text_only=text_only)
-            plan = await _plan(course, purse, sessions=sessions, text_only=text_only)
+            plan = await _plan(course, purse, sessions=sessions, text_only=text_only, rng=rng)
         except (CallFailed, BudgetSpent, BudgetTooSmall) as error:
             return Outcome(
                 verdict=Verdict.INCONCLUSIVE,
@@ -131,14 +134,17 @@ async def _models(known: Asker, new: Asker) -> tuple[str, str]:
     return (ours or ["default"])[0], (theirs or ["default"])[0]
 
 
-async def _plan(course: Course, purse: Budget, *, sessions: int, text_only: bool) -> Plan:
+async def _plan(
+    course: Course, purse: Budget, *, sessions: int, text_only: bool, rng: np.random.Generator
+) -> Plan:
     """Whether the seed is honoured, and the plan that what is left of the budget pays for."""
     pool = len(course.baseline.side.urls)
     single = pool == 1 == len(course.candidate.side.urls)
     alternatives = course.dialect.alternatives
     design(budget=purse.left, sessions=sessions, abilities=Abilities(alternatives), text_only=text_only)
     if course.dialect.seed:
-        course.seed_honoured = await _probe_seed(course, probes=SEED_PROBES if purse.left > 250 else 3)
+        texts = SEED_PROBES if purse.left > SMALL_BUDGET else 3
+        course.seed_honoured = await _probe_seed(course, texts=texts, rng=rng)
     else:
         course.seed_honoured = False
     abilities = Abilities(alternatives=alternatives, seed_honoured=course.seed_honoured)
@@ -157,13 +163,19 @@ async def _plan(course: Course, purse: Budget, *, sessions: int, text_only: bool
     return replace(plan, questions=(*plan.questions, *border))
 
 
-async def _probe_seed(course: Course, *, probes: int) -> bool:
-    question = Question(TEXT_PROMPTS[0], "seeded", PROBE_SEED)
+async def _probe_seed(course: Course, *, texts: int, rng: np.random.Generator) -> bool:
+    """Ask the baseline under one seed and under different ones, another question while it is unclear."""
     asker, model = course.baseline, course.models[0]
-    same = await asker.ask_seeds(question, [PROBE_SEED] * probes, dialect=course.dialect, model=model)
-    seeds = [PROBE_SEED + 1 + number for number in range(probes)]
-    different = await asker.ask_seeds(question, seeds, dialect=course.dialect, model=model)
-    return is_seed_honoured(same=same, different=different)
+    probes: list[SeedProbe] = []
+    for prompt in TEXT_PROMPTS[:SEED_QUESTIONS]:
+        question = Question(prompt, "seeded", PROBE_SEED)
+        seeds = [PROBE_SEED + 1 + number for number in range(texts)]
+        same = await asker.ask_seeds(question, [PROBE_SEED] * texts, dialect=course.dialect, model=model)
+        different = await asker.ask_seeds(question, seeds, dialect=course.dialect, model=model)
+        probes.append(SeedProbe(same=tuple(same), different=tuple(different)))
+        if is_seed_honoured(probes, rng=rng):
+            return True
+    return False
 
 
 async def _border_questions(course: Course, *, budget: int) -> tuple[Question, ...]:

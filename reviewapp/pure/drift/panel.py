@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import numpy as np
 
 from reviewapp.pure.drift.statistics import common_prefix_length
 
@@ -67,6 +69,8 @@ TEXT_TOKENS = 50
 TEXT_TEMPERATURE = 1.0
 FIRST_SEED = 1_000
 SEED_PROBES = 5
+SEED_QUESTIONS = 4
+SEED_DEALS = 999
 SEED_P = 0.05
 BORDER_PROBES = 3
 SESSIONS = 3
@@ -195,35 +199,45 @@ def questions(tokens: int, seeded: int, plain: int, *, abilities: Abilities) -> 
     )
 
 
-def is_seed_honoured(*, same: Sequence[str], different: Sequence[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class SeedProbe:
+    """Texts of one question: several under one seed, and one each under as many different seeds."""
+
+    same: tuple[str, ...]
+    different: tuple[str, ...]
+
+
+def is_seed_honoured(probes: Sequence[SeedProbe], *, rng: np.random.Generator) -> bool:
     """Whether texts of one seed agree more than texts of different seeds.
 
     Equal texts decide where there are more of them under one seed. In a large pool no two need be
     equal, yet texts of one seed begin alike: were the seed ignored, they would be no closer than any
-    other handful of the texts, and the exact permutation test asks every handful. Texts that are all
-    equal whatever the seed repeat too, which is all that is needed. The rule is lenient, for the floor
-    of a baseline whose texts never repeat says by itself that they cannot tell.
+    other handful of the texts, which a permutation within each question tells. Texts that are all equal
+    whatever the seed repeat too, which is all that is needed. A wrong "honoured" does little harm: the
+    floor of a baseline whose texts never repeat says by itself that they cannot tell.
     """
-    texts = [*same, *different]
-    if len(same) < 2 or len(different) < 2:
+    usable = [probe for probe in probes if min(len(probe.same), len(probe.different)) > 1]
+    if not usable:
         return False
-    if len(set(texts)) == 1 or _equal_pairs(same) > _equal_pairs(different):
-        return True
-    lengths = [[common_prefix_length(left, right) for right in texts] for left in texts]
-    observed = _togetherness(lengths, range(len(same)))
-    handfuls = [
-        _togetherness(lengths, chosen) for chosen in itertools.combinations(range(len(texts)), len(same))
-    ]
-    return sum(value >= observed for value in handfuls) / len(handfuls) <= SEED_P
+    for probe in usable:
+        everything = {*probe.same, *probe.different}
+        if len(everything) == 1 or _equal_pairs(probe.same) > _equal_pairs(probe.different):
+            return True
+    together = np.zeros(SEED_DEALS + 1)
+    for probe in usable:
+        texts = [*probe.same, *probe.different]
+        lengths = np.array([[common_prefix_length(left, right) for right in texts] for left in texts])
+        np.fill_diagonal(lengths, 0)
+        dealt = rng.random((SEED_DEALS + 1, len(texts))).argsort(axis=1) < len(probe.same)
+        dealt[0] = np.arange(len(texts)) < len(probe.same)
+        # A very long common prefix must not outvote the other pairs.
+        together += ((dealt @ np.sqrt(lengths)) * dealt).sum(axis=1)
+    return bool(np.mean(together >= together[0] - 1e-9) <= SEED_P)
 
 
 def _equal_pairs(texts: Sequence[str]) -> float:
     pairs = list(itertools.combinations(texts, 2))
     return sum(left == right for left, right in pairs) / len(pairs)
-
-
-def _togetherness(lengths: Sequence[Sequence[int]], chosen: Iterable[int]) -> int:
-    return sum(lengths[one][other] for one, other in itertools.combinations(chosen, 2))
 
 
 def balance(answers: Sequence[str]) -> float:
