@@ -128,11 +128,11 @@ class ModelState:
     def serve(self, *, now: float) -> Serving:
         """Draws what is accidental about the next request."""
         number = self.requests
-        self.requests += 1
         config, model = self.config, self.model
         key = key_of(config.seed, model.name, "request", number)
         draws = uniforms(key, _DRAWS)
         backend = _drawn(self.backends(now=now), draws[0])
+        self.requests += 1
         weights = backend.weights
         noise = None
         if model.noise:
