@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,8 @@ from celery.signals import (
     beat_init,
     heartbeat_sent,
     setup_logging,
+    worker_before_create_process,
+    worker_init,
     worker_process_init,
     worker_ready,
 )
@@ -38,6 +41,14 @@ def forget_inherited_connections(**_: Any) -> None:
 
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+
+
+@worker_init.connect
+@worker_before_create_process.connect
+def share_memory(**_: Any) -> None:
+    """What is loaded now stays shared with the forks: a collector that looks at it would copy every page."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_ready.connect
