@@ -290,6 +290,8 @@ def settings(places: paths.Layout, *, durable: bool) -> dict[str, str]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_checkpoints": "off",
+        # Errors of a statement are the app's to report (it may expect them); here only the server's own.
+        "log_min_messages": "log",
         "log_line_prefix": "",
         # Containers often have only 64 MB of shared memory, less than a parallel query may ask for.
         "dynamic_shared_memory_type": "posix" if _shared_memory_bytes() >= 256 * MEGABYTE else "mmap",

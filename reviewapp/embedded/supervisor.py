@@ -89,6 +89,8 @@ class _Child:
 class Supervisor:
     def __init__(self, *, console: Console) -> None:
         self.console = console
+        self.on_ready: Callable[[str], None] = lambda name: None
+        """Told the name of each service that has become ready for the first time."""
         self.stop_requests = 0
         self._last_request = -1.0
         self._children: list[_Child] = []
@@ -247,6 +249,8 @@ class Supervisor:
             child.early.clear()
             if child.failures:
                 self.console.say(f"{child.name} is back.")
+            else:
+                self.on_ready(child.name)
         elif child.failures and now - child.since > child.service.start_seconds:
             processes.signal_group(process.pid, signal.SIGKILL)
 

@@ -279,7 +279,13 @@ class Product:
             command=command,
             is_ready=ready.exists,
             env=self.env
-            | {"REVIEWAPP_ROLE": "worker", "REVIEWAPP_READY_FILE": str(ready), "C_FORCE_ROOT": "1"},
+            | {
+                "REVIEWAPP_ROLE": "worker",
+                "REVIEWAPP_READY_FILE": str(ready),
+                "C_FORCE_ROOT": "1",
+                # The pool has a process for each core already.
+                "OPENBLAS_NUM_THREADS": "1",
+            },
             # A task that is cut off is done again at the next start, so waiting long gains little.
             hurry_signal=signal.SIGQUIT,
             stop_seconds=10,
@@ -324,6 +330,7 @@ def _start(supervisor: Supervisor, product: Product, *, began: float) -> None:
     def step(text: str) -> None:
         console.say(f"{time.monotonic() - began:5.1f} s  {text}")
 
+    supervisor.on_ready = lambda name: step(f"  {name} is ready")
     own = [database_service(plan, console)] if plan.own_database else []
     own += [broker_service(plan)] if plan.own_broker else []
     if own:
