@@ -74,10 +74,8 @@ def doubtful(weight: Weight) -> tuple[Message, ...]:
 
 
 def _shift_says_more(weight: Weight) -> bool:
-    """Whether the shift on the shared words is the stronger sign, each in units of what would count."""
-    if not weight.shifted or weight.shift is None:
-        return False
-    return weight.shift.probability / weight.shift_floor > (weight.moved or 0.0) / weight.noise.wide_from
+    """Whether the shift on the shared words convinces a reader more than the two tokens' chances do."""
+    return weight.shifted and (weight.moved or 0.0) < _CLOSE
 
 
 def parting(found: Divergence | None) -> Message:
