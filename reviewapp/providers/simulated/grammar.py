@@ -11,7 +11,7 @@ A phrase file is a list of sections; each line of a section is one way to say it
     <a|b|c>          one of these, each a line of its own kind
     <close?0.5>      a section, or nothing, with this probability of the section
     <pick:2:facts>   two different lines of a section, one after the other
-    <steps:3:facts>  three of them as a numbered list; <bullets:3:facts> with bullets
+    <steps:3:facts>  three of them as a numbered list, in their order; <bullets:3:facts> with bullets, in any
     \\n               a new line; a line that ends in a lone backslash goes on in the next one
 
 A sentence under way is a set of *states*, each a place in the phrases that fits all tokens so far, with the
@@ -170,6 +170,9 @@ class Grammar:
     def _picked(self, pick: Pick) -> Alternatives:
         lines = self.section(pick.name)
         free = [index for index in range(len(lines)) if not pick.used >> index & 1]
+        if pick.style == "steps":
+            # Steps keep the order in which they are written, so enough must be left below.
+            free = [index for index in free if index >= pick.used.bit_length()][: 1 - pick.left or None]
         if not pick.left or not free:
             return ((1.0, ()),)
         found = []
@@ -226,6 +229,7 @@ class Grammar:
 
 
 _TAG = re.compile(r"(?<!\\)<([^<>]+)>")
+_STRAY = re.compile(r"(?<!\\)(?:<(?! |=)|\||(?<=\w)>(?=\w))")
 _STYLES = ("pick", "steps", "bullets")
 
 
@@ -250,14 +254,18 @@ def _line(text: str, sections: dict[str, Alternatives], where: str) -> Sequence_
     symbols: list[Symbol] = []
     at = 0
     for match in _TAG.finditer(text):
-        symbols.extend(tokens_of(_plain(text[at : match.start()])))
+        symbols.extend(tokens_of(_plain(text[at : match.start()], where)))
         symbols.append(_tagged(match[1], sections, where))
         at = match.end()
-    symbols.extend(tokens_of(_plain(text[at:])))
+    symbols.extend(tokens_of(_plain(text[at:], where)))
     return tuple(symbols)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, where: str) -> str:
+    if match := _STRAY.search(text):
+        raise InvalidPhrases(
+            f"{where}: {match[0]!r} stands alone; a choice holds no other, and \\< and \\| are signs"
+        )
     return text.replace("\\n", "\n").replace("\\<", "<").replace("\\|", "|")
 
 

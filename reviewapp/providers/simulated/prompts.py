@@ -23,7 +23,7 @@ from reviewapp.providers.simulated.grammar import Alternatives, Grammar, Name, P
 from reviewapp.providers.simulated.language import Prompt
 from reviewapp.providers.simulated.words import CAPITALS, COMMON_WORDS, LANGUAGES, STOP_WORDS, TOPIC_BY_WORD
 
-_OWN_SUBJECT = frozenset({"email", "summary", "ideas", "explain", "story", "recipe", "general", "travel"})
+_OWN_SUBJECT = frozenset({"email", "summary", "ideas", "explain", "story", "general"})
 
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
@@ -34,6 +34,12 @@ _SCRIPTS = (
     ("el", re.compile(r"[\u0370-\u03ff]")),
     ("uk", re.compile(r"[\u0400-\u04ff]")),
 )
+_CODE = {
+    "python.csv": ("csv", "order", "file", "parse", "load"),
+    "python.median": ("median", "average", "middle", "statistic"),
+    "python.words": ("word", "count", "text", "common", "string"),
+    "python.retry": ("retr", "attempt", "again", "backoff"),
+}
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 _REFERENCE = re.compile(
     r"\b(order|ticket|invoice|case|booking|parcel|claim)\s*(?:no\.?|number|nr\.?|id)?\s*#?\s*([A-Z]{0,4}-?\d{3,12})",
@@ -211,6 +217,12 @@ def _overlay(topic: str, last: str, messages: Sequence[Message]) -> dict[str, Al
         wrong = [value + 1, value - 1, value + 10] if abs(value) > 20 else []
         overlay["$result"] = choices([_number(each) for each in (value, *wrong)], first_weight=400)
         overlay["$sum"] = choices([_symbols(found[1])])
+    elif topic == "python":
+        words = last.lower()
+        wanted = [name for name, signs in _CODE.items() if any(sign in words for sign in signs)] or list(
+            _CODE
+        )
+        overlay["$code"] = tuple((1 / len(wanted), (Name(name),)) for name in wanted)
     elif topic == "capital" and (match := _CAPITAL.search(last.lower())):
         country = _country(match[1])
         overlay["$capital"] = choices(CAPITALS[country], first_weight=8)
@@ -238,7 +250,8 @@ def _subject(topic: str, last: str) -> Alternatives:
     elif match := re.search(r"[\"“«]([^\"”»]{3,40})[\"”»]", last):
         found.append(plain(match[1]))
     elif topic in _OWN_SUBJECT and (phrase := key_phrase(last)):
-        found.append(f"your {phrase}" if topic == "ideas" else phrase)
+        article = {"ideas": "your ", "email": "the "}.get(topic, "")
+        found.append(article + phrase)
     own = f"{topic}.subject"
     named = choices(found) if found else ()
     if own not in phrases():
