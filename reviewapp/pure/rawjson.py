@@ -195,14 +195,34 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     except ValueError:
         # The only other one: Python refuses to convert so many digits, for the time it would take.
         raise InvalidJson("An integer has more than 4,300 digits") from None
-    # A short value, or one with few brackets, can't be deep: counting them is far cheaper than walking.
+    # A short value, or one with few brackets, can't be deep: counting them is far cheaper than walking,
+    # and so is looking at the brackets alone.
     if (
         end - position > 2 * MAX_DEPTH
         and text.count("[", position, end) + text.count("{", position, end) > MAX_DEPTH
+        and not looks_shallow(text[position:end])
         and _too_deep(value)
     ):
         raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels")
     return value, end
+
+
+_AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def looks_shallow(text: str) -> bool:
+    """Whether taking away the innermost pairs of brackets, again and again, soon leaves none.
+
+    True is certain; brackets within strings may make it say no.
+    """
+    brackets = to_bytes(text).translate(_AS_ROUND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        fewer = brackets.replace(b"()", b"")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    return not brackets
 
 
 def _too_deep(value: Any) -> bool:
