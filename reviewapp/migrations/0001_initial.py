@@ -13,518 +13,1309 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         # uuid and tsvector in one GIN index; trigrams for suggestions while typing.
         BtreeGinExtension(),
         TrigramExtension(),
         migrations.CreateModel(
-            name='Interaction',
+            name="Interaction",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('endpoint', models.CharField(choices=[('chat.completions', 'Chat completions'), ('responses', 'Responses'), ('completions', 'Completions'), ('embeddings', 'Embeddings')], max_length=20)),
-                ('model', models.TextField(default='')),
-                ('response_model', models.TextField(null=True)),
-                ('seed', models.BigIntegerField(null=True)),
-                ('fingerprint', models.TextField(null=True)),
-                ('status', models.SmallIntegerField(null=True)),
-                ('error', models.TextField(null=True)),
-                ('started_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('latency_ms', models.IntegerField(null=True)),
-                ('finish_reason', models.TextField(null=True)),
-                ('input_tokens', models.IntegerField(null=True)),
-                ('output_tokens', models.IntegerField(null=True)),
-                ('streamed', models.BooleanField(default=False)),
-                ('refused', models.BooleanField(default=False)),
-                ('has_logprobs', models.BooleanField(default=False)),
-                ('mean_logprob', models.FloatField(null=True)),
-                ('min_logprob', models.FloatField(null=True)),
-                ('request_hash', models.BinaryField(max_length=32)),
-                ('prompt_preview', models.TextField(default='')),
-                ('answer_preview', models.TextField(default='')),
-                ('trace', models.TextField(null=True)),
-                ('session', models.TextField(null=True)),
-                ('end_user', models.TextField(null=True)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
-                ('replay_of', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='reviewapp.interaction')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.CharField(
+                        choices=[
+                            ("chat.completions", "Chat completions"),
+                            ("responses", "Responses"),
+                            ("completions", "Completions"),
+                            ("embeddings", "Embeddings"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("model", models.TextField(default="")),
+                ("response_model", models.TextField(null=True)),
+                ("seed", models.BigIntegerField(null=True)),
+                ("fingerprint", models.TextField(null=True)),
+                ("status", models.SmallIntegerField(null=True)),
+                ("error", models.TextField(null=True)),
+                ("started_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("latency_ms", models.IntegerField(null=True)),
+                ("finish_reason", models.TextField(null=True)),
+                ("input_tokens", models.IntegerField(null=True)),
+                ("output_tokens", models.IntegerField(null=True)),
+                ("streamed", models.BooleanField(default=False)),
+                ("refused", models.BooleanField(default=False)),
+                ("has_logprobs", models.BooleanField(default=False)),
+                ("mean_logprob", models.FloatField(null=True)),
+                ("min_logprob", models.FloatField(null=True)),
+                ("request_hash", models.BinaryField(max_length=32)),
+                ("prompt_preview", models.TextField(default="")),
+                ("answer_preview", models.TextField(default="")),
+                ("trace", models.TextField(null=True)),
+                ("session", models.TextField(null=True)),
+                ("end_user", models.TextField(null=True)),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), default=list, size=None
+                    ),
+                ),
+                (
+                    "replay_of",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="answers",
+                        to="reviewapp.interaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Person',
+            name="Person",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_operator', models.BooleanField(default=False)),
-                ('theme', models.CharField(choices=[('system', 'System'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=8)),
-                ('language', models.CharField(blank=True, max_length=8)),
-                ('joined_at', models.DateTimeField(auto_now_add=True)),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("name", models.CharField(blank=True, max_length=120)),
+                ("is_active", models.BooleanField(default=True)),
+                ("is_operator", models.BooleanField(default=False)),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("system", "System"), ("light", "Light"), ("dark", "Dark")],
+                        default="system",
+                        max_length=8,
+                    ),
+                ),
+                ("language", models.CharField(blank=True, max_length=8)),
+                ("joined_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='person_email_unique')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("email"), name="person_email_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('hint', models.CharField(help_text='The first characters, to recognise it by.', max_length=16)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('ingest', 'Send interactions'), ('read', 'Read'), ('review', 'Flag and annotate'), ('replay', 'Start replays'), ('export', 'Make exports'), ('admin', 'Everything')], max_length=10), size=None)),
-                ('created_at', models.DateTimeField()),
-                ('last_used_at', models.DateTimeField(null=True)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "hint",
+                    models.CharField(help_text="The first characters, to recognise it by.", max_length=16),
+                ),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("ingest", "Send interactions"),
+                                ("read", "Read"),
+                                ("review", "Flag and annotate"),
+                                ("replay", "Start replays"),
+                                ("export", "Make exports"),
+                                ("admin", "Everything"),
+                            ],
+                            max_length=10,
+                        ),
+                        size=None,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='InteractionBody',
+            name="InteractionBody",
             fields=[
-                ('interaction', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='body', serialize=False, to='reviewapp.interaction')),
-                ('request', models.BinaryField()),
-                ('response', models.BinaryField(null=True)),
-                ('response_is_json', models.BooleanField(default=True)),
-                ('chunks', models.BinaryField(null=True)),
-                ('metadata', models.BinaryField(null=True)),
-                ('headers', models.JSONField(default=dict)),
+                (
+                    "interaction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="body",
+                        serialize=False,
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                ("request", models.BinaryField()),
+                ("response", models.BinaryField(null=True)),
+                ("response_is_json", models.BooleanField(default=True)),
+                ("chunks", models.BinaryField(null=True)),
+                ("metadata", models.BinaryField(null=True)),
+                ("headers", models.JSONField(default=dict)),
             ],
         ),
         migrations.AddField(
-            model_name='interaction',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project'),
+            model_name="interaction",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="reviewapp.project",
+            ),
         ),
         migrations.CreateModel(
-            name='FailedMessage',
+            name="FailedMessage",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('payload', models.BinaryField()),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('error', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('retried_at', models.DateTimeField(null=True)),
-                ('recorded_at', models.DateTimeField(null=True)),
-                ('project', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("payload", models.BinaryField()),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("error", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("retried_at", models.DateTimeField(null=True)),
+                ("recorded_at", models.DateTimeField(null=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('base_url', models.URLField(blank=True, max_length=500)),
-                ('api_key', reviewapp.models.provider.EncryptedTextField(blank=True, null=True)),
-                ('max_concurrency', models.PositiveIntegerField(default=20)),
-                ('requests_per_minute', models.PositiveIntegerField(blank=True, null=True)),
-                ('tokens_per_minute', models.PositiveIntegerField(blank=True, null=True)),
-                ('timeout_seconds', models.PositiveIntegerField(default=120)),
-                ('prices', models.JSONField(blank=True, default=dict)),
-                ('is_default', models.BooleanField(default=False)),
-                ('is_simulated', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('tested', models.JSONField(blank=True, default=dict)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='providers', to='reviewapp.project')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='interaction',
-            name='provider',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.provider'),
-        ),
-        migrations.CreateModel(
-            name='ReplayRun',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('person', 'Started by a person'), ('canary', 'Canary'), ('change', 'Backend change'), ('study', 'Study')], default='person', max_length=10)),
-                ('note', models.TextField(blank=True)),
-                ('selection', models.JSONField(default=dict)),
-                ('attempts', models.PositiveSmallIntegerField(default=1)),
-                ('overrides', models.JSONField(default=dict)),
-                ('estimate', models.JSONField(default=dict)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Attempt',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveSmallIntegerField(default=1)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('leased', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('leased_by', models.TextField(null=True)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('error', models.TextField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('answer', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='attempt', to='reviewapp.interaction')),
-                ('original', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='reviewapp.interaction')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='reviewapp.replayrun')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Rubric',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('instructions', models.TextField(blank=True)),
-                ('questions', models.JSONField(default=list)),
-                ('labels', models.JSONField(default=list)),
-                ('is_default', models.BooleanField(default=False)),
-                ('is_current', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rubrics', to='reviewapp.project')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Annotation',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('scores', models.JSONField(default=dict)),
-                ('spans', models.JSONField(default=list)),
-                ('correction', models.TextField(blank=True, null=True)),
-                ('comment', models.TextField(blank=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('removed_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('interaction', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotations', to='reviewapp.interaction')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
-                ('rubric', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='reviewapp.rubric')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='SignInLink',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_links', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Source',
-            fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('add_seed', models.BooleanField(default=False)),
-                ('add_logprobs', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='reviewapp.project')),
-                ('provider', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sources', to='reviewapp.provider')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("base_url", models.URLField(blank=True, max_length=500)),
+                ("api_key", reviewapp.models.provider.EncryptedTextField(blank=True, null=True)),
+                ("max_concurrency", models.PositiveIntegerField(default=20)),
+                ("requests_per_minute", models.PositiveIntegerField(blank=True, null=True)),
+                ("tokens_per_minute", models.PositiveIntegerField(blank=True, null=True)),
+                ("timeout_seconds", models.PositiveIntegerField(default=120)),
+                ("prices", models.JSONField(blank=True, default=dict)),
+                ("is_default", models.BooleanField(default=False)),
+                ("is_simulated", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                ("tested", models.JSONField(blank=True, default=dict)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="providers",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='interaction',
-            name='source',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.source'),
+            model_name="interaction",
+            name="provider",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="reviewapp.provider",
+            ),
+        ),
+        migrations.CreateModel(
+            name="ReplayRun",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("person", "Started by a person"),
+                            ("canary", "Canary"),
+                            ("change", "Backend change"),
+                            ("study", "Study"),
+                        ],
+                        default="person",
+                        max_length=10,
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                ("selection", models.JSONField(default=dict)),
+                ("attempts", models.PositiveSmallIntegerField(default=1)),
+                ("overrides", models.JSONField(default=dict)),
+                ("estimate", models.JSONField(default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Attempt",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("leased", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("leased_by", models.TextField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("error", models.TextField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "answer",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempt",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "original",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempt_set",
+                        to="reviewapp.replayrun",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Rubric",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("instructions", models.TextField(blank=True)),
+                ("questions", models.JSONField(default=list)),
+                ("labels", models.JSONField(default=list)),
+                ("is_default", models.BooleanField(default=False)),
+                ("is_current", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rubrics",
+                        to="reviewapp.project",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Annotation",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("scores", models.JSONField(default=dict)),
+                ("spans", models.JSONField(default=list)),
+                ("correction", models.TextField(blank=True, null=True)),
+                ("comment", models.TextField(blank=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                ("removed_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "interaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="annotations",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
+                (
+                    "rubric",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="annotations",
+                        to="reviewapp.rubric",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="SignInLink",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sign_in_links",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Source",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("add_seed", models.BooleanField(default=False)),
+                ("add_logprobs", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sources",
+                        to="reviewapp.project",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="sources",
+                        to="reviewapp.provider",
+                    ),
+                ),
+            ],
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='source',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='reviewapp.source'),
+            model_name="interaction",
+            name="source",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="reviewapp.source",
+            ),
+        ),
+        migrations.AddField(
+            model_name="apikey",
+            name="source",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="reviewapp.source",
+            ),
         ),
         migrations.CreateModel(
-            name='AnnotationRevision',
+            name="AnnotationRevision",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('version', models.PositiveIntegerField()),
-                ('scores', models.JSONField()),
-                ('spans', models.JSONField()),
-                ('correction', models.TextField(null=True)),
-                ('comment', models.TextField(blank=True)),
-                ('replaced_at', models.DateTimeField()),
-                ('annotation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='reviewapp.annotation')),
-                ('edited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                ("scores", models.JSONField()),
+                ("spans", models.JSONField()),
+                ("correction", models.TextField(null=True)),
+                ("comment", models.TextField(blank=True)),
+                ("replaced_at", models.DateTimeField()),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="revisions",
+                        to="reviewapp.annotation",
+                    ),
+                ),
+                (
+                    "edited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('annotation', 'version'), name='annotation_revision_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("annotation", "version"), name="annotation_revision_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='InteractionText',
+            name="InteractionText",
             fields=[
-                ('interaction', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='text', serialize=False, to='reviewapp.interaction')),
-                ('document', django.contrib.postgres.search.SearchVectorField()),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "interaction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="text",
+                        serialize=False,
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                ("document", django.contrib.postgres.search.SearchVectorField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('viewer', 'Viewer'), ('reviewer', 'Reviewer'), ('admin', 'Admin')], max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('home_seen_at', models.DateTimeField(null=True)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("viewer", "Viewer"), ("reviewer", "Reviewer"), ("admin", "Admin")],
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("home_seen_at", models.DateTimeField(null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'person'), name='membership_once'), models.CheckConstraint(condition=models.Q(('role__in', ['viewer', 'reviewer', 'admin'])), name='membership_role_known')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("project", "person"), name="membership_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["viewer", "reviewer", "admin"])),
+                        name="membership_role_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='FlagReason',
+            name="FlagReason",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=80)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('is_active', models.BooleanField(default=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='flag_reasons', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="flag_reasons",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'name'), name='flag_reason_once')],
+                "constraints": [models.UniqueConstraint(fields=("project", "name"), name="flag_reason_once")],
             },
         ),
         migrations.CreateModel(
-            name='Flag',
+            name="Flag",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(max_length=80)),
-                ('severity', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High'), ('critical', 'Critical')], default='medium', max_length=10)),
-                ('note', models.TextField(blank=True)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('resolved', 'Resolved'), ('removed', 'Removed')], default='open', max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField(null=True)),
-                ('changed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('interaction', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='flags', to='reviewapp.interaction')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reason", models.CharField(max_length=80)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("low", "Low"),
+                            ("medium", "Medium"),
+                            ("high", "High"),
+                            ("critical", "Critical"),
+                        ],
+                        default="medium",
+                        max_length=10,
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("resolved", "Resolved"), ("removed", "Removed")],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField(null=True)),
+                (
+                    "changed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "interaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="flags",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'open')), fields=['project', 'interaction'], name='flag_open')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'resolved', 'removed'])), name='flag_state_known'), models.CheckConstraint(condition=models.Q(('severity__in', ['low', 'medium', 'high', 'critical'])), name='flag_severity_known')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "open")),
+                        fields=["project", "interaction"],
+                        name="flag_open",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "resolved", "removed"])),
+                        name="flag_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("severity__in", ["low", "medium", "high", "critical"])),
+                        name="flag_severity_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Export',
+            name="Export",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('format', models.CharField(choices=[('jsonl', 'JSON lines'), ('csv', 'CSV'), ('parquet', 'Parquet'), ('openai-batch', 'OpenAI Batch input'), ('fine-tuning', 'OpenAI fine-tuning'), ('preferences', 'Preference pairs'), ('bundle', 'Reproducibility bundle')], max_length=20)),
-                ('filter', models.JSONField(default=dict)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('rows', models.BigIntegerField(null=True)),
-                ('expected', models.BigIntegerField(null=True)),
-                ('bytes', models.BigIntegerField(null=True)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('file_name', models.CharField(blank=True, max_length=200)),
-                ('manifest', models.JSONField(default=dict)),
-                ('error', models.TextField(null=True)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("jsonl", "JSON lines"),
+                            ("csv", "CSV"),
+                            ("parquet", "Parquet"),
+                            ("openai-batch", "OpenAI Batch input"),
+                            ("fine-tuning", "OpenAI fine-tuning"),
+                            ("preferences", "Preference pairs"),
+                            ("bundle", "Reproducibility bundle"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("filter", models.JSONField(default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("rows", models.BigIntegerField(null=True)),
+                ("expected", models.BigIntegerField(null=True)),
+                ("bytes", models.BigIntegerField(null=True)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("file_name", models.CharField(blank=True, max_length=200)),
+                ("manifest", models.JSONField(default=dict)),
+                ("error", models.TextField(null=True)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['project', '-created_at', '-id'], name='export_newest')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'done', 'failed', 'cancelled'])), name='export_state_known'), models.CheckConstraint(condition=models.Q(('format__in', ['jsonl', 'csv', 'parquet', 'openai-batch', 'fine-tuning', 'preferences', 'bundle'])), name='export_format_known')],
+                "indexes": [models.Index(fields=["project", "-created_at", "-id"], name="export_newest")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["queued", "running", "done", "failed", "cancelled"])
+                        ),
+                        name="export_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "format__in",
+                                [
+                                    "jsonl",
+                                    "csv",
+                                    "parquet",
+                                    "openai-batch",
+                                    "fine-tuning",
+                                    "preferences",
+                                    "bundle",
+                                ],
+                            )
+                        ),
+                        name="export_format_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Comparison',
+            name="Comparison",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('verdict', models.CharField(choices=[('identical', 'Identical'), ('equivalent', 'Equivalent'), ('nondeterministic', 'Nondeterministic'), ('backend_changed', 'Backend changed'), ('inconclusive', 'Inconclusive'), ('failed', 'Failed')], max_length=20)),
-                ('confidence', models.FloatField(null=True)),
-                ('sentence', models.TextField()),
-                ('figures', models.JSONField(default=dict)),
-                ('answer_digest', models.BinaryField(max_length=32, null=True)),
-                ('method', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('decision', models.CharField(choices=[('same', 'Same'), ('regression', 'Regression'), ('needs_person', 'Needs a person')], max_length=14, null=True)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decision_note', models.TextField(blank=True)),
-                ('attempt', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='comparison', to='reviewapp.attempt')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('original', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comparisons', to='reviewapp.interaction')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("identical", "Identical"),
+                            ("equivalent", "Equivalent"),
+                            ("nondeterministic", "Nondeterministic"),
+                            ("backend_changed", "Backend changed"),
+                            ("inconclusive", "Inconclusive"),
+                            ("failed", "Failed"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("confidence", models.FloatField(null=True)),
+                ("sentence", models.TextField()),
+                ("figures", models.JSONField(default=dict)),
+                ("answer_digest", models.BinaryField(max_length=32, null=True)),
+                ("method", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[
+                            ("same", "Same"),
+                            ("regression", "Regression"),
+                            ("needs_person", "Needs a person"),
+                        ],
+                        max_length=14,
+                        null=True,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decision_note", models.TextField(blank=True)),
+                (
+                    "attempt",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comparison",
+                        to="reviewapp.attempt",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "original",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comparisons",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['original', '-created_at'], name='comparison_of_original')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('verdict__in', ['identical', 'equivalent', 'nondeterministic', 'backend_changed', 'inconclusive', 'failed'])), name='comparison_verdict_known'), models.CheckConstraint(condition=models.Q(('decision__isnull', True), ('decided_at__isnull', False), _connector='OR'), name='comparison_decision_dated')],
+                "indexes": [models.Index(fields=["original", "-created_at"], name="comparison_of_original")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "verdict__in",
+                                [
+                                    "identical",
+                                    "equivalent",
+                                    "nondeterministic",
+                                    "backend_changed",
+                                    "inconclusive",
+                                    "failed",
+                                ],
+                            )
+                        ),
+                        name="comparison_verdict_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("decision__isnull", True), ("decided_at__isnull", False), _connector="OR"
+                        ),
+                        name="comparison_decision_dated",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('action', models.CharField(max_length=60)),
-                ('object_type', models.CharField(max_length=40)),
-                ('object_id', models.CharField(max_length=64)),
-                ('detail', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("action", models.CharField(max_length=60)),
+                ("object_type", models.CharField(max_length=40)),
+                ("object_id", models.CharField(max_length=64)),
+                ("detail", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                (
+                    "key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['project', '-at', '-id'], name='audit_project_at'), models.Index(fields=['object_type', 'object_id'], name='audit_object')],
+                "indexes": [
+                    models.Index(fields=["project", "-at", "-id"], name="audit_project_at"),
+                    models.Index(fields=["object_type", "object_id"], name="audit_object"),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='provider',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='provider_name_once'),
+            model_name="provider",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="provider_name_once"),
         ),
         migrations.AddConstraint(
-            model_name='provider',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('project',), name='provider_one_default'),
+            model_name="provider",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("project",), name="provider_one_default"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provider',
-            constraint=models.CheckConstraint(condition=models.Q(('max_concurrency__gte', 1), ('max_concurrency__lte', 1000)), name='provider_concurrency_range'),
+            model_name="provider",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("max_concurrency__gte", 1), ("max_concurrency__lte", 1000)),
+                name="provider_concurrency_range",
+            ),
         ),
         migrations.AddIndex(
-            model_name='replayrun',
-            index=models.Index(fields=['project', '-created_at', '-id'], name='run_newest'),
+            model_name="replayrun",
+            index=models.Index(fields=["project", "-created_at", "-id"], name="run_newest"),
         ),
         migrations.AddIndex(
-            model_name='replayrun',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['state'], name='run_unfinished'),
+            model_name="replayrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["state"],
+                name="run_unfinished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='replayrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'done', 'cancelled'])), name='run_state_known'),
+            model_name="replayrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "done", "cancelled"])),
+                name="run_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='replayrun',
-            constraint=models.CheckConstraint(condition=models.Q(('attempts__gte', 1), ('attempts__lte', 50)), name='run_attempts_range'),
+            model_name="replayrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("attempts__gte", 1), ("attempts__lte", 50)), name="run_attempts_range"
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['run', 'state'], name='attempt_run_state'),
+            model_name="attempt",
+            index=models.Index(fields=["run", "state"], name="attempt_run_state"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['run', 'id'], name='attempt_waiting'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("state", "queued")), fields=["run", "id"], name="attempt_waiting"
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('state', 'leased')), fields=['lease_until'], name='attempt_leased'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("state", "leased")), fields=["lease_until"], name="attempt_leased"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('run', 'original', 'number'), name='attempt_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("run", "original", "number"), name="attempt_once"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'leased', 'done', 'failed', 'cancelled'])), name='attempt_state_known'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "leased", "done", "failed", "cancelled"])),
+                name="attempt_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), ('answer__isnull', False), _connector='OR'), name='attempt_done_has_answer'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "done"), _negated=True), ("answer__isnull", False), _connector="OR"
+                ),
+                name="attempt_done_has_answer",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rubric',
-            constraint=models.UniqueConstraint(fields=('project', 'name', 'version'), name='rubric_version_once'),
+            model_name="rubric",
+            constraint=models.UniqueConstraint(
+                fields=("project", "name", "version"), name="rubric_version_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rubric',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('project',), name='rubric_one_default'),
+            model_name="rubric",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("project",), name="rubric_one_default"
+            ),
         ),
         migrations.AddIndex(
-            model_name='annotation',
-            index=models.Index(fields=['project', '-created_at', '-id'], name='annotation_newest'),
+            model_name="annotation",
+            index=models.Index(fields=["project", "-created_at", "-id"], name="annotation_newest"),
         ),
         migrations.AddConstraint(
-            model_name='source',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='source_name_once'),
+            model_name="source",
+            constraint=models.UniqueConstraint(fields=("project", "name"), name="source_name_once"),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('started_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('replay_of__isnull', True)), name='interaction_newest'),
+            model_name="interaction",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("started_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("replay_of__isnull", True)),
+                name="interaction_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(models.F('project'), models.F('source'), models.OrderBy(models.F('started_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('replay_of__isnull', True)), name='interaction_source'),
+            model_name="interaction",
+            index=models.Index(
+                models.F("project"),
+                models.F("source"),
+                models.OrderBy(models.F("started_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("replay_of__isnull", True)),
+                name="interaction_source",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(models.F('project'), models.F('model'), models.OrderBy(models.F('started_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('replay_of__isnull', True)), name='interaction_model'),
+            model_name="interaction",
+            index=models.Index(
+                models.F("project"),
+                models.F("model"),
+                models.OrderBy(models.F("started_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("replay_of__isnull", True)),
+                name="interaction_model",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(models.F('project'), models.F('fingerprint'), models.OrderBy(models.F('started_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('replay_of__isnull', True)), name='interaction_fingerprint'),
+            model_name="interaction",
+            index=models.Index(
+                models.F("project"),
+                models.F("fingerprint"),
+                models.OrderBy(models.F("started_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("replay_of__isnull", True)),
+                name="interaction_fingerprint",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('seed__isnull', False)), fields=['project', 'seed'], name='interaction_seed'),
+            model_name="interaction",
+            index=models.Index(
+                condition=models.Q(("seed__isnull", False)),
+                fields=["project", "seed"],
+                name="interaction_seed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['project', 'request_hash', 'seed'], name='interaction_hash'),
+            model_name="interaction",
+            index=models.Index(fields=["project", "request_hash", "seed"], name="interaction_hash"),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('trace__isnull', False)), fields=['project', 'trace'], name='interaction_trace'),
+            model_name="interaction",
+            index=models.Index(
+                condition=models.Q(("trace__isnull", False)),
+                fields=["project", "trace"],
+                name="interaction_trace",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('started_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(models.Q(('status', 200), _negated=True), ('status__isnull', True), _connector='OR'), name='interaction_errors'),
+            model_name="interaction",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("started_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(
+                    models.Q(("status", 200), _negated=True), ("status__isnull", True), _connector="OR"
+                ),
+                name="interaction_errors",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('replay_of__isnull', False)), fields=['replay_of'], name='interaction_replay_of'),
+            model_name="interaction",
+            index=models.Index(
+                condition=models.Q(("replay_of__isnull", False)),
+                fields=["replay_of"],
+                name="interaction_replay_of",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['created_at', 'id'], name='interaction_recorded'),
+            model_name="interaction",
+            index=models.Index(fields=["created_at", "id"], name="interaction_recorded"),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('tags', []), _negated=True), fields=['tags'], name='interaction_tags'),
+            model_name="interaction",
+            index=django.contrib.postgres.indexes.GinIndex(
+                condition=models.Q(("tags", []), _negated=True), fields=["tags"], name="interaction_tags"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(('endpoint__in', ['chat.completions', 'responses', 'completions', 'embeddings'])), name='interaction_endpoint_known'),
+            model_name="interaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("endpoint__in", ["chat.completions", "responses", "completions", "embeddings"])
+                ),
+                name="interaction_endpoint_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(('status__isnull', False), ('error__isnull', False), _connector='OR'), name='interaction_status_or_error'),
+            model_name="interaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__isnull", False), ("error__isnull", False), _connector="OR"),
+                name="interaction_status_or_error",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('scopes__contained_by', ['ingest', 'read', 'review', 'replay', 'export', 'admin']), models.Q(('scopes', []), _negated=True)), name='api_key_scopes_known'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("scopes__contained_by", ["ingest", "read", "review", "replay", "export", "admin"]),
+                    models.Q(("scopes", []), _negated=True),
+                ),
+                name="api_key_scopes_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interactiontext',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['project', 'document'], name='interaction_words'),
+            model_name="interactiontext",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["project", "document"], name="interaction_words"
+            ),
         ),
         # Bodies are compressed already: PostgreSQL must not try again.
         migrations.RunSQL(

@@ -5,51 +5,70 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('reviewapp', '0001_initial'),
+        ("reviewapp", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CallShare',
+            name="CallShare",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('worker', models.TextField()),
-                ('slots', models.PositiveIntegerField()),
-                ('wants', models.PositiveIntegerField()),
-                ('until', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("worker", models.TextField()),
+                ("slots", models.PositiveIntegerField()),
+                ("wants", models.PositiveIntegerField()),
+                ("until", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ProviderPace',
+            name="ProviderPace",
             fields=[
-                ('provider', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='pace', serialize=False, to='reviewapp.provider')),
-                ('next_request_at', models.FloatField(default=0)),
-                ('next_tokens_at', models.FloatField(default=0)),
-                ('largest', models.PositiveIntegerField(default=0)),
-                ('largest_at', models.FloatField(default=0)),
-                ('paused_until', models.FloatField(default=0)),
+                (
+                    "provider",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="pace",
+                        serialize=False,
+                        to="reviewapp.provider",
+                    ),
+                ),
+                ("next_request_at", models.FloatField(default=0)),
+                ("next_tokens_at", models.FloatField(default=0)),
+                ("largest", models.PositiveIntegerField(default=0)),
+                ("largest_at", models.FloatField(default=0)),
+                ("paused_until", models.FloatField(default=0)),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='attempt',
-            name='attempt_waiting',
+            model_name="attempt",
+            name="attempt_waiting",
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='compared_at',
+            model_name="attempt",
+            name="compared_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='failure',
+            model_name="attempt",
+            name="failure",
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='provider',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.provider'),
+            model_name="attempt",
+            name="provider",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="reviewapp.provider",
+            ),
         ),
         # Attempts made before asked the provider of their original.
         migrations.RunSQL(
@@ -61,39 +80,62 @@ class Migration(migrations.Migration):
             migrations.RunSQL.noop,
         ),
         migrations.AlterField(
-            model_name='attempt',
-            name='provider',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.provider'),
+            model_name="attempt",
+            name="provider",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="reviewapp.provider",
+            ),
         ),
         migrations.AddField(
-            model_name='replayrun',
-            name='nudged_at',
+            model_name="replayrun",
+            name="nudged_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['run', 'provider', 'id'], name='attempt_waiting'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("state", "queued")),
+                fields=["run", "provider", "id"],
+                name="attempt_waiting",
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('compared_at__isnull', True), ('state', 'done')), fields=['run', 'id'], name='attempt_uncompared'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("compared_at__isnull", True), ("state", "done")),
+                fields=["run", "id"],
+                name="attempt_uncompared",
+            ),
         ),
         migrations.AddField(
-            model_name='callshare',
-            name='provider',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.provider'),
+            model_name="callshare",
+            name="provider",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="reviewapp.provider",
+            ),
         ),
         migrations.AddField(
-            model_name='callshare',
-            name='run',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='shares', to='reviewapp.replayrun'),
+            model_name="callshare",
+            name="run",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="shares",
+                to="reviewapp.replayrun",
+            ),
         ),
         migrations.AddIndex(
-            model_name='callshare',
-            index=models.Index(fields=['run', 'until'], name='call_share_of_run'),
+            model_name="callshare",
+            index=models.Index(fields=["run", "until"], name="call_share_of_run"),
         ),
         migrations.AddConstraint(
-            model_name='callshare',
-            constraint=models.UniqueConstraint(fields=('provider', 'run', 'worker'), name='call_share_once'),
+            model_name="callshare",
+            constraint=models.UniqueConstraint(fields=("provider", "run", "worker"), name="call_share_once"),
         ),
     ]

@@ -9,7 +9,7 @@ from django.db import models
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import Project
-from reviewapp.models.replay import Attempt
+from reviewapp.models.replay import Attempt, ReplayRun
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
@@ -35,6 +35,8 @@ class Comparison(Scoped):
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     attempt = models.OneToOneField(Attempt, on_delete=models.CASCADE, related_name="comparison")
+    # The attempt's own, so that a run's verdicts are counted and listed from one index.
+    run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="+", db_index=False)
     original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="comparisons")
     verdict = models.CharField(max_length=20, choices=VerdictName.choices)
     confidence = models.FloatField(null=True)
@@ -63,6 +65,8 @@ class Comparison(Scoped):
         indexes = [
             # The verdict of the last replay beside a row of the list.
             models.Index(fields=["original", "-created_at"], name="comparison_of_original"),
+            # A run's counts by verdict, and its attempts with one verdict in their order.
+            models.Index(fields=["run", "verdict", "attempt"], name="comparison_run_verdict"),
         ]
 
     def __str__(self) -> str:

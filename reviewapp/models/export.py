@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import models
 
 from reviewapp.models.people import Person
-from reviewapp.models.project import ApiKey, Project
+from reviewapp.models.project import ApiKey, MadeBy, Project
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
@@ -42,7 +42,7 @@ EXPORT_TRANSITIONS: dict[str, frozenset[str]] = {
 }
 
 
-class Export(Scoped):
+class Export(MadeBy, Scoped):
     """A file made in the background, kept with its manifest."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)

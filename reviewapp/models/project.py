@@ -108,6 +108,20 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.hint}…)"
 
 
+class MadeBy:
+    """Rows that a person or a key made; without either the app itself did."""
+
+    created_by: Person | None
+    created_by_key: ApiKey | None
+
+    @property
+    def made_by(self) -> str:
+        """Who, as screens say it."""
+        if self.created_by is not None:
+            return self.created_by.short_name
+        return self.created_by_key.name if self.created_by_key is not None else "reviewapp"
+
+
 class AuditEntry(models.Model):
     """One thing that a person, a key or the system did; written in the same transaction as the deed."""
 

@@ -8,7 +8,7 @@ from django.db import models
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
-from reviewapp.models.project import ApiKey, Project
+from reviewapp.models.project import ApiKey, MadeBy, Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
@@ -37,7 +37,7 @@ class RunKind(models.TextChoices):
     STUDY = "study", "Study"
 
 
-class ReplayRun(Scoped):
+class ReplayRun(MadeBy, Scoped):
     """A set of replays started together: who, why, which, how many attempts, with which overrides.
 
     Its progress is counted from its attempts, never stored.
@@ -140,8 +140,8 @@ class Attempt(Scoped):
             ),
         ]
         indexes = [
-            # A run's progress, and its attempts by state.
-            models.Index(fields=["run", "state"], name="attempt_run_state"),
+            # A run's progress, and its attempts in one state, in their order.
+            models.Index(fields=["run", "state", "id"], name="attempt_of_run"),
             # What can be leased next, oldest first; small, since most attempts are finished.
             models.Index(
                 fields=["run", "provider", "id"], name="attempt_waiting", condition=models.Q(state="queued")

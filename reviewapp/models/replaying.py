@@ -1,27 +1,28 @@
-"""What the replay screens show: progress and verdicts of runs, counted from their attempts."""
+"""What the replay screens show: progress, verdicts and cost of runs, and their attempts page by page.
+
+A run may have a hundred thousand attempts. Its counts come from two indexes, and a page of its
+attempts from the indexes of the tiers that the page touches; nothing reads all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, Value, When
+from django.db.models import Count, Sum
 
 from reviewapp.models.comparison import Comparison, VerdictName
-from reviewapp.models.replay import Attempt, AttemptState, ReplayRun
+from reviewapp.models.pages import InvalidCursor
+from reviewapp.models.provider import Provider
+from reviewapp.models.replay import Attempt, AttemptState, ReplayRun, RunState
 
-# The worst first: what a person should look at before the rest.
-WORST_FIRST = (
-    VerdictName.BACKEND_CHANGED,
-    VerdictName.INCONCLUSIVE,
-    VerdictName.NONDETERMINISTIC,
-    VerdictName.EQUIVALENT,
-    VerdictName.IDENTICAL,
-    VerdictName.FAILED,
-)
+# Beyond so many attempts what a run has cost is told from its estimate, not added up each time.
+MOST_ADDED_UP: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class RunRow:
 
     run: ReplayRun
     states: dict[str, int] = field(default_factory=dict)
+    # By verdict; an attempt that got no answer counts as failed.
     verdicts: dict[str, int] = field(default_factory=dict)
+    compared: int = 0
 
     @property
     def total(self) -> int:
@@ -45,16 +48,36 @@ class RunRow:
         return self.states.get(AttemptState.FAILED, 0)
 
     @property
+    def cancelled(self) -> int:
+        return self.states.get(AttemptState.CANCELLED, 0)
+
+    @property
     def finished(self) -> int:
-        return self.done + self.failed + self.states.get(AttemptState.CANCELLED, 0)
+        return self.done + self.failed + self.cancelled
 
     @property
     def waiting(self) -> int:
         return self.total - self.finished
 
     @property
-    def not_judged(self) -> int:
-        return self.total - sum(self.verdicts.values())
+    def comparing(self) -> int:
+        """Answers that came and are not compared yet."""
+        return max(0, self.done - self.compared)
+
+    @property
+    def without_verdict(self) -> int:
+        """What may still get a verdict."""
+        return self.waiting + self.comparing
+
+    @property
+    def active(self) -> bool:
+        """Whether its figures may still change by themselves."""
+        return self.run.state in {RunState.QUEUED, RunState.RUNNING} or self.comparing > 0
+
+    @property
+    def worst(self) -> str | None:
+        """The verdict that a person should look at first."""
+        return next((name for name in WORST_FIRST if self.verdicts.get(name)), None)
 
     def rate(self, now: datetime) -> float | None:
         """Attempts a second since the start; None before the first."""
@@ -78,31 +101,189 @@ def run_rows(runs: Sequence[ReplayRun]) -> list[RunRow]:
         states.setdefault(run, {})[state] = n
     verdicts: dict[UUID, dict[str, int]] = {}
     for run, verdict, n in (
-        Comparison.objects.filter(attempt__run__in=ids)
-        .values_list("attempt__run", "verdict")
-        .annotate(n=Count("pk"))
+        Comparison.objects.filter(run__in=ids).values_list("run", "verdict").annotate(n=Count("attempt"))
     ):
         verdicts.setdefault(run, {})[verdict] = n
-    for run_id, counts in states.items():
-        failed = counts.get(AttemptState.FAILED, 0)
-        known = verdicts.setdefault(run_id, {})
-        if failed and VerdictName.FAILED not in known:
-            # An attempt without an answer has nothing to compare; it counts as failed all the same.
-            known[VerdictName.FAILED] = failed
-    return [RunRow(run=run, states=states.get(run.pk, {}), verdicts=verdicts.get(run.pk, {})) for run in runs]
+    return [_row(run, states.get(run.pk, {}), verdicts.get(run.pk, {})) for run in runs]
 
 
-def attempts_worst_first(run: ReplayRun, *, verdict: str = "") -> Any:
-    """The run's attempts, those to look at first."""
-    rows = Attempt.objects.filter(run=run).select_related("original", "answer", "comparison")
-    if verdict == VerdictName.FAILED:
-        rows = rows.filter(state=AttemptState.FAILED)
-    elif verdict:
-        rows = rows.filter(comparison__verdict=verdict)
-    order = Case(
-        *(When(comparison__verdict=name, then=Value(rank)) for rank, name in enumerate(WORST_FIRST)),
-        When(state=AttemptState.FAILED, then=Value(len(WORST_FIRST))),
-        default=Value(len(WORST_FIRST) + 1),
-        output_field=IntegerField(),
+def _row(run: ReplayRun, states: dict[str, int], verdicts: dict[str, int]) -> RunRow:
+    unanswered = states.get(AttemptState.FAILED, 0)
+    counted = dict(verdicts)
+    if unanswered:
+        counted[VerdictName.FAILED] = counted.get(VerdictName.FAILED, 0) + unanswered
+    return RunRow(run=run, states=states, verdicts=counted, compared=sum(verdicts.values()))
+
+
+# ---- what it cost ----
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens and US dollars so far. `cost` is None where a model has no price; `about` says that it is
+    told from the estimate."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    about: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+def spent(rows: Iterable[RunRow]) -> dict[UUID, Spent]:
+    """What each of the runs has used so far, by the providers' present prices, in two queries."""
+    rows = list(rows)
+    found = {row.run.pk: _by_estimate(row) for row in rows if row.total > MOST_ADDED_UP}
+    groups = list(
+        Attempt.objects.filter(run__in=[row.run.pk for row in rows if row.run.pk not in found])
+        .filter(state=AttemptState.DONE)
+        .values("run", "provider", "answer__model")
+        .annotate(i=Sum("answer__input_tokens"), o=Sum("answer__output_tokens"))
+        .order_by()
     )
-    return rows.annotate(rank=order).order_by("rank", "original__started_at", "number")
+    prices = dict(
+        Provider.objects.filter(pk__in={group["provider"] for group in groups}).values_list("pk", "prices")
+    )
+    for row in rows:
+        if row.run.pk not in found:
+            mine = [group for group in groups if group["run"] == row.run.pk]
+            found[row.run.pk] = _added_up(mine, prices)
+    return found
+
+
+def _added_up(groups: Sequence[Mapping[str, Any]], prices: Mapping[UUID, Any]) -> Spent:
+    cost: float | None = 0.0 if groups else None
+    for group in groups:
+        price = (prices.get(group["provider"]) or {}).get(group["answer__model"])
+        if not isinstance(price, Mapping) or cost is None:
+            cost = None
+            break
+        cost += (group["i"] or 0) * float(price.get("input", 0)) / 1e6
+        cost += (group["o"] or 0) * float(price.get("output", 0)) / 1e6
+    return Spent(
+        input_tokens=sum(group["i"] or 0 for group in groups),
+        output_tokens=sum(group["o"] or 0 for group in groups),
+        cost=cost,
+    )
+
+
+def _by_estimate(row: RunRow) -> Spent:
+    share = row.done / row.total if row.total else 0.0
+    expected = row.run.estimate
+    cost = expected.get("cost")
+    return Spent(
+        input_tokens=round((expected.get("input_tokens") or 0) * share),
+        output_tokens=round((expected.get("output_tokens") or 0) * share),
+        cost=None if cost is None else cost * share,
+        about=True,
+    )
+
+
+# ---- the attempts, the worst first ----
+
+# What a person should look at before the rest.
+WORST_FIRST: Final = (
+    VerdictName.BACKEND_CHANGED,
+    VerdictName.INCONCLUSIVE,
+    VerdictName.FAILED,
+    VerdictName.NONDETERMINISTIC,
+    VerdictName.EQUIVALENT,
+    VerdictName.IDENTICAL,
+)
+WAITING: Final = "waiting"
+CANCELLED: Final = "cancelled"
+_UNCOMPARED: Final = "uncompared"
+
+# Each tier is one stretch of one index: a verdict's comparisons, or a state's attempts.
+_TIERS: Final[tuple[tuple[str, str], ...]] = (
+    ("verdict", VerdictName.BACKEND_CHANGED),
+    ("verdict", VerdictName.INCONCLUSIVE),
+    ("verdict", VerdictName.FAILED),
+    ("state", AttemptState.FAILED),
+    ("verdict", VerdictName.NONDETERMINISTIC),
+    ("verdict", VerdictName.EQUIVALENT),
+    ("verdict", VerdictName.IDENTICAL),
+    ("state", _UNCOMPARED),
+    ("state", AttemptState.LEASED),
+    ("state", AttemptState.QUEUED),
+    ("state", AttemptState.CANCELLED),
+)
+_WAITING_STATES: Final = frozenset({_UNCOMPARED, AttemptState.LEASED, AttemptState.QUEUED})
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPage:
+    """Some attempts of a run, the worst first; the cursors of the pages around it, or None."""
+
+    items: list[Attempt]
+    before: str | None
+    after: str | None
+
+
+def attempts_page(*, run: ReplayRun, show: str = "", limit: int, cursor: str = "") -> AttemptPage:
+    """One page of the run's attempts. `show` narrows to a verdict, to `waiting` or to `cancelled`.
+
+    Raises InvalidCursor.
+    """
+    tiers = [number for number, tier in enumerate(_TIERS) if _shows(show, tier)]
+    backwards, start, beyond = _read(cursor) if cursor else (False, tiers[0] if tiers else 0, None)
+    found: list[tuple[int, UUID]] = []
+    for number in reversed(tiers) if backwards else tiers:
+        if (number > start if backwards else number < start) or len(found) > limit:
+            continue
+        ids = _ids(run, _TIERS[number], beyond if number == start else None, backwards)
+        found += [(number, id_) for id_ in ids[: limit + 1 - len(found)]]
+    more, found = len(found) > limit, found[:limit]
+    if backwards:
+        found.reverse()
+    attempts: dict[UUID, Attempt] = (
+        Attempt.objects.filter(run=run)
+        .select_related("original", "answer", "comparison", "comparison__decided_by")
+        .in_bulk([id_ for _, id_ in found])
+    )
+    return AttemptPage(
+        items=[attempts[id_] for _, id_ in found if id_ in attempts],
+        before=_write("b", found[0]) if found and (more if backwards else bool(cursor)) else None,
+        after=_write("a", found[-1]) if found and (backwards or more) else None,
+    )
+
+
+def _shows(show: str, tier: tuple[str, str]) -> bool:
+    kind, name = tier
+    if show == WAITING:
+        return kind == "state" and name in _WAITING_STATES
+    if show == VerdictName.FAILED:
+        return name == show
+    return not show or (show == name and (kind == "verdict" or show == CANCELLED))
+
+
+def _ids(run: ReplayRun, tier: tuple[str, str], beyond: UUID | None, backwards: bool) -> Any:
+    kind, name = tier
+    if kind == "verdict":
+        rows, column = Comparison.objects.filter(run=run, verdict=name), "attempt"
+    elif name == _UNCOMPARED:
+        rows = Attempt.objects.filter(run=run, state=AttemptState.DONE, compared_at__isnull=True)
+        column = "id"
+    else:
+        rows, column = Attempt.objects.filter(run=run, state=name), "id"
+    if beyond is not None:
+        rows = rows.filter(**{f"{column}__{'lt' if backwards else 'gt'}": beyond})
+    return rows.order_by(f"{'-' if backwards else ''}{column}").values_list(column, flat=True)
+
+
+def _write(direction: str, place: tuple[int, UUID]) -> str:
+    return base64.urlsafe_b64encode(f"{direction}{place[0]}/{place[1]}".encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> tuple[bool, int, UUID]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        tier, _, id_ = text[1:].partition("/")
+        if text[0] not in "ab" or not 0 <= int(tier) < len(_TIERS):
+            raise InvalidCursor
+        return text[0] == "b", int(tier), UUID(id_)
+    except (ValueError, binascii.Error, IndexError):
+        raise InvalidCursor from None

@@ -8,7 +8,7 @@ from django.db import models
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
-from reviewapp.models.project import ApiKey, Project
+from reviewapp.models.project import ApiKey, MadeBy, Project
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
@@ -50,7 +50,7 @@ FLAG_TRANSITIONS: dict[str, frozenset[str]] = {
 }
 
 
-class Flag(Scoped):
+class Flag(MadeBy, Scoped):
     """A reviewer's mark that an interaction needs attention or must be reproduced."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -115,7 +115,7 @@ class Rubric(Scoped):
         return f"{self.name} (version {self.version})"
 
 
-class Annotation(Scoped):
+class Annotation(MadeBy, Scoped):
     """A judgement on an interaction by a rubric: scores, labelled spans, correction, comment.
 
     `spans`: [{"start", "end", "label", "note"}], in characters (code points) of the answer's text.

@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -101,6 +101,7 @@ def keys(request: AppRequest) -> HttpResponse:
 @require_POST
 def revoke(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Make a key useless."""
+    get_object_or_404(ApiKey, pk=id, project=request.actor.project)
     if administer.revoke_key(actor=request.actor, key_id=id, now=timezone.now()):
         messages.success(request, _("Key revoked. Calls with it are refused from now on."))
     return redirect("settings-keys")

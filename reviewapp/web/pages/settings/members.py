@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -70,6 +70,7 @@ def members(request: AppRequest) -> HttpResponse:
 @require_POST
 def change_role(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Give a member another role."""
+    get_object_or_404(Membership, pk=id, project=request.actor.project)
     try:
         administer.change_role(
             actor=request.actor, member_id=id, role=request.POST.get("role", ""), now=timezone.now()
@@ -85,6 +86,7 @@ def change_role(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 @require_POST
 def remove(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """End a membership."""
+    get_object_or_404(Membership, pk=id, project=request.actor.project)
     try:
         administer.remove_member(actor=request.actor, member_id=id, now=timezone.now())
     except administer.Refused as error:

@@ -1,0 +1,242 @@
+"""Who may do what: every address of the app, tried as everybody.
+
+A new address fails here until it is written into the matrix, so that its access is decided and
+not inherited by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from reviewapp.models import (
+    Annotation,
+    ApiKey,
+    Attempt,
+    Comparison,
+    Export,
+    Flag,
+    Membership,
+    ReplayRun,
+    Rubric,
+)
+from tests import factories
+from tests.factories import NOW
+
+# Address name: (least role that may GET, least role that may POST); None: no such method.
+# "anyone" needs no sign-in, "person" any signed-in one, also without a project.
+PAGES: dict[str, tuple[str | None, str | None]] = {
+    "home": ("viewer", None),
+    "home-seen": (None, "viewer"),
+    "palette": ("viewer", None),
+    "running": ("viewer", None),
+    "interactions": ("viewer", None),
+    "interactions-suggest": ("viewer", None),
+    "interactions-flag": (None, "reviewer"),
+    "interaction": ("viewer", None),
+    "interaction-flag": (None, "reviewer"),
+    "interaction-annotate": (None, "reviewer"),
+    "flag-move": (None, "reviewer"),
+    "annotation-remove": (None, "reviewer"),
+    "annotation-restore": (None, "reviewer"),
+    "replays": ("viewer", None),
+    "replay-new": ("reviewer", "reviewer"),
+    "replay-run": ("viewer", None),
+    "replay-cancel": (None, "reviewer"),
+    "replay-retry": (None, "reviewer"),
+    "compare": ("viewer", None),
+    "compare-decide": (None, "reviewer"),
+    "exports": ("viewer", None),
+    "export": ("viewer", None),
+    "export-new": ("reviewer", "reviewer"),
+    "export-cancel": (None, "reviewer"),
+    "export-download": ("reviewer", None),
+    "settings": ("admin", None),
+    "settings-members": ("admin", "admin"),
+    "settings-member-role": (None, "admin"),
+    "settings-member-remove": (None, "admin"),
+    "settings-keys": ("admin", "admin"),
+    "settings-key-revoke": (None, "admin"),
+    "settings-providers": ("admin", None),
+    "settings-provider-new": ("admin", "admin"),
+    "settings-provider": ("admin", "admin"),
+    "settings-provider-default": (None, "admin"),
+    "settings-sources": ("admin", None),
+    "settings-source-new": ("admin", "admin"),
+    "settings-source": ("admin", "admin"),
+    "settings-rubrics": ("admin", "admin"),
+    "settings-flag-reasons": (None, "admin"),
+    "settings-audit": ("admin", None),
+    "style": ("admin", None),
+    "sign-in-link": ("anyone", "anyone"),
+    "no-project": ("person", None),
+}
+# The accounts library's own addresses: its own tests hold them; here only that strangers see no data.
+LIBRARY_PREFIXES = ("account_", "mfa_", "usersessions_", "socialaccount_")
+
+ROLES = ("anonymous", "outsider", "viewer", "reviewer", "admin")
+_RANK = {"anonymous": 0, "outsider": 1, "viewer": 2, "reviewer": 3, "admin": 4}
+_LEAST = {"anyone": 0, "person": 1, "viewer": 2, "reviewer": 3, "admin": 4}
+
+
+def addresses(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, prefix + str(pattern.pattern))
+        else:
+            yield prefix, pattern
+
+
+def page_names() -> set[str]:
+    return {
+        pattern.name
+        for prefix, pattern in addresses(get_resolver().url_patterns)
+        if pattern.name and not prefix.startswith("api/") and not pattern.name.startswith(LIBRARY_PREFIXES)
+    }
+
+
+def test_the_matrix_knows_every_page():
+    assert page_names() == set(PAGES)
+
+
+@pytest.fixture
+def world(project):
+    """One of everything in the project, and a person of each kind."""
+    interaction = factories.make_interaction(project=project)
+    rubric = Rubric.objects.get(project=project)
+    reviewer = factories.make_member(project=project, role="reviewer")
+    member = factories.make_member(project=project, role="viewer")
+    run = ReplayRun.objects.create(project=project, created_at=NOW, state="done")
+    answer = factories.make_interaction(project=project, replay_of=interaction)
+    attempt = Attempt.objects.create(
+        id=answer.pk,
+        project=project,
+        run=run,
+        original=interaction,
+        provider=interaction.provider,
+        answer=answer,
+        state="done",
+        created_at=NOW,
+        finished_at=NOW,
+        compared_at=NOW,
+    )
+    Comparison.objects.create(
+        project=project,
+        run=run,
+        attempt=attempt,
+        original=interaction,
+        verdict="identical",
+        sentence="Same.",
+        method=1,
+        created_at=NOW,
+    )
+    ids = {
+        "interaction": interaction.pk,
+        "flag": Flag.objects.create(
+            project=project, interaction=interaction, reason="Wrong", created_at=NOW
+        ).pk,
+        "annotation": Annotation.objects.create(
+            project=project,
+            interaction=interaction,
+            rubric=rubric,
+            created_by=reviewer,
+            created_at=NOW,
+            updated_at=NOW,
+        ).pk,
+        "replay": run.pk,
+        "compare": attempt.pk,
+        "export": Export.objects.create(project=project, format="jsonl", created_at=NOW).pk,
+        "settings-member": Membership.objects.get(person=member).pk,
+        "settings-key": ApiKey.objects.create(
+            project=project, name="k", hint="ra_", digest=uuid4().bytes * 2, scopes=["read"], created_at=NOW
+        ).pk,
+        "settings-provider": interaction.provider_id,
+        "settings-source": interaction.source_id,
+    }
+    people = {
+        "outsider": factories.make_member(project=factories.make_project(), role="admin"),
+        "viewer": factories.make_member(project=project, role="viewer"),
+        "reviewer": factories.make_member(project=project, role="reviewer"),
+        "admin": factories.make_member(project=project, role="admin"),
+    }
+    return ids, people
+
+
+def address_of(name: str, ids: dict[str, Any]) -> str:
+    pattern = next(p for _, p in addresses(get_resolver().url_patterns) if p.name == name)
+    kwargs: dict[str, Any] = {}
+    for argument in pattern.pattern.converters:
+        if argument == "to":
+            kwargs[argument] = "resolved"
+        elif argument == "token":
+            kwargs[argument] = "no-such-token"
+        else:
+            longest = max((key for key in ids if name.startswith(key)), key=len)
+            kwargs[argument] = ids[longest]
+    return reverse(name, kwargs=kwargs)
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_each_page_opens_to_those_who_may_and_to_nobody_else(client, world, name):
+    ids, people = world
+    address = address_of(name, ids)
+    is_about_a_row = any(str(id_) in address for id_ in ids.values())
+
+    for role in ROLES:
+        client.logout()
+        if role in people:
+            client.force_login(people[role])
+        for method, least in zip(("get", "post"), PAGES[name], strict=True):
+            status = getattr(client, method)(address).status_code
+            who = f"{role} {method} {address}: {status}"
+            if least is None:
+                assert status in {405, 403, 404, 302}, who
+            elif _RANK[role] < _LEAST[least]:
+                # Strangers are sent to sign in; who may not is told so; another project's rows are not there.
+                allowed = {302} if role == "anonymous" else {403, 404}
+                if role == "outsider" and not is_about_a_row:
+                    continue  # an outsider's own project answers, with its own data
+                assert status in allowed, who
+            elif role == "outsider" and is_about_a_row:
+                assert status == 404, who
+            else:
+                assert status not in {401, 403, 405, 500}, who
+
+
+@pytest.mark.parametrize("name", sorted(name for name, (least, _) in PAGES.items() if least == "viewer"))
+def test_no_page_tells_an_outsider_anything_of_the_project(client, world, name):
+    ids, people = world
+    client.force_login(people["outsider"])
+
+    answer = client.get(address_of(name, ids))
+
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    assert b"When is my refund due" not in body
+    assert b"Within five days" not in body
+
+
+def test_a_stranger_is_led_to_sign_in_and_back(client, world):
+    answer = client.get("/interactions/?model=x")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=/interactions/")
+
+
+def test_a_member_of_nothing_is_told_so(client, db):
+    client.force_login(factories.make_person())
+
+    assert client.get("/", follow=True).redirect_chain[-1][0] == reverse("no-project")
+
+
+def test_a_removed_member_is_out_at_once(client, world, project):
+    _, people = world
+    client.force_login(people["viewer"])
+    assert client.get("/interactions/").status_code == 200
+
+    Membership.objects.filter(person=people["viewer"]).delete()
+
+    assert client.get("/interactions/").status_code == 302
