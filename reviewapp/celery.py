@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -47,6 +48,7 @@ def forget_inherited_connections(**_: Any) -> None:
 @worker_before_create_process.connect
 def share_memory(**_: Any) -> None:
     """What is loaded now stays shared with the forks: a collector that looks at it would copy every page."""
+    importlib.import_module("reviewapp.stages.replay.working")
     gc.collect()
     gc.freeze()
 

@@ -8,6 +8,10 @@ The rows are the work. Workers lease them; an answer is recorded under the attem
 that a call may happen twice after a crash, but never its record.
 """
 
+from __future__ import annotations
+
+from uuid import UUID
+
 from reviewapp.stages.replay.leasing import sweep
 from reviewapp.stages.replay.starting import (
     MOST_ATTEMPTS,
@@ -19,7 +23,6 @@ from reviewapp.stages.replay.starting import (
     selected,
     start_run,
 )
-from reviewapp.stages.replay.working import work
 
 __all__ = [
     "MOST_ATTEMPTS",
@@ -33,3 +36,12 @@ __all__ = [
     "sweep",
     "work",
 ]
+
+
+def work(*, run_id: UUID, worker: str, seconds: float) -> bool:
+    """Work on the run for at most so long. True when something of it still waits."""
+    # Here and not above: the openai SDK costs half a second of every start and 35 MB of every process,
+    # and only a worker calls providers (it loads this before it forks, see reviewapp/celery.py).
+    from reviewapp.stages.replay import working
+
+    return working.work(run_id=run_id, worker=worker, seconds=seconds)
