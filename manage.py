@@ -7,6 +7,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
+    if sys.argv[1:] == ["up"]:
+        # It needs the settings and none of the apps, which take most of a second to load.
+        from reviewapp.management.commands.up import start
+
+        start()
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

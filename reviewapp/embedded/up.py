@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from reviewapp.embedded import broker, paths, postgres, processes
 from reviewapp.embedded.console import Console
@@ -63,7 +64,7 @@ def address(*, host: str, port: int) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def become(plan: Plan) -> None:
+def become(plan: Plan) -> NoReturn:
     """Turn this process into the supervisor."""
     sys.stdout.flush()
     sys.stderr.flush()

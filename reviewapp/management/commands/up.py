@@ -7,10 +7,10 @@ this process becomes the supervisor in reviewapp/embedded, which needs no Django
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from reviewapp.embedded import up
 
@@ -24,7 +24,12 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        up.become(plan())
+        start()
+
+
+def start() -> NoReturn:
+    """Become the supervisor. Nothing here needs the apps to be loaded; manage.py relies on that."""
+    up.become(plan())
 
 
 def plan() -> up.Plan:
@@ -46,5 +51,5 @@ def _simulator_port(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise CommandError(f"REVIEWAPP_SIM_PORT: is {text!r}; write a whole number from 1 to 65535")
+        raise SystemExit(f"REVIEWAPP_SIM_PORT: is {text!r}; write a whole number from 1 to 65535")
     return int(text)
