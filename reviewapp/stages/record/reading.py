@@ -8,21 +8,22 @@ lone surrogates are replaced, numbers that don't fit are null, texts in indexes 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from reviewapp.formats import openai
 from reviewapp.formats.interchange import Recorded
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
-from reviewapp.pure.exchange import Reply, Token
+from reviewapp.pure.exchange import Reply
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.pure.words import storable
 from reviewapp.stages.record.arrival import Arrival, Wire
+from reviewapp.stages.record.figures import token_figures
 
 # An index row holds 2,700 bytes; four of them may be needed for one character.
 NAME_LIMIT: Final = 200
@@ -79,8 +80,8 @@ def read(arrival: Arrival) -> Reading:
         recorded = replace(recorded, response_text=_dumped(response))
     status, error = _outcome(recorded)
     view = openai.read_request(recorded.endpoint, request)
-    reply = openai.read_reply(recorded.endpoint, response, status)
-    mean_logprob, min_logprob = _logprobs(reply.tokens)
+    figures = token_figures(recorded.endpoint, response)
+    reply = openai.read_reply(recorded.endpoint, figures.rest, status)
     answer = openai.output_text(reply)
     return Reading(
         id=arrival.id,
@@ -101,9 +102,9 @@ def read(arrival: Arrival) -> Reading:
         output_tokens=_within(reply.usage.output_tokens, _INT32),
         streamed=chunks is not None,
         refused=any(choice.refusal for choice in reply.choices),
-        has_logprobs=any(choice.tokens for choice in reply.choices),
-        mean_logprob=mean_logprob,
-        min_logprob=min_logprob,
+        has_logprobs=figures.reported,
+        mean_logprob=figures.mean,
+        min_logprob=figures.least,
         request_hash=bytes.fromhex(request_hash(recorded.endpoint, request).removeprefix("sha256:")),
         prompt_preview=storable(view.preview),
         answer_preview=storable(openai.preview(answer)),
@@ -117,7 +118,7 @@ def _from_texts(recorded: Recorded) -> tuple[Recorded, Any, list[Any] | None]:
         raise UnreadableArrival("The chunks are no array.")
     if recorded.response_text is None or not recorded.response_is_json:
         return recorded, recorded.response_text, chunks
-    return recorded, _parsed(recorded.response_text, "response"), chunks
+    return recorded, _quickly(recorded.response_text, "response"), chunks
 
 
 def _from_wire(wire: Wire) -> tuple[Recorded, Any, list[Any] | None]:
@@ -152,8 +153,8 @@ def _from_wire(wire: Wire) -> tuple[Recorded, Any, list[Any] | None]:
             return replace(recorded, chunks_text=chunks_text, error=problem), None, list(values)
     try:
         text = rawjson.decode(wire.response)
-        return replace(recorded, response_text=text), rawjson.parse(text), None
-    except rawjson.InvalidJson:
+        return replace(recorded, response_text=text), _quickly(text, "response"), None
+    except (rawjson.InvalidJson, UnreadableArrival):
         text = wire.response.decode("utf-8", "surrogateescape")
         return replace(recorded, response_text=text, response_is_json=False), text, None
 
@@ -179,6 +180,15 @@ def _parsed(text: str, name: str) -> Any:
         raise UnreadableArrival(f"The {name} is no JSON. {error}") from None
 
 
+def _quickly(text: str, name: str) -> Any:
+    """The value of a response. Integers beyond 64 bits become floats, which no column minds."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _parsed(text, name)
+    return value if rawjson.looks_shallow(text) else _parsed(text, name)
+
+
 def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -202,14 +212,6 @@ def _name(text: str | None) -> str | None:
 
 def _within(value: int | None, limit: int) -> int | None:
     return value if value is not None and -limit <= value < limit else None
-
-
-def _logprobs(tokens: Iterable[Token]) -> tuple[float | None, float | None]:
-    """Mean and least of the reported log probabilities that are numbers."""
-    values = [token.logprob for token in tokens if token.logprob is not None and math.isfinite(token.logprob)]
-    if not values:
-        return None, None
-    return math.fsum(values) / len(values), min(values)
 
 
 def _searched(prompt: str, reply: Reply, answer: str) -> str:

@@ -1,0 +1,75 @@
+"""The figures of an answer's log probabilities, without making a value of each of its tokens.
+
+Answers with log probabilities are ten times as long as others, and lists need two numbers of them.
+What counts as a token is what formats/openai reads as one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from reviewapp.formats.openai import read_reply
+from reviewapp.pure.exchange import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFigures:
+    """Whether log probabilities were reported, and of the first choice their mean and the least of them.
+
+    `rest` is the response without them, which is quickly read.
+    """
+
+    reported: bool
+    mean: float | None
+    least: float | None
+    rest: Any
+
+
+def token_figures(endpoint: Endpoint, response: Any) -> TokenFigures:
+    """The figures of this response, as parsed JSON."""
+    choices = response.get("choices") if isinstance(response, dict) else None
+    if endpoint not in ("chat.completions", "completions") or not isinstance(choices, list):
+        tokens = [
+            [token.logprob for token in choice.tokens] for choice in read_reply(endpoint, response).choices
+        ]
+        return _figures(tokens, response)
+    objects = [choice for choice in choices if isinstance(choice, dict)]
+    if not any(choice.get("logprobs") for choice in objects):
+        return TokenFigures(False, None, None, response)
+    light = [{name: value for name, value in choice.items() if name != "logprobs"} for choice in objects]
+    return _figures(
+        [_of_choice(choice.get("logprobs")) for choice in objects], {**response, "choices": light}
+    )
+
+
+def _of_choice(logprobs: Any) -> list[Any]:
+    if not isinstance(logprobs, dict):
+        return []
+    tokens = logprobs.get("tokens")
+    if isinstance(tokens, list):
+        chances = logprobs.get("token_logprobs")
+        chances = chances if isinstance(chances, list) else []
+        return [*chances[: len(tokens)], *[None] * (len(tokens) - len(chances))]
+    for name in ("content", "refusal"):
+        items = logprobs.get(name)
+        found = (
+            [item.get("logprob") for item in items if isinstance(item, dict)]
+            if isinstance(items, list)
+            else []
+        )
+        if found:
+            return found
+    return []
+
+
+def _figures(tokens: list[list[Any]], rest: Any) -> TokenFigures:
+    first = tokens[0] if tokens else []
+    numbers = [float(value) for value in first if type(value) in (float, int) and math.isfinite(value)]
+    return TokenFigures(
+        reported=any(tokens),
+        mean=math.fsum(numbers) / len(numbers) if numbers else None,
+        least=min(numbers) if numbers else None,
+        rest=rest,
+    )
