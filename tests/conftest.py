@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reviewapp import tasks
 from reviewapp.celery import app
@@ -12,6 +13,10 @@ from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+# A busy machine makes any example slow; how fast the code is, benchmarks tell.
+settings.register_profile("reviewapp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reviewapp")
 
 
 @pytest.fixture

@@ -341,7 +341,8 @@ def _metadata(found: Members) -> str | None:
     member = _raw(found, "metadata")
     if member is not None and not isinstance(member.value, dict):
         raise InvalidInteraction("metadata", "must be a JSON object.")
-    text = member.text if member else None
+    # An empty object says no more than none.
+    text = member.text if member and member.value else None
     present = member.value if member else {}
     unknown = {
         (f"interaction.{name}" if name in present else name): raw.text

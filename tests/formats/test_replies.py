@@ -455,8 +455,10 @@ def test_the_output_is_the_text_else_the_calls_else_the_error():
 NAMES = [
     "choices", "message", "delta", "content", "text", "refusal", "reasoning", "reasoning_details",
     "tool_calls", "function", "function_call", "custom", "name", "arguments", "input", "logprobs", "tokens",
-    "logprob", "token_logprobs", "top_logprobs", "token", "bytes", "usage", "prompt_tokens", "prompt_tokens_details",
-    "error", "detail", "output", "type", "role", "summary", "status", "incomplete_details", "data", "thinking",
+    "logprob", "token_logprobs", "top_logprobs", "token", "bytes", "usage", "prompt_tokens",
+    "prompt_tokens_details",
+    "error", "detail", "output", "type", "role", "summary", "status", "incomplete_details", "data",
+    "thinking",
     "embedding", "index", "seed", "x_groq", "details", "audio", "transcript", "created", "id", "model",
     "system_fingerprint",
 ]
