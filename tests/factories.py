@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.db.models import Value
 
 from reviewapp.models import (
     Actor,
+    Attempt,
+    Comparison,
     Interaction,
     InteractionBody,
     InteractionText,
@@ -19,6 +22,7 @@ from reviewapp.models import (
     Person,
     Project,
     Provider,
+    ReplayRun,
     Role,
     Source,
     actor_for_person,
@@ -26,6 +30,7 @@ from reviewapp.models import (
 from reviewapp.models.interaction import compress
 from reviewapp.pure import words
 from reviewapp.pure.canonical import request_hash
+from reviewapp.pure.ids import new_id
 from reviewapp.stages import administer
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -137,3 +142,80 @@ def make_interaction(
         document=SearchVector(Value(words.indexable(f"{prompt}\n{answer}")), config="simple"),
     )
     return interaction
+
+
+def make_run(
+    *,
+    project: Project,
+    verdicts: Sequence[str] = (),
+    failed: int = 0,
+    queued: int = 0,
+    state: str = "done",
+    **fields: Any,
+) -> ReplayRun:
+    """A run with one attempt for each verdict, and some that failed or still wait; each its own original."""
+    run: ReplayRun = ReplayRun.objects.create(
+        **{
+            "project": project,
+            "state": "running" if queued else state,
+            "selection": {"interactions": len(verdicts) + failed + queued},
+            "created_at": NOW,
+            "started_at": NOW,
+            **fields,
+        }
+    )
+    for verdict in verdicts:
+        original = make_interaction(project=project)
+        make_attempt(run=run, original=original, verdict=verdict)
+    for _ in range(failed):
+        make_attempt(
+            run=run,
+            original=make_interaction(project=project),
+            state="failed",
+            error="The provider did not answer within 120 s.",
+            failure={"kind": "timeout", "status": None, "body": ""},
+            finished_at=NOW,
+        )
+    for _ in range(queued):
+        make_attempt(run=run, original=make_interaction(project=project), state="queued")
+    return run
+
+
+def make_attempt(
+    *,
+    run: ReplayRun,
+    original: Interaction,
+    verdict: str | None = None,
+    answer: Interaction | None = None,
+    sentence: str = "The answers are identical, word for word.",
+    **fields: Any,
+) -> Attempt:
+    """One attempt; with a verdict it is done and compared, and its answer recorded under its id."""
+    if verdict is not None and answer is None:
+        answer = make_interaction(project=run.project, provider=original.provider, replay_of=original)
+    done = {"state": "done", "finished_at": NOW, "compared_at": NOW} if answer is not None else {}
+    attempt: Attempt = Attempt.objects.create(
+        **{
+            "id": answer.pk if answer is not None else new_id(),
+            "project": run.project,
+            "run": run,
+            "original": original,
+            "provider": original.provider,
+            "answer": answer,
+            "created_at": NOW,
+            **done,
+            **fields,
+        }
+    )
+    if verdict is not None:
+        Comparison.objects.create(
+            project=run.project,
+            run=run,
+            attempt=attempt,
+            original=original,
+            verdict=verdict,
+            sentence=sentence,
+            method=1,
+            created_at=NOW,
+        )
+    return attempt

@@ -67,6 +67,7 @@ def _compare(run_id: UUID, original_id: UUID, now: datetime) -> None:
             },
             create_defaults={
                 "project_id": attempt.project_id,
+                "run_id": run_id,
                 "original_id": original_id,
                 "verdict": verdict.kind.value,
                 "confidence": verdict.confidence,
@@ -112,7 +113,7 @@ def evidence_of(overrides: Mapping[str, Any]) -> Evidence:
 @transaction.atomic
 def recompute(*, run_id: UUID, now: datetime) -> int:
     """Judge a run's attempts by the present method; gives how many verdicts changed."""
-    before = dict(Comparison.objects.filter(attempt__run=run_id).values_list("pk", "verdict"))
+    before = dict(Comparison.objects.filter(run=run_id).values_list("pk", "verdict"))
     originals = (
         Attempt.objects.filter(run=run_id, state=AttemptState.DONE)
         .order_by()
@@ -121,7 +122,7 @@ def recompute(*, run_id: UUID, now: datetime) -> int:
     )
     for original in originals:
         _compare(run_id, original, now)
-    after = dict(Comparison.objects.filter(attempt__run=run_id).values_list("pk", "verdict"))
+    after = dict(Comparison.objects.filter(run=run_id).values_list("pk", "verdict"))
     return sum(before.get(pk) != verdict for pk, verdict in after.items())
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.models import Permission, Provider, ReplayRun, RunState, VerdictName
 from reviewapp.models.filters import InvalidFilter, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
-from reviewapp.models.replaying import attempts_worst_first, run_rows
+from reviewapp.models.replaying import attempts_page, run_rows
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused
 from reviewapp.tasks import replay_nudge
@@ -157,9 +157,11 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         request, ReplayRun.objects.select_related("created_by", "created_by_key"), id=id
     )
     verdict = request.GET.get("verdict", "")
-    shown = attempts_worst_first(found, verdict=verdict if verdict in VerdictName.values else "")
+    page = attempts_page(
+        run=found, show=verdict if verdict in VerdictName.values else "", limit=ATTEMPTS_SHOWN
+    )
     return render(
         request,
         "pages/replay-run.html",
-        {"row": run_rows([found])[0], "attempts": shown[:ATTEMPTS_SHOWN], "verdict": verdict},
+        {"row": run_rows([found])[0], "attempts": page.items, "verdict": verdict},
     )
