@@ -90,7 +90,8 @@ def test_one_flip_of_ten_is_an_outlier_and_no_change() -> None:
     found = summarise(SURE, [SURE] * 9 + [parting(**SWUNG)])
 
     assert found.kind == VerdictKind.INCONCLUSIVE
-    assert "1 of 10: some requests seem to be answered by another backend" in found.sentence
+    assert "In 1 of 10 chance does not explain the difference" in found.sentence
+    assert "answered by another backend" in found.sentence
 
 
 def test_replays_that_agree_under_another_fingerprint_are_a_change() -> None:
@@ -114,7 +115,7 @@ def test_few_replays_that_agree_decide_nothing() -> None:
     found = summarise(PARIS, [LYON_NEW] * 3)
 
     assert found.kind == VerdictKind.INCONCLUSIVE
-    assert found.sentence.startswith("0 of 3 replays gave the original's answer.")
+    assert found.sentence.startswith("None of the 3 replays gave the original's answer.")
 
 
 def test_replays_that_vary_show_nondeterminism_under_any_fingerprint() -> None:
@@ -219,3 +220,17 @@ def test_failures_alone_never_make_a_difference(
     found = summarise(original, [replace(attempt, status=500) for attempt in attempts], context=evidence)
 
     assert found.kind == VerdictKind.FAILED or original.status not in (None, 200, 201) or original.reply.error
+
+
+def test_replays_that_settled_on_several_answers_are_inconclusive() -> None:
+    found = summarise(PARIS, [LYON_NEW] * 5 + [answer("Metz.", fingerprint=NEW)] * 5)
+
+    assert found.kind == VerdictKind.INCONCLUSIVE
+    assert "The 10 replays gave 2 answers, each more than once, but never the original's." in found.sentence
+
+
+def test_another_model_name_is_told_once_for_the_set() -> None:
+    found = summarise(PARIS, [PARIS] * 3 + [answer("It is Lyon.", model="gpt-5-mini")] * 2)
+
+    assert found.kind == VerdictKind.BACKEND_CHANGED
+    assert "2 of 5 replays came under that name and differ from the original." in found.sentence

@@ -68,10 +68,14 @@ def changed_head(how: Relation, original: Reply, attempt: Reply) -> tuple[Messag
 
 
 def models_differ(original: str | None, attempt: str | None) -> bool:
-    """Whether the replies name different models. gpt-4 and openai/gpt-4-0613 may be one, so they don't."""
+    """Whether the replies name different models.
+
+    gpt-4 and openai/gpt-4-0613 may be one, so they don't; nor do gpt-3.5 and gpt-35, as Azure writes it.
+    """
     if not original or not attempt:
         return False
-    short, long = sorted((name.lower().rpartition("/")[2] for name in (original, attempt)), key=len)
+    names = (name.lower().rpartition("/")[2].replace(".", "") for name in (original, attempt))
+    short, long = sorted(names, key=len)
     return long != short and not (long.startswith(short) and long[len(short)] in "-:@")
 
 

@@ -127,7 +127,9 @@ class _Set:
             return None
         exact = all(group.kind == "identical" for group in self.together.groups)
         kind = VerdictKind.IDENTICAL if exact else VerdictKind.EQUIVALENT
-        parts = [say(f"set_{kind}", count=self.together.count), *self._failures()]
+        count = self.together.count
+        same = say(f"set_{kind}", count=count) if count > 1 else say(f"set_{kind}_one")
+        parts = [same, *self._failures()]
         moved = [self.comparings[place].weight.shift for place in self._moved()]
         shifts = [shift.probability for shift in moved if shift is not None]
         if 2 * len(shifts) > self.together.count:
@@ -161,7 +163,8 @@ class _Set:
         clear = [place for place in self.odd if self.comparings[place].convincing]
         if len(clear) >= 2 or (clear and 2 * len(moved) > count):
             clearest = self.comparings[max(clear, key=self._size)]
-            told = say("set_changed", moved=len(moved), count=count)
+            by_name = all(self.comparings[place].names_other_model for place in clear)
+            told = say("set_other_model" if by_name else "set_changed", moved=len(moved), count=count)
             parts = [*clearest.head(), told, *clearest.unexplained()]
             return VerdictKind.BACKEND_CHANGED, STRONG, parts, "probabilities"
         if 2 * len(moved) < count:
@@ -231,6 +234,8 @@ class _Set:
         return self.noise.shift_floor(len(self.noise.profile))
 
     def _counts(self) -> Message:
+        if not self.together.same and self.together.count > 1:
+            return say("set_counts_none", count=self.together.count)
         return say("set_counts", same=self.together.same, count=self.together.count)
 
     def _failures(self) -> list[Message]:

@@ -200,7 +200,8 @@ class Comparing:
             return self._moved()
         if weight.leaning == "chance":
             parts = [self.clause(), wording.explained(weight)]
-            confidence = STRONG if weight.noise.measured else GOOD
+            seen = weight.moved is not None and not weight.at_least
+            confidence = (STRONG if seen else GOOD) if weight.noise.measured else (GOOD if seen else FAIR)
             return self._verdict(VerdictKind.NONDETERMINISTIC, confidence, parts, "probabilities")
         if weight.leaning == "unknown":
             return None
@@ -332,8 +333,8 @@ def judge_texts(
         same, other = together.separated
         return VerdictKind.BACKEND_CHANGED, GOOD, (say("fp_separates", same=same, other=other),)
     if pattern == "some_same":
-        told = say("others_same", same=together.same, count=count - 1)
-        return VerdictKind.NONDETERMINISTIC, GOOD, (told,)
+        others = say("others_same", same=together.same, count=count - 1)
+        return VerdictKind.NONDETERMINISTIC, GOOD, (others if count > 2 else say("others_same_one"),)
     if pattern == "vary":
         told = say("others_vary", groups=len(together.groups), count=count)
         return VerdictKind.NONDETERMINISTIC, GOOD, (told,)
@@ -344,6 +345,6 @@ def judge_texts(
         if pattern == "agree"
         else say("others_settled", count=count, groups=len(together.groups))
     )
-    if announced:
+    if announced and pattern == "agree":
         return VerdictKind.BACKEND_CHANGED, FAIR, (told, say("agree_so_changed"))
     return VerdictKind.INCONCLUSIVE, None, (told, say("agree_so_unsure"), say("settle_others"))

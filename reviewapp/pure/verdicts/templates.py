@@ -123,10 +123,15 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "and %(other)s for %(other_token)s) and moved no further than ordinary noise moves it: ordinary "
         "nondeterminism."
     ),
+    "within_noise": gettext_noop(
+        "The answers part at token %(position)d, where the margin (%(chosen)s for %(token)s against "
+        "%(other)s for %(other_token)s) is no wider than this backend's own noise: ordinary "
+        "nondeterminism."
+    ),
     "draw": gettext_noop(
-        "The answers part at token %(position)d, %(token)s in the original and %(other_token)s in the "
-        "replay, although the probabilities agree up to there: only the draw fell differently, which is "
-        "ordinary nondeterminism."
+        "The answers part at token %(position)d, %(token)s in the original and %(other_token)s in "
+        "the replay, although up to there the probabilities moved by no more than noise does "
+        "(%(moved)s on average): only the draw fell differently, which is ordinary nondeterminism."
     ),
     # ---- where they part, without a judgement ----
     "part_tokens": gettext_noop(
@@ -213,6 +218,9 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "%(same)d of %(count)d other replays gave the original's answer, so the backend still gives it: "
         "ordinary nondeterminism."
     ),
+    "others_same_one": gettext_noop(
+        "The other replay gave the original's answer, so the backend still gives it: ordinary nondeterminism."
+    ),
     "others_vary": gettext_noop(
         "The replays differ among themselves too (%(groups)d different answers in %(count)d replays): "
         "ordinary nondeterminism."
@@ -245,6 +253,13 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "set_equivalent": gettext_noop(
         "All %(count)d replays gave the original's answer, but for what does not matter here."
     ),
+    "set_identical_one": gettext_noop(
+        "The only replay that answered gave the original's answer, word for word."
+    ),
+    "set_equivalent_one": gettext_noop(
+        "The only replay that answered gave the original's answer, but for what does not matter here."
+    ),
+    "set_counts_none": gettext_noop("None of the %(count)d replays gave the original's answer."),
     "set_counts": gettext_noop("%(same)d of %(count)d replays gave the original's answer."),
     "set_vary": gettext_noop("The others part from it where chance decides: ordinary nondeterminism."),
     "set_chance": gettext_noop("They part from it where chance decides: ordinary nondeterminism."),
@@ -255,8 +270,11 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "%(moved)d of %(count)d replays differ from the original by more than chance explains; the "
         "clearest of them:"
     ),
+    "set_other_model": gettext_noop(
+        "%(moved)d of %(count)d replays came under that name and differ from the original."
+    ),
     "set_outliers": gettext_noop(
-        "By more than chance explains differ %(moved)d of %(count)d: some requests seem to be "
+        "In %(moved)d of %(count)d chance does not explain the difference: some requests seem to be "
         "answered by another backend."
     ),
     "set_failed": gettext_noop("None of the %(count)d replays brought an answer."),
@@ -297,5 +315,4 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "why_figure": gettext_noop("%(name)s: %(original)s → %(attempt)s."),
     "why_reasoning": gettext_noop("The reasoning before the answer differs; it is no part of the answer."),
     "why_echoed_seed": gettext_noop("The provider says that it used seed %(seed)s instead."),
-    "why_others": gettext_noop("Other replays of this request: %(same)d of %(count)d as the original."),
 }

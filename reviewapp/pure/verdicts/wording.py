@@ -34,8 +34,14 @@ def explained(weight: Weight) -> Message:
     if not side.bounded and margin <= _CLOSE:
         key = "near_tie" if margin <= _NEAR_TIE else "close"
         return say(key, position=found.position, **_pair(side))
+    if weight.shift is None:
+        return say("within_noise", position=found.position, **_pair(side))
     return say(
-        "draw", position=found.position, token=quoted(found.original), other_token=quoted(found.attempt)
+        "draw",
+        position=found.position,
+        token=quoted(found.original),
+        other_token=quoted(found.attempt),
+        moved=percent(weight.shift.probability),
     )
 
 
