@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench python uv app-packages all-packages browser clean
+.PHONY: help run test test-newer check bench python uv app-packages all-packages browser clean
 
 # The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -34,7 +34,18 @@ run: app-packages
 	@REVIEWAPP_DEMO="$${REVIEWAPP_DEMO-1}" exec $(PY) manage.py up
 
 test: all-packages browser
-	$(PY) -m pytest -n auto $(PYTEST_ARGS)
+	$(PY) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+
+# The same on the newest other Python of this machine, if there is one; the browser's are the same for all.
+test-newer: NEWER = $(shell for name in python3.14 python3.13 python3.12 \
+	"$$HOME"/.pyenv/versions/3.1[234].*/bin/python; do \
+	"$$name" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$name" && break; done)
+test-newer: uv
+	@if [ -z "$(NEWER)" ]; then echo "No Python newer than 3.11 here: nothing more to test"; else \
+		echo "Testing on $$($(NEWER) --version)" \
+		&& export UV_PYTHON="$(NEWER)" UV_PROJECT_ENVIRONMENT=.cache/newer \
+		&& $(UV) sync --frozen --extra parquet --quiet \
+		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile --ignore tests/browser --ignore tests/faults; fi
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)
