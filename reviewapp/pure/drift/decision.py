@@ -3,8 +3,8 @@
 A p-value alone is no verdict: on real daily data of an unchanged endpoint a correct permutation test
 fired on 6 of 15 days. *Changed* therefore takes three things, twice, the second time on fresh requests:
 p at or below 0.01, an effect at or above the floor of ordinary variation, and a baseline of three
-sessions. One short cut exists: a baseline that was bit-identical over fourteen rows of three sessions,
-from which nine rows in ten differ, twice.
+sessions. One short cut exists: a baseline that was bit-identical over fourteen rows, from which nine rows
+in ten differ, twice.
 
 *Same* takes a check that would have seen a change: its smallest detectable effect must not be more than
 three floors. Where a first look is unclear (p at or below 0.05, or an effect above the floor), fresh
@@ -33,7 +33,7 @@ import numpy as np
 from reviewapp.pure.drift import members, statistics, wording
 from reviewapp.pure.drift.floors import SESSIONS_NEEDED
 from reviewapp.pure.drift.measures import IDENTICAL_WITHIN, TEXT_CUT, Measure, measure_look
-from reviewapp.pure.drift.panel import CONFIRMING_ROWS
+from reviewapp.pure.drift.panel import CONFIRMING_ROWS, LEAST_BASELINE_ROWS
 from reviewapp.pure.drift.permutation import CONFIRMING_PERMUTATIONS, ROUTINE_PERMUTATIONS
 from reviewapp.pure.drift.rows import Row, logprob_strata, text_strata
 
@@ -268,7 +268,7 @@ def _unchanged(
         return weighed.decision(
             Verdict.INCONCLUSIVE, wording.cannot_tell(first, more=more), first, more_requests=more
         )
-    sharp = [one for one in telling if one.detectable <= DETECTABLE_FLOORS * one.floor]
+    sharp = [one for one in telling if _is_sharp(one)]
     if not sharp:
         more = _more(telling[0])
         return weighed.decision(
@@ -326,11 +326,20 @@ def _is_partly_changed(last: Measure) -> bool:
 
 def _vouches(one: Measure, doubted: Sequence[Measure]) -> bool:
     """Whether log probabilities say "same" sharply enough to stand up for the backend."""
-    return (
-        one.statistic == "lp_nearest"
-        and one not in doubted
-        and one.detectable <= DETECTABLE_FLOORS * one.floor
-    )
+    return one.statistic == "lp_nearest" and one not in doubted and _is_sharp(one)
+
+
+def _is_sharp(one: Measure) -> bool:
+    """Whether the look would have found a change worth finding.
+
+    A floor made of one row a session is as wide as the members of a fleet lie apart, and the most
+    likely token stays the most likely one through nearly any change.
+    """
+    if one.statistic == "unseen_text" and one.kind == "token":
+        return False
+    if one.ordinary > 0 and one.baseline_rows < LEAST_BASELINE_ROWS * one.questions:
+        return False
+    return one.detectable <= DETECTABLE_FLOORS * one.floor
 
 
 def _changed(weighed: _Weighed, changed: Sequence[Measure]) -> Decision:

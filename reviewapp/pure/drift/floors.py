@@ -127,12 +127,11 @@ def detectable_effect(*, floor: float, null: Floats, ordinary: Ordinary, p: floa
 
 
 def bit_identical(strata: Sequence[Stratum], *, rows: int = 14, tolerance: float = 0.0) -> bool:
-    """Whether every question has so many baseline rows, of three sessions, all equal."""
+    """Whether every question has so many baseline rows, all equal."""
     if not strata:
         return False
     for stratum in strata:
         known = stratum.distances[: stratum.baseline, : stratum.baseline]
-        sessions = len(set(stratum.sessions[: stratum.baseline]))
-        if stratum.baseline < rows or sessions < SESSIONS_NEEDED or known.max() > tolerance:
+        if stratum.baseline < rows or known.max() > tolerance:
             return False
     return True

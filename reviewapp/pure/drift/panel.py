@@ -74,9 +74,9 @@ SEED_DEALS = 999
 SEED_P = 0.05
 BORDER_PROBES = 3
 SESSIONS = 3
-BASELINE_ROWS = 5
+BASELINE_ROWS = 15
 CONFIRMING_ROWS = 5
-LARGEST_ROWS = 40
+LARGEST_ROWS = 120
 # So many baseline rows for each endpoint of a pool leave one question in twenty without a given member.
 ROWS_PER_MEMBER = 3
 DEFAULT_BUDGET = 1_000
@@ -142,11 +142,12 @@ class BudgetTooSmall(Exception):
 _WIDTHS = ((20, 10, 5), (20, 8, 4), (12, 6, 4), (8, 5, 3), (6, 4, 2), (5, 3, 0))
 _TEXT_WIDTHS = ((0, 10, 5), (0, 8, 4), (0, 6, 3), (0, 5, 0))
 _BARE_WIDTHS = ((20, 0, 0), (12, 0, 0), (8, 0, 0), (5, 0, 0))
-# From the deepest to the shallowest: rows per session, of the first look, of the confirmation.
+# From the deepest to the shallowest: baseline rows in all sessions, rows of the first look and the fresh one.
 _DEPTHS = (
-    (5, 5, 5), (5, 3, 5), (5, 2, 3), (4, 2, 3), (4, 1, 3), (3, 2, 3), (3, 1, 2), (2, 1, 2), (1, 1, 2),
-    (1, 1, 1),
+    (15, 5, 5), (15, 3, 5), (15, 2, 3), (12, 2, 3), (12, 1, 3), (9, 2, 3), (9, 1, 2), (6, 1, 2), (3, 1, 2),
+    (3, 1, 1),
 )  # fmt: skip
+LEAST_BASELINE_ROWS = 6
 
 
 def design(
@@ -159,21 +160,21 @@ def design(
     """
     with_logprobs = abilities.alternatives > 0 and not text_only
     depths: Sequence[tuple[int, int, int]] = _DEPTHS
-    if pool > BASELINE_ROWS:
-        rows = min(LARGEST_ROWS, -(-ROWS_PER_MEMBER * pool // sessions))
-        depths = ((rows, CONFIRMING_ROWS, CONFIRMING_ROWS), *_DEPTHS)
+    if ROWS_PER_MEMBER * pool > BASELINE_ROWS:
+        deep = min(LARGEST_ROWS, ROWS_PER_MEMBER * pool)
+        depths = ((deep, CONFIRMING_ROWS, CONFIRMING_ROWS), *_DEPTHS)
     widths = _WIDTHS if with_logprobs else _TEXT_WIDTHS
     for width in widths:
         for rows, first, confirming in depths:
             plan = Plan(
                 questions=questions(*width, abilities=abilities),
                 sessions=sessions,
-                baseline_rows=rows,
+                baseline_rows=-(-rows // sessions),
                 first_rows=first,
                 confirming_rows=confirming,
             )
-            # A shallow wide panel is worse than a deep narrow one: two rows a session, or go narrower.
-            shallow = rows * sessions < 6 and width is not widths[-1]
+            # A shallow wide panel is worse than a deep narrow one.
+            shallow = rows < LEAST_BASELINE_ROWS and width is not widths[-1]
             if plan.requests <= budget and not shallow:
                 return plan
     raise BudgetTooSmall(
