@@ -16,7 +16,7 @@ import numpy as np
 
 from reviewapp.providers.errors import CallFailed
 from reviewapp.providers.panel import Asker, Budget, BudgetSpent, Side
-from reviewapp.pure.drift.decision import Check, Decision, Verdict, decide
+from reviewapp.pure.drift.decision import Check, Decision, decide
 from reviewapp.pure.drift.dialect import Dialect
 from reviewapp.pure.drift.panel import (
     BORDER_CANDIDATES,
@@ -35,6 +35,7 @@ from reviewapp.pure.drift.panel import (
     is_seed_honoured,
 )
 from reviewapp.pure.drift.rows import Row
+from reviewapp.pure.verdicts.values import VerdictKind
 
 MOST_LOOKS: Final = 4
 BORDER_SHARE: Final = 0.25
@@ -46,7 +47,7 @@ SMALL_BUDGET: Final = 250
 class Outcome:
     """What came of a comparison. `decision` is None where the endpoints could not be asked at all."""
 
-    verdict: Verdict
+    verdict: VerdictKind
     sentence: str
     decision: Decision | None
     requests: int
@@ -98,7 +99,7 @@ async def compare_endpoints(
             plan = await _plan(course, purse, sessions=sessions, text_only=text_only, rng=rng)
         except (CallFailed, BudgetSpent, BudgetTooSmall) as error:
             return Outcome(
-                verdict=Verdict.INCONCLUSIVE,
+                verdict=VerdictKind.INCONCLUSIVE,
                 sentence=str(error),
                 decision=None,
                 requests=purse.spent,
@@ -206,7 +207,7 @@ async def _settle(
     report("candidate, first look")
     await _ask_candidate(course, plan.questions, rows=plan.first_rows)
     decision = _decide(course, rng)
-    while decision.verdict is Verdict.INCONCLUSIVE and decision.looks and len(course.looks) < MOST_LOOKS:
+    while decision.verdict is VerdictKind.INCONCLUSIVE and decision.looks and len(course.looks) < MOST_LOOKS:
         again = len(course.looks) > 1
         cost = len(plan.questions) * (plan.confirming_rows + (plan.baseline_rows if again else 0))
         if cost > purse.left:

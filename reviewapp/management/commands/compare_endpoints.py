@@ -18,9 +18,10 @@ from reviewapp.providers.client import check_address
 from reviewapp.providers.endpoints import Outcome, compare_endpoints
 from reviewapp.providers.errors import NotCallable
 from reviewapp.providers.panel import Side, base_url
-from reviewapp.pure.drift.decision import Verdict
+from reviewapp.pure.drift.decision import SAME as SAME_VERDICTS
 from reviewapp.pure.drift.panel import DEFAULT_BUDGET, SESSIONS
 from reviewapp.pure.drift.report import evidence
+from reviewapp.pure.verdicts.values import VerdictKind
 
 SAME, CHANGED, INCONCLUSIVE = 0, 3, 4
 # Fixed, so that the same endpoints get the same questions in the same order.
@@ -87,9 +88,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(_as_json(outcome), ensure_ascii=False, indent=2))
         else:
             self._tell(outcome)
-        if outcome.verdict is Verdict.CHANGED:
+        if outcome.verdict is VerdictKind.BACKEND_CHANGED:
             sys.exit(CHANGED)
-        if not outcome.verdict.is_same:
+        if outcome.verdict not in SAME_VERDICTS:
             sys.exit(INCONCLUSIVE)
 
     def _reporter(self, *, quiet: bool) -> Any:
@@ -100,7 +101,7 @@ class Command(BaseCommand):
         return report
 
     def _tell(self, outcome: Outcome) -> None:
-        self.stdout.write(f"{outcome.verdict.upper()}\n{outcome.sentence}")
+        self.stdout.write(f"{outcome.verdict.replace('_', ' ').upper()}\n{outcome.sentence}")
         decision = outcome.decision
         for note in decision.notes if decision else ():
             self.stdout.write(note)

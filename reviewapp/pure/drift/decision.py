@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
@@ -36,6 +35,7 @@ from reviewapp.pure.drift.measures import IDENTICAL_WITHIN, TEXT_CUT, Measure, m
 from reviewapp.pure.drift.panel import CONFIRMING_ROWS, LEAST_BASELINE_ROWS
 from reviewapp.pure.drift.permutation import CONFIRMING_PERMUTATIONS, ROUTINE_PERMUTATIONS
 from reviewapp.pure.drift.rows import Row, logprob_strata, text_strata
+from reviewapp.pure.verdicts.values import VerdictKind
 
 CHANGE_P = 0.01
 DOUBT_P = 0.05
@@ -49,18 +49,7 @@ WIDE_SHARE = 0.2
 LEAST_WIDE = 2
 
 
-class Verdict(StrEnum):
-    """What a check shows."""
-
-    IDENTICAL = "identical"
-    NONDETERMINISTIC = "nondeterministic"
-    CHANGED = "backend changed"
-    INCONCLUSIVE = "inconclusive"
-
-    @property
-    def is_same(self) -> bool:
-        """Whether the backend is the same as far as the check can see."""
-        return self in (Verdict.IDENTICAL, Verdict.NONDETERMINISTIC)
+SAME = frozenset({VerdictKind.IDENTICAL, VerdictKind.NONDETERMINISTIC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +90,7 @@ class Decision:
     `wants_confirmation` says that fresh requests would settle it now; `more_requests` how many.
     """
 
-    verdict: Verdict
+    verdict: VerdictKind
     sentence: str
     deciding: Measure | None
     looks: tuple[tuple[Measure, ...], ...]
@@ -127,7 +116,7 @@ def decide(
     reason = _not_comparable(baseline, check)
     if reason is not None:
         return Decision(
-            verdict=Verdict.INCONCLUSIVE,
+            verdict=VerdictKind.INCONCLUSIVE,
             sentence=reason,
             deciding=None,
             looks=(),
@@ -176,7 +165,7 @@ class _Weighed:
 
     def decision(
         self,
-        verdict: Verdict,
+        verdict: VerdictKind,
         sentence: str,
         deciding: Measure | None,
         *,
@@ -190,7 +179,7 @@ class _Weighed:
             looks=self.looks,
             labels=self.labels,
             agreement=self.agreement,
-            notes=(wording.label_note(self.labels, same=verdict.is_same, measure=deciding),),
+            notes=(wording.label_note(self.labels, same=verdict in SAME, measure=deciding),),
             wants_confirmation=wants_confirmation,
             more_requests=more_requests,
         )
@@ -213,16 +202,16 @@ def _rule(weighed: _Weighed) -> Decision:
     """The rules in their order: identical, changed, partly changed, inconclusive, same."""
     pairs = weighed.pairs
     if not pairs:
-        return weighed.decision(Verdict.INCONCLUSIVE, wording.NOTHING_COMPARABLE, None)
+        return weighed.decision(VerdictKind.INCONCLUSIVE, wording.NOTHING_COMPARABLE, None)
     if _is_identical(weighed):
-        return weighed.decision(Verdict.IDENTICAL, wording.identical(weighed.looks), pairs[0][1])
+        return weighed.decision(VerdictKind.IDENTICAL, wording.identical(weighed.looks), pairs[0][1])
     changed = [last for before, last in pairs if _speaks_for_change(before, last)]
     if weighed.confirmed and changed:
         return _changed(weighed, changed)
     check = weighed.check
     if check.wide >= max(LEAST_WIDE, WIDE_SHARE * check.greedy):
         sentence = wording.wide_divergences(wide=check.wide, greedy=check.greedy)
-        return weighed.decision(Verdict.CHANGED, sentence, pairs[0][1])
+        return weighed.decision(VerdictKind.BACKEND_CHANGED, sentence, pairs[0][1])
     telling = [last for _, last in pairs if last.can_tell]
     partly = [last for last in telling if _is_partly_changed(last)]
     unclear = [last for last in telling if _is_unclear(last, confirmed=weighed.confirmed)]
@@ -234,7 +223,7 @@ def _rule(weighed: _Weighed) -> Decision:
 def _to_confirm(weighed: _Weighed, unclear: Sequence[Measure]) -> Decision:
     worst = min(unclear, key=lambda one: one.p)
     return weighed.decision(
-        Verdict.INCONCLUSIVE,
+        VerdictKind.INCONCLUSIVE,
         wording.to_confirm(worst),
         worst,
         wants_confirmation=True,
@@ -254,25 +243,25 @@ def _unchanged(
         most = max(partly, key=lambda one: one.outliers.share)
         more = 2 * most.tested_rows
         return weighed.decision(
-            Verdict.INCONCLUSIVE, wording.partly_changed(most, more=more), most, more_requests=more
+            VerdictKind.INCONCLUSIVE, wording.partly_changed(most, more=more), most, more_requests=more
         )
     open_questions = [one for one in unclear if not (vouched and one.below_floor)]
     if open_questions:
         worst = min(open_questions, key=lambda one: one.p)
         more = _more(worst)
         return weighed.decision(
-            Verdict.INCONCLUSIVE, wording.unclear(worst, more=more), worst, more_requests=more
+            VerdictKind.INCONCLUSIVE, wording.unclear(worst, more=more), worst, more_requests=more
         )
     if not telling:
         more = _more(first)
         return weighed.decision(
-            Verdict.INCONCLUSIVE, wording.cannot_tell(first, more=more), first, more_requests=more
+            VerdictKind.INCONCLUSIVE, wording.cannot_tell(first, more=more), first, more_requests=more
         )
     sharp = [one for one in telling if _is_sharp(one)]
     if not sharp:
         more = _more(telling[0])
         return weighed.decision(
-            Verdict.INCONCLUSIVE, wording.too_weak(telling[0], more=more), telling[0], more_requests=more
+            VerdictKind.INCONCLUSIVE, wording.too_weak(telling[0], more=more), telling[0], more_requests=more
         )
     agreement = weighed.agreement
     sentence = wording.nondeterministic(
@@ -282,7 +271,7 @@ def _unchanged(
         total_agreement=agreement.total_agreement,
         replays=agreement.replays,
     )
-    return weighed.decision(Verdict.NONDETERMINISTIC, sentence, sharp[0])
+    return weighed.decision(VerdictKind.NONDETERMINISTIC, sentence, sharp[0])
 
 
 def _is_identical(weighed: _Weighed) -> bool:
@@ -346,8 +335,12 @@ def _changed(weighed: _Weighed, changed: Sequence[Measure]) -> Decision:
     numbers = next((one for one in weighed.looks[-1] if one.statistic == "lp_nearest"), None)
     deciding = changed[0]
     if numbers is not None and numbers not in changed and numbers.below_floor and numbers.p > DOUBT_P:
-        return weighed.decision(Verdict.CHANGED, wording.text_only_change(deciding, numbers), deciding)
-    return weighed.decision(Verdict.CHANGED, wording.changed(deciding, others=changed[1:]), deciding)
+        return weighed.decision(
+            VerdictKind.BACKEND_CHANGED, wording.text_only_change(deciding, numbers), deciding
+        )
+    return weighed.decision(
+        VerdictKind.BACKEND_CHANGED, wording.changed(deciding, others=changed[1:]), deciding
+    )
 
 
 def _more(measure: Measure) -> int:
@@ -393,9 +386,9 @@ def _with_pool(
     pool = members.describe_pool(strata, cut=cut, rng=rng) if strata else None
     notes = list(decision.notes)
     same_as = None
-    if pool is not None and decision.verdict.is_same:
+    if pool is not None and decision.verdict in SAME:
         notes += wording.pool_notes(pool)
-    if decision.verdict is Verdict.CHANGED:
+    if decision.verdict is VerdictKind.BACKEND_CHANGED:
         same_as = members.recognise(tested=check.rows, archive=archive, cut=cut)
         if same_as is not None:
             notes.append(wording.same_as_before(same_as))
