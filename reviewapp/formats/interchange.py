@@ -352,6 +352,11 @@ def _metadata(found: Members) -> str | None:
     if unknown:
         more = ", ".join(f"{json.dumps(name)}: {raw}" for name, raw in unknown.items())
         text = rawjson.splice(text, set=unknown) if text else f"{{{more}}}"
+        try:
+            rawjson.parse(text)
+        except InvalidJson:
+            # Each was read by itself, and inside the metadata stands one level deeper.
+            raise InvalidInteraction("metadata", "with the unknown members is nested too deeply.") from None
     if text is not None and len(text) > METADATA_LIMIT:
         raise InvalidInteraction(
             "metadata",

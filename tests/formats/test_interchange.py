@@ -207,6 +207,13 @@ def test_unknown_members_join_the_metadata_that_are_there():
     assert json.loads(recorded.metadata_text) == {"k": 1, "x": 2, "interaction.x": 3, "y": 4}
 
 
+def test_an_unknown_member_too_deep_for_the_metadata_is_refused():
+    deep = "[" * 200 + "]" * 200
+
+    assert refusal(f'{{"request": {REQUEST}, "x": {deep}}}').field == "metadata"
+    assert read_interaction(f'{{"request": {REQUEST}, "x": {deep[1:-1]}}}').metadata_text
+
+
 def test_what_the_app_derives_is_ignored():
     derived = {
         "model": "other", "response_model": "m", "seed": 7, "system_fingerprint": "fp", "output_text": "x",
