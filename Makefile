@@ -38,7 +38,7 @@ test: all-packages browser
 
 # The same on the newest other Python of this machine, if there is one; the browser's are the same for all.
 test-newer: NEWER = $(shell for name in python3.14 python3.13 python3.12 \
-	"$$HOME"/.pyenv/versions/3.1[234].*/bin/python; do \
+	$$(ls -d "$$HOME"/.pyenv/versions/3.1[234].*/bin/python 2>/dev/null | sort -rV); do \
 	"$$name" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$name" && break; done)
 test-newer: uv
 	@if [ -z "$(NEWER)" ]; then echo "No Python newer than 3.11 here: nothing more to test"; else \

@@ -128,7 +128,8 @@ class Supervisor:
             self._leave_if_asked()
             if time.monotonic() - told > 10:
                 told = time.monotonic()
-                self.console.say(f"  {child.early[-1] if child.early else 'still at work'}")
+                last = child.early[-1].strip() if child.early else "still at work"
+                self.console.say(f"  {last} ({told - child.since:.0f} s)")
         self._children.remove(child)
         printed = "\n".join(child.early)
         if child.failures:
