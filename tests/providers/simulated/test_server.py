@@ -96,6 +96,29 @@ def test_two_servers_of_one_configuration_give_the_same_answers():
     assert len(set(answers[0])) > 1
 
 
+def test_flips_change_an_answer_only_where_two_tokens_are_nearly_tied():
+    flipping = {"models": {"sim-steady": {"flip_share": 0.5}}, "time_scale": 0}
+    body = chat("I want a refund for my broken lamp", seed=3, logprobs=True, top_logprobs=2)
+    with running(flipping) as url:
+        replies = [httpx2.post(f"{url}/chat/completions", json=body).json()["choices"][0] for _ in range(40)]
+    answers = {reply["message"]["content"]: reply["logprobs"]["content"] for reply in replies}
+
+    assert len(answers) >= 2
+    first, *others = answers.values()
+    for other in others:
+        at = next(i for i, (a, b) in enumerate(zip(first, other, strict=False)) if a["token"] != b["token"])
+        for entry in (first[at], other[at]):
+            best, second = entry["top_logprobs"]
+            assert best["logprob"] - second["logprob"] <= 0.03
+            assert {first[at]["token"], other[at]["token"]} == {best["token"], second["token"]}
+
+
+def test_the_simulator_needs_no_django():
+    code = "import sys, reviewapp.providers.simulated.server; sys.exit('django' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 def test_a_configured_key_is_demanded():
     with running({"api_keys": ["sk-right"]}) as url:
         with (
