@@ -1,7 +1,6 @@
 """The frame around every page: where one can go, and where one is.
 
-Addresses are looked up by name and fall back to the fixed path, so that the frame stands before, and without,
-a page.
+Addresses are looked up by name; a screen that is not there is not offered.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
 
-# Name, fixed path, word, icon, the letter after `g`.
-SCREENS: tuple[tuple[str, str, str | Promise, str, str], ...] = (
-    ("home", "/", _("Home"), "house", "h"),
-    ("review", "/review/", _("Review"), "check2-square", "r"),
-    ("interactions", "/interactions/", _("Interactions"), "chat-square-text", "i"),
-    ("replays", "/replays/", _("Replays"), "arrow-repeat", "p"),
-    ("fingerprints", "/fingerprints/", _("Fingerprints"), "fingerprint", "f"),
-    ("changes", "/changes/", _("Changes"), "activity", "c"),
-    ("exports", "/exports/", _("Exports"), "box-arrow-down", "e"),
-    ("studies", "/studies/", _("Studies"), "journal-text", "s"),
-    ("settings", "/settings/", _("Settings"), "sliders", ","),
+# Name, word, icon, the letter after `g`.
+SCREENS: tuple[tuple[str, str | Promise, str, str], ...] = (
+    ("home", _("Home"), "house", "h"),
+    ("review", _("Review"), "check2-square", "r"),
+    ("interactions", _("Interactions"), "chat-square-text", "i"),
+    ("replays", _("Replays"), "arrow-repeat", "p"),
+    ("fingerprints", _("Fingerprints"), "fingerprint", "f"),
+    ("changes", _("Changes"), "activity", "c"),
+    ("exports", _("Exports"), "box-arrow-down", "e"),
+    ("studies", _("Studies"), "journal-text", "s"),
+    ("settings", _("Settings"), "sliders", ","),
 )
 
 
@@ -59,8 +58,11 @@ def screens(context: template.Context) -> list[Screen]:
     path = request.path if request is not None else ""
     counts = _counts(context.get("frame"))
     found = []
-    for name, fixed, word, icon, key in SCREENS:
-        url = _address(name=name, fixed=fixed)
+    for name, word, icon, key in SCREENS:
+        url = _address(name=name)
+        if url is None:
+            # A screen that this version does not have is not offered.
+            continue
         current = path == url if url == "/" else path.startswith(url)
         found.append(
             Screen(
@@ -70,11 +72,11 @@ def screens(context: template.Context) -> list[Screen]:
     return found
 
 
-def _address(*, name: str, fixed: str) -> str:
+def _address(*, name: str) -> str | None:
     try:
         return reverse(name)
     except NoReverseMatch:
-        return fixed
+        return None
 
 
 def _counts(frame: Any) -> Mapping[str, int]:
