@@ -77,7 +77,11 @@ class RunRow:
     @property
     def worst(self) -> str | None:
         """The verdict that a person should look at first."""
-        return next((name for name in WORST_FIRST if self.verdicts.get(name)), None)
+        return next((str(name) for name in WORST_FIRST if self.verdicts.get(name)), None)
+
+    @property
+    def worst_count(self) -> int:
+        return self.verdicts.get(self.worst, 0) if self.worst else 0
 
     def rate(self, now: datetime) -> float | None:
         """Attempts a second since the start; None before the first."""

@@ -45,6 +45,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "annotation-restore": (None, "reviewer"),
     "replays": ("viewer", None),
     "replay-new": ("reviewer", "reviewer"),
+    "replay-estimate": (None, "reviewer"),
     "replay-run": ("viewer", None),
     "replay-cancel": (None, "reviewer"),
     "replay-retry": (None, "reviewer"),

@@ -40,7 +40,8 @@ _INT64 = 2**63
 class Estimate:
     """What a run will ask: calls, tokens (as the originals used), US dollars where prices are known.
 
-    `unseeded` of the interactions brought no seed, `uncallable` have a provider without an address.
+    `unseeded` of the interactions brought no seed, `errors` got no answer that a replay's could be
+    compared with, `uncallable` have a provider without an address.
     """
 
     interactions: int
@@ -50,6 +51,7 @@ class Estimate:
     cost: float | None
     unseeded: int
     uncallable: int
+    errors: int = 0
     providers: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -135,6 +137,7 @@ def estimate(
         input=Sum("input_tokens"),
         output=Sum("output_tokens"),
         uncallable=Count("pk", filter=Q(provider__base_url="")),
+        errors=Count("pk", filter=Q(status__isnull=True) | Q(status__gte=300)),
     )
     by_provider = rows.order_by().values_list("provider__name", flat=True).distinct()
     return Estimate(
@@ -145,6 +148,7 @@ def estimate(
         cost=_cost(rows, attempts, provider, overrides.get("model")),
         unseeded=0 if overrides.get("seed") is not None else sums["unseeded"],
         uncallable=0 if provider is not None else sums["uncallable"],
+        errors=sums["errors"],
         providers=(provider.name,) if provider is not None else tuple(sorted(by_provider)),
     )
 

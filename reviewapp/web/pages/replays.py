@@ -1,167 +1,240 @@
-"""Replay runs: choose and estimate, watch, look at the worst first."""
+"""Replay runs: all of them, and one of them as it works, its attempts the worst first."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django import forms
+from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
 
-from reviewapp.models import Permission, Provider, ReplayRun, RunState, VerdictName
-from reviewapp.models.filters import InvalidFilter, read_filter
+from reviewapp.models import Permission, ReplayRun, RunState, VerdictName
 from reviewapp.models.pages import InvalidCursor, page_of
-from reviewapp.models.replaying import attempts_page, run_rows
+from reviewapp.models.replaying import CANCELLED, WAITING, WORST_FIRST, RunRow, Spent, attempts_page, run_rows
+from reviewapp.models.replaying import spent as added_up
 from reviewapp.stages import replay
-from reviewapp.stages.administer import Refused
 from reviewapp.tasks import replay_nudge
+from reviewapp.templatetags.figures import count
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
-from reviewapp.web.pages.interactions import filter_values
+from reviewapp.web.pages.interactions import LABELS
 
-ATTEMPTS_SHOWN = 200
+RUNS_SHOWN = 30
+ATTEMPTS_SHOWN = 50
+# Looking at a larger run costs more, so that it is looked at less often.
+LARGE_RUN = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """A run as the screens tell it."""
+
+    row: RunRow
+    selection: str
+    spent: Spent
+    rate: float | None
+    left: float | None
+
+    @property
+    def run(self) -> ReplayRun:
+        return self.row.run
+
+    @property
+    def title(self) -> str:
+        """The note is what people know a run by; without one, what was chosen."""
+        return self.run.note or _("Replay of %(selection)s") % {"selection": self.selection}
+
+    @property
+    def expected_cost(self) -> float | None:
+        cost: float | None = self.run.estimate.get("cost")
+        return cost
+
+    @property
+    def outcome(self) -> str:
+        return outcome(self.row)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        begun, ended = self.run.started_at, self.run.finished_at
+        return (ended - begun).total_seconds() if begun and ended else None
+
+
+def shown_runs(runs: Sequence[ReplayRun], *, now: datetime) -> list[ShownRun]:
+    """The runs, in order, in a handful of queries."""
+    rows = run_rows(runs)
+    used = added_up(rows)
+    return [
+        ShownRun(
+            row=row,
+            selection=selection_words(row.run.selection, row.run.estimate.get("interactions")),
+            spent=used[row.run.pk],
+            rate=row.rate(now),
+            left=row.seconds_left(now),
+        )
+        for row in rows
+    ]
+
+
+def selection_words(selection: Mapping[str, Any], interactions: int | None = None) -> str:
+    """What was chosen: `3 chosen interactions`, `14 interactions with flagged yes`."""
+    narrowed = selection.get("filter")
+    n = interactions if interactions is not None else selection.get("interactions", 0)
+    number = {"n": count(n)}
+    if narrowed is None:
+        return ngettext("%(n)s chosen interaction", "%(n)s chosen interactions", n) % number
+    if not narrowed:
+        return ngettext("the only interaction", "all %(n)s interactions", n) % number
+    terms = ", ".join(f"{LABELS.get(name, name)} {value}" for name, value in narrowed.items())
+    words = ngettext("%(n)s interaction with %(terms)s", "%(n)s interactions with %(terms)s", n)
+    return words % {**number, "terms": terms}
+
+
+def outcome(row: RunRow) -> str:
+    """What the run has shown so far, in a sentence; empty while nothing is known."""
+    same = row.verdicts.get(VerdictName.IDENTICAL, 0) + row.verdicts.get(VerdictName.EQUIVALENT, 0)
+    failed = row.verdicts.get(VerdictName.FAILED, 0)
+    answered = sum(row.verdicts.values()) - failed
+    parts = []
+    if answered and same == answered:
+        words = ngettext("The answer came back the same.", "All %(n)s answers came back the same.", answered)
+        parts.append(words % {"n": count(answered)})
+    elif answered:
+        words = _("%(same)s of %(all)s answers came back the same.")
+        parts.append(words % {"same": count(same), "all": count(answered)})
+    changed = row.verdicts.get(VerdictName.BACKEND_CHANGED, 0)
+    if changed:
+        words = ngettext(
+            "%(n)s differs in a way that chance does not explain.",
+            "%(n)s differ in a way that chance does not explain.",
+            changed,
+        )
+        parts.append(words % {"n": count(changed)})
+    if failed:
+        parts.append(ngettext("%(n)s got no answer.", "%(n)s got no answer.", failed) % {"n": count(failed)})
+    return " ".join(parts)
 
 
 @needs(Permission.READ)
 @require_safe
 def replays(request: AppRequest) -> HttpResponse:
-    """The runs, newest first."""
+    """The runs, newest first; htmx gets the list alone."""
+    now = timezone.now()
     runs = ReplayRun.objects.visible_to(request.actor).select_related("created_by", "created_by_key")
     try:
-        page = page_of(runs, limit=30, cursor=request.GET.get("cursor", ""), by="created_at")
+        page = page_of(runs, limit=RUNS_SHOWN, cursor=request.GET.get("cursor", ""), by="created_at")
     except InvalidCursor:
         return redirect("replays")
     here = reverse("replays")
+    shown = shown_runs(page.items, now=now)
     return vary_on_htmx(
         render(
             request,
             "pages/replays.html" + ("#list" if is_fragment(request) else ""),
             {
-                "rows": run_rows(page.items),
-                "active": any(run.state in {RunState.QUEUED, RunState.RUNNING} for run in page.items),
+                "runs": shown,
+                "active": any(one.row.active for one in shown),
                 "newer": f"{here}?cursor={page.newer}" if page.newer else "",
                 "older": f"{here}?cursor={page.older}" if page.older else "",
+                "now": now,
             },
         )
-    )
-
-
-class ReplayForm(forms.Form):
-    """How to ask again. Empty fields ask exactly as it was recorded."""
-
-    attempts = forms.IntegerField(label=gettext_lazy("Attempts each"), min_value=1, max_value=50, initial=1)
-    note = forms.CharField(
-        label=gettext_lazy("Why"),
-        max_length=500,
-        required=False,
-        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("What do you want to find out?")}),
-    )
-    provider = forms.ModelChoiceField(
-        label=gettext_lazy("Other provider"),
-        queryset=Provider.objects.none(),
-        required=False,
-        empty_label=gettext_lazy("as recorded"),
-        to_field_name="name",
-    )
-    model = forms.CharField(label=gettext_lazy("Other model"), max_length=200, required=False)
-    seed = forms.IntegerField(label=gettext_lazy("Other seed"), required=False)
-    parameters = forms.CharField(
-        label=gettext_lazy("Other parameters"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "class": "mono", "placeholder": '{"temperature": 0}'}),
-        help_text=gettext_lazy("JSON; each member replaces the request's own."),
-    )
-
-    def __init__(self, *args: Any, request: AppRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        rows = Provider.objects.visible_to(request.actor).exclude(base_url="").order_by("name")
-        self.fields["provider"].queryset = rows  # type: ignore[attr-defined]
-
-    def clean_parameters(self) -> dict[str, Any]:
-        text = self.cleaned_data["parameters"].strip()
-        if not text:
-            return {}
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(_("This is no JSON: %(error)s"), params={"error": error}) from None
-        if not isinstance(value, dict):
-            raise forms.ValidationError(_('This must be a JSON object, such as {"temperature": 0}.'))
-        return value
-
-    def overrides(self) -> dict[str, Any]:
-        """What is asked otherwise than it was recorded."""
-        values = self.cleaned_data
-        result = dict(values["parameters"])
-        if values["provider"]:
-            result["provider"] = values["provider"].name
-        if values["model"].strip():
-            result["model"] = values["model"].strip()
-        if values["seed"] is not None:
-            result["seed"] = values["seed"]
-        return result
-
-
-def _selection(request: HttpRequest) -> dict[str, Any]:
-    """The interactions asked for: ids, or a filter; of the form or of the address."""
-    data = request.POST if request.method == "POST" else request.GET
-    ids = [part for text in data.getlist("ids") for part in text.split(",") if part]
-    if ids:
-        return {"interactions": ids}
-    return {"filter": read_filter(filter_values(data)).values()}
-
-
-@needs(Permission.REPLAY)
-@require_http_methods(["GET", "HEAD", "POST"])
-def new(request: AppRequest) -> HttpResponse:
-    """Choose how to ask again, see what it will cost, start."""
-    selection = _selection(request)
-    form = ReplayForm(request.POST or None, request=request)
-    problem = ""
-    try:
-        if request.method == "POST" and form.is_valid():
-            with transaction.atomic():
-                run = replay.start_run(
-                    actor=request.actor,
-                    selection=selection,
-                    attempts=form.cleaned_data["attempts"],
-                    overrides=form.overrides(),
-                    note=form.cleaned_data["note"],
-                    now=timezone.now(),
-                )
-                transaction.on_commit(lambda: replay_nudge.delay(run_id=str(run.pk)))
-            return redirect("replay-run", id=run.pk)
-        expected = replay.estimate(actor=request.actor, selection=selection, attempts=1, overrides={})
-    except (InvalidFilter, Refused) as error:
-        problem, expected = str(error), None
-    return render(
-        request,
-        "pages/replay-new.html",
-        {"form": form, "expected": expected, "problem": problem, "selection": selection},
-        status=422 if problem or form.errors else 200,
     )
 
 
 @needs(Permission.READ)
 @require_safe
 def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    """One run: its progress, and its attempts, the worst first."""
+    """One run: its progress, and its attempts; htmx gets what changes."""
+    found = _load(request, id)
+    now = timezone.now()
+    (shown,) = shown_runs([found], now=now)
+    show = request.GET.get("show", "")
+    try:
+        page = attempts_page(
+            run=found,
+            show=show if show in {*VerdictName.values, WAITING, CANCELLED} else "",
+            limit=ATTEMPTS_SHOWN,
+            cursor=request.GET.get("cursor", ""),
+        )
+    except InvalidCursor:
+        return redirect("replay-run", id=found.pk)
+    return vary_on_htmx(
+        render(
+            request,
+            "pages/replay-run.html" + ("#live" if is_fragment(request) else ""),
+            {
+                "one": shown,
+                "run": found,
+                "row": shown.row,
+                "pace": 5 if shown.row.total > LARGE_RUN else 1,
+                "attempts": page.items,
+                "show": show,
+                "shows": _shows(shown.row),
+                "before": _address(show=show, cursor=page.before) if page.before else "",
+                "after": _address(show=show, cursor=page.after) if page.after else "",
+                "now": now,
+            },
+        )
+    )
+
+
+def _shows(row: RunRow) -> list[tuple[str, int]]:
+    """What the attempts can be narrowed to, the worst first, with their numbers."""
+    found = [(str(name), row.verdicts.get(name, 0)) for name in WORST_FIRST]
+    found += [(WAITING, row.without_verdict), (CANCELLED, row.cancelled)]
+    return [(name, n) for name, n in found if n]
+
+
+def _address(**values: str) -> str:
+    return "?" + urlencode({name: value for name, value in values.items() if value})
+
+
+@needs(Permission.REPLAY)
+@require_POST
+def cancel(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Stop it: what waits is not asked any more."""
+    found = _load(request, id)
+    if replay.cancel_run(actor=request.actor, run=found, now=timezone.now()):
+        messages.success(request, _("Cancelled. What was answered already is kept."))
+    else:
+        messages.info(request, _("It had ended already."))
+    return redirect("replay-run", id=found.pk)
+
+
+@needs(Permission.REPLAY)
+@require_POST
+def retry(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Ask once more what failed."""
+    found = _load(request, id)
+    with transaction.atomic():
+        queued = replay.retry_failed(actor=request.actor, run=found, now=timezone.now())
+        if queued:
+            transaction.on_commit(lambda: replay_nudge.delay(run_id=str(found.pk)))
+    if queued:
+        words = ngettext(
+            "%(n)s failed attempt is asked again.", "%(n)s failed attempts are asked again.", queued
+        )
+        messages.success(request, words % {"n": count(queued)})
+    elif found.state == RunState.CANCELLED:
+        messages.error(request, _("A cancelled run is not taken up again; start a new one."))
+    else:
+        messages.info(request, _("Nothing had failed."))
+    return redirect("replay-run", id=found.pk)
+
+
+def _load(request: AppRequest, id_: UUID) -> ReplayRun:
     found: ReplayRun = find_or_404(
-        request, ReplayRun.objects.select_related("created_by", "created_by_key"), id=id
+        request, ReplayRun.objects.select_related("created_by", "created_by_key"), id=id_
     )
-    verdict = request.GET.get("verdict", "")
-    page = attempts_page(
-        run=found, show=verdict if verdict in VerdictName.values else "", limit=ATTEMPTS_SHOWN
-    )
-    return render(
-        request,
-        "pages/replay-run.html",
-        {"row": run_rows([found])[0], "attempts": page.items, "verdict": verdict},
-    )
+    return found
