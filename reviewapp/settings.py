@@ -107,6 +107,8 @@ PORT = _number("REVIEWAPP_PORT", default=8000, low=1, high=65535)
 DATA_DIR = Path(_text("REVIEWAPP_DATA", str(BASE_DIR / "var"))).expanduser().absolute()
 if DATA_DIR.exists() and not DATA_DIR.is_dir():
     raise WrongSetting("REVIEWAPP_DATA", f"{DATA_DIR} is a file; name a folder")
+# What was received and is not with the broker yet; see reviewapp/journal.
+JOURNAL_DIR = str(DATA_DIR / "journal")
 # Who this process is: the web process pools its connections, the others do not.
 ROLE = os.environ.get("REVIEWAPP_ROLE", "")
 

@@ -52,7 +52,7 @@ def viewer(project):
 @pytest.fixture
 def journal(settings, tmp_path):
     """A journal of the test's own, and nothing of earlier tests with the broker."""
-    settings.DATA_DIR = tmp_path
+    settings.JOURNAL_DIR = str(tmp_path / "journal")
     with app.connection() as connection, connection.channel() as channel:
         channel.queue_declare("record")
         channel.queue_purge("record")

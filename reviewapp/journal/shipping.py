@@ -1,7 +1,8 @@
 """The shipper: a thread that hands durable frames to the broker, in order, until it has them all.
 
-A batch is at most so many frames and bytes, and waits at most a moment to fill. The position is
-marked only when `send` has returned, which means that the broker confirmed; so a crash between
+A batch is at most so many frames and bytes, and waits a moment to fill: a short one when it was quiet,
+a longer one when batch follows batch, since each costs the broker and the worker as much as many frames
+do. The position is marked only when `send` has returned, which means that the broker confirmed; so a crash between
 the two sends a batch twice and never leaves one out. While the broker is away the same batch is
 tried again for ever, ever more slowly; the frames wait on the disk meanwhile.
 
@@ -27,7 +28,8 @@ Send = Callable[[list[bytes]], None]
 
 BATCH_FRAMES: Final = 200
 BATCH_BYTES: Final = 4 * 1024 * 1024
-BATCH_SECONDS: Final = 0.02
+QUIET_SECONDS: Final = 0.02
+BUSY_SECONDS: Final = 0.1
 ADOPT_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
@@ -48,7 +50,9 @@ class Shipper:
         self._adopted: list[Folder] = []
         self._condition = threading.Condition()
         self._closing = False
+        self._idle = False
         self._looked_at = 0.0
+        self._shipped_at = 0.0
         self.problem: str | None = None
         # Of the own folder; the committer counts what came in.
         self.shipped = 0
@@ -59,9 +63,10 @@ class Shipper:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new; called by the committer."""
-        with self._condition:
-            self._condition.notify_all()
+        """There is something new; called by the committer. Waking a thread that gathers would only cost."""
+        if self._idle:
+            with self._condition:
+                self._condition.notify_all()
 
     def wait_until_empty(self, *, seconds: float | None) -> bool:
         """Wait until the broker has everything that was appended before; False when the time is up."""
@@ -114,14 +119,23 @@ class Shipper:
         assert self._committer is not None
         if self.is_empty:
             return False
-        if self._committer.frames - self.shipped < BATCH_FRAMES:
-            # Wait a moment for more; under load the batch is full already.
-            self._sleep(BATCH_SECONDS, until=lambda: self._behind() >= BATCH_FRAMES)
+        if self._behind() < BATCH_FRAMES:
+            busy = time.monotonic() - self._shipped_at < 2 * BUSY_SECONDS
+            self._gather(BUSY_SECONDS if busy else QUIET_SECONDS)
         count = self._ship_from(self._own)
+        self._shipped_at = time.monotonic()
         with self._condition:
             self.shipped += count
             self._condition.notify_all()
         return count > 0
+
+    def _gather(self, seconds: float) -> None:
+        """Let frames come together for so long, or until the batch is full."""
+        step = QUIET_SECONDS
+        for _ in range(round(seconds / step)):
+            if self._closing or self._behind() >= BATCH_FRAMES:
+                return
+            time.sleep(step)
 
     def _behind(self) -> int:
         assert self._committer is not None
@@ -168,7 +182,9 @@ class Shipper:
             self._condition.notify_all()
 
     def _pause_until_news(self) -> None:
+        self._idle = True
         self._sleep(ADOPT_SECONDS, until=lambda: not self.is_empty)
+        self._idle = False
 
     def _sleep(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:
         with self._condition:
