@@ -1,0 +1,71 @@
+"""Replaying: many slow calls at once, against a plain asyncio script that makes the same calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import aiohttp
+from django.utils import timezone
+
+from benchmarks.lines import Line
+from benchmarks.recording import fill
+from reviewapp.models import Attempt, Interaction, system_actor
+from reviewapp.providers.simulated import server
+from reviewapp.stages import replay
+from reviewapp.stages.administer import ProviderValues, save_provider
+
+CALLS = 1_000
+AT_ONCE = 200
+SLOW = {
+    "models": {
+        "gpt-4.1-mini": {"latency": {"median_ms": 1000, "p95_ms": 1000}, "fast": True},
+        "gpt-4.1": {"latency": {"median_ms": 1000, "p95_ms": 1000}, "fast": True},
+        "llama-3.3-70b": {"latency": {"median_ms": 1000, "p95_ms": 1000}, "fast": True},
+    }
+}
+
+
+def measure(*, rows: int) -> Iterator[Line]:
+    project, _ = fill(min(rows, CALLS))
+    calls = Interaction.objects.filter(project=project).count()
+    actor = system_actor(project=project)
+    with server.running(SLOW) as base_url:
+        provider = save_provider(
+            actor=actor,
+            values=ProviderValues(name="slow", base_url=base_url, max_concurrency=AT_ONCE),
+            now=timezone.now(),
+        )
+        bodies = [
+            one.body.request_text
+            for one in Interaction.objects.filter(project=project).select_related("body")
+        ]
+        floor = asyncio.run(_plain(base_url, bodies))
+        run = replay.start_run(
+            actor=actor, selection={"filter": {}}, overrides={"provider": provider.name}, now=timezone.now()
+        )
+        started = time.perf_counter()
+        replay.work(run_id=run.pk, worker="bench", seconds=120)
+        seconds = time.perf_counter() - started
+    done = Attempt.objects.filter(run=run, state="done").count()
+    assert done == calls, f"{done} of {calls} done"
+    yield Line(f"{calls} replays of 1 s, {AT_ONCE} at once", seconds, floor, "s", at_most=1.15)
+
+
+async def _plain(base_url: str, bodies: list[bytes]) -> float:
+    gate = asyncio.Semaphore(AT_ONCE)
+    headers = {"Content-Type": "application/json"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as session:
+
+        async def one(body: bytes) -> None:
+            async with (
+                gate,
+                session.post(f"{base_url}/chat/completions", data=body, headers=headers) as answer,
+            ):
+                assert answer.status == 200, await answer.text()
+                await answer.read()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(one(body) for body in bodies))
+        return time.perf_counter() - started
