@@ -61,6 +61,7 @@ urlpatterns = [
     path("settings/providers/new/", providers.provider, name="settings-provider-new"),
     path("settings/providers/<uuid:id>/", providers.provider, name="settings-provider"),
     path("settings/providers/<uuid:id>/default/", providers.make_default, name="settings-provider-default"),
+    path("settings/providers/<uuid:id>/test/", providers.test, name="settings-provider-test"),
     path("settings/sources/", providers.sources, name="settings-sources"),
     path("settings/sources/new/", providers.source, name="settings-source-new"),
     path("settings/sources/<uuid:id>/", providers.source, name="settings-source"),

@@ -66,6 +66,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-provider-new": ("admin", "admin"),
     "settings-provider": ("admin", "admin"),
     "settings-provider-default": (None, "admin"),
+    "settings-provider-test": (None, "admin"),
     "settings-sources": ("admin", None),
     "settings-source-new": ("admin", "admin"),
     "settings-source": ("admin", "admin"),

@@ -34,6 +34,7 @@ from reviewapp.stages.administer.providers import (
     ensure_provider,
     ensure_source,
     make_default_provider,
+    note_test,
     save_provider,
     save_source,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "invite",
     "make_default_provider",
     "note_key_use",
+    "note_test",
     "remove_member",
     "revoke_key",
     "save_provider",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
@@ -112,6 +114,17 @@ def make_default_provider(*, actor: Actor, provider: Provider, now: datetime) ->
     Provider.objects.filter(project=actor.project, is_default=True).update(is_default=False)
     Provider.objects.filter(pk=provider.pk, project=actor.project).update(is_default=True)
     write_audit(actor=actor, action="provider.default", target=provider, now=now)
+
+
+@transaction.atomic
+def note_test(
+    *, actor: Actor, provider: Provider, findings: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Keep what the Test button found, with when it was."""
+    actor.check(Permission.ADMIN)
+    tested = {"at": now.isoformat(), "findings": [dict(finding) for finding in findings]}
+    Provider.objects.filter(pk=provider.pk, project=actor.project).update(tested=tested)
+    write_audit(actor=actor, action="provider.test", target=provider, now=now)
 
 
 @dataclass(frozen=True, slots=True)

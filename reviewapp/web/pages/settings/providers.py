@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewapp.models import Permission, Provider, Source
+from reviewapp.providers.client import Target
+from reviewapp.providers.errors import CallFailed
+from reviewapp.providers.probe import Finding, probe
 from reviewapp.stages import administer
 from reviewapp.stages.administer import ProviderValues, SourceValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+
+# A person waits for the answer.
+TEST_SECONDS = 20
 
 
 class ProviderForm(forms.Form):
@@ -116,6 +123,35 @@ def make_default(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     except administer.Refused as error:
         messages.error(request, str(error))
     return redirect("settings-providers")
+
+
+@needs(Permission.ADMIN)
+@require_POST
+def test(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Ask the provider a few things, and say what worked."""
+    found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id)
+    if not found.can_be_called:
+        return redirect("settings-provider", id=found.pk)
+    target = Target(
+        name=found.name,
+        base_url=found.base_url,
+        api_key=found.api_key,
+        timeout_seconds=min(found.timeout_seconds, TEST_SECONDS),
+    )
+    try:
+        findings = asyncio.run(probe(target=target, model=request.POST.get("model", "").strip()))
+    except CallFailed as error:
+        findings = [Finding("reachable", False, str(error))]
+    administer.note_test(
+        actor=request.actor,
+        provider=found,
+        findings=[finding.as_json() for finding in findings],
+        now=timezone.now(),
+    )
+    if not request.htmx:
+        return redirect("settings-provider", id=found.pk)
+    found.refresh_from_db()
+    return render(request, "pages/settings/provider-test.html", {"provider": found})
 
 
 class SourceForm(forms.Form):
