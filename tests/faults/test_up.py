@@ -4,78 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from reviewapp.embedded import paths, processes
-from tests.embedded.processes import ROOT, Program, eventually, processes_of, python, started
+from tests.embedded.processes import eventually, processes_of
+from tests.product import Running, product
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
-def environment(data: Path, port: int, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REVIEWAPP_", "MAKE"))}
-    return kept | {"REVIEWAPP_DATA": str(data), "REVIEWAPP_PORT": str(port)} | more
-
-
-class Running:
-    def __init__(self, program: Program, data: Path, port: int) -> None:
-        self.program = program
-        self.data = data
-        self.port = port
-
-    def answers(self, path: str = "/healthz") -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command typed into a second terminal, which knows nothing but the data folder."""
-        return subprocess.run(
-            python("manage.py", *arguments),
-            cwd=ROOT,
-            env=environment(self.data, self.port),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def leaders(self, text: str) -> list[int]:
-        """The supervisor's own children whose command line has `text`."""
-        found = []
-        for pid in processes.children_of(self.program.process.pid):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if text in command:
-                found.append(pid)
-        return found
-
-
-@contextmanager
-def product(folder: Path, *, data: Path | None = None, wait: bool = True) -> Iterator[Running]:
-    data, port = data or folder / "data", free_port()
-    with started(
-        python("manage.py", "up"), log=folder / "up.log", env=environment(data, port), clean=True
-    ) as program:
-        running = Running(program, data, port)
-        if wait:
-            program.wait_for("  Ready\n", seconds=120)
-        yield running
 
 
 def waits_for_tasks(pid: int) -> bool:
