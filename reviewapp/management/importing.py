@@ -115,13 +115,15 @@ def _digest(number: int, text: bytes) -> bytes:
     return hashlib.sha256(b"%d\n%s" % (number, text)).digest()
 
 
-def id_of(line: Line, *, scope: str) -> UUID:
-    """The id that the line states, else one that it always gets within `scope`; time-ordered."""
-    recorded = line.recorded
-    if recorded is not None and recorded.id is not None:
-        return recorded.id
+def id_of(line: Line) -> UUID | None:
+    """The id that the line states."""
+    return line.recorded.id if line.recorded is not None else None
+
+
+def made_id(line: Line, *, scope: str) -> UUID:
+    """An id that the line always gets within `scope`, so that importing twice records once; time-ordered."""
     digest = hashlib.sha256(scope.encode() + line.digest).digest()
-    started_at = recorded.started_at if recorded is not None else None
+    started_at = line.recorded.started_at if line.recorded is not None else None
     milliseconds = 0 if started_at is None else max(int(started_at.timestamp() * 1000), 0)
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(digest[:10], "big")
     value = value & ~(0xF << 76) | 0x7 << 76

@@ -187,3 +187,18 @@ def test_among_several_projects_one_must_be_named():
 
     with pytest.raises(CommandError, match="--project"):
         call_command("import_interactions", "x")
+
+
+def test_what_another_project_holds_too_gets_an_id_of_its_own(project, tmp_path):
+    other = factories.make_project(name="Other")
+    there = factories.make_interaction(project=other)
+    file = tmp_path / "one.jsonl"
+    file.write_text(GOOD.replace("{", f'{{"id": "{there.pk}", ', 1))
+
+    status, told = run(file, project=project.slug)
+    again, _ = run(file, project=project.slug)
+    settle()
+
+    assert (status, again) == (0, 0)
+    assert "1 of them got new ids" in told
+    assert [one.pk != there.pk for one in Interaction.objects.filter(project=project)] == [True]

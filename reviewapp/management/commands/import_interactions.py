@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -32,6 +32,8 @@ class Imported:
 
     taken: int = 0
     wrong: int = 0
+    # Those whose id stands in another project of this app, and which got one of their own.
+    renamed: int = 0
     # With --wait: the ids that are not in the tables yet, and the digests of their frames.
     waiting: dict[UUID, bytes] = field(default_factory=dict)
 
@@ -73,6 +75,10 @@ class Command(BaseCommand):
             f"{imported.taken:,} interactions {'recorded' if options['wait'] else 'received'}"
             f" in {seconds:,.1f} s ({rate:,.0f}/s); {imported.wrong:,} lines were not."
         )
+        if imported.renamed:
+            self.stderr.write(
+                f"{imported.renamed:,} of them got new ids: another project has interactions under theirs."
+            )
         if imported.wrong:
             sys.exit(1)
 
@@ -89,7 +95,7 @@ class Command(BaseCommand):
         imported: Imported,
     ) -> None:
         scope = f"{project.id}\n{options['format']}\n{options['source']}\n{options['provider']}"
-        frames: list[bytes] = []
+        lines_read: list[importing.Line] = []
         size = 0
         reported = 0.0
         for line in lines:
@@ -98,29 +104,50 @@ class Command(BaseCommand):
                 self._clear()
                 self.stderr.write(f"line {line.number}: {line.reason}")
                 continue
-            arrival = record.Arrival(
-                id=importing.id_of(line, scope=scope),
-                project_id=project.id,
-                received_at=timezone.now(),
-                content=importing.placed(
-                    line.recorded, source=options["source"], provider=options["provider"]
-                ),
-            )
-            frame = record.encode(arrival)
-            frames.append(frame)
-            size += len(frame)
+            lines_read.append(line)
+            size += len(line.recorded.request_text) + len(line.recorded.response_text or "")
             imported.taken += 1
-            if options["wait"]:
-                imported.waiting[arrival.id] = hashlib.sha256(frame).digest()
-            if len(frames) >= BATCH_FRAMES or size >= BATCH_BYTES:
-                journal.append_sync(frames)
-                frames, size = [], 0
+            if len(lines_read) >= BATCH_FRAMES or size >= BATCH_BYTES:
+                self._append(lines_read, journal, project, options, scope, imported)
+                lines_read, size = [], 0
                 self._let_catch_up(journal)
             if time.monotonic() - reported > _REPORT_SECONDS:
                 reported = time.monotonic()
                 self._show(source.done, imported)
-        if frames:
-            journal.append_sync(frames)
+        if lines_read:
+            self._append(lines_read, journal, project, options, scope, imported)
+
+    def _append(
+        self,
+        lines: list[importing.Line],
+        journal: Journal,
+        project: Project,
+        options: dict[str, Any],
+        scope: str,
+        imported: Imported,
+    ) -> None:
+        """Into the journal. What another project holds under its id is another interaction here."""
+        stated = [id_ for line in lines if (id_ := importing.id_of(line)) is not None]
+        elsewhere = set(
+            Interaction.objects.filter(id__in=stated).exclude(project=project).values_list("id", flat=True)
+        )
+        frames = []
+        for line in lines:
+            assert line.recorded is not None
+            content = importing.placed(line.recorded, source=options["source"], provider=options["provider"])
+            id_ = importing.id_of(line)
+            if id_ is None or id_ in elsewhere:
+                imported.renamed += id_ is not None
+                id_ = importing.made_id(line, scope=scope)
+                content = replace(content, id=id_)
+            arrival = record.Arrival(
+                id=id_, project_id=project.id, received_at=timezone.now(), content=content
+            )
+            frame = record.encode(arrival)
+            frames.append(frame)
+            if options["wait"]:
+                imported.waiting[id_] = hashlib.sha256(frame).digest()
+        journal.append_sync(frames)
 
     def _let_catch_up(self, journal: Journal) -> None:
         while journal.waiting_frames > AHEAD:
