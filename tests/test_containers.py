@@ -38,7 +38,7 @@ KEYS_OF_A_SERVICE = {
         "ports",
         "stop_grace_period",
     ),
-    *("stop_signal", "shm_size"),
+    "shm_size",
 }
 
 
