@@ -9,7 +9,7 @@ import numpy as np
 from reviewapp.pure.drift.rows import Row
 from reviewapp.pure.exchange import Alternative, Choice, Reply, Token
 
-PROMPTS = 20
+PROMPTS = 10
 WIDTH = 20
 
 
@@ -47,7 +47,7 @@ class Fleet:
         offsets = apart * rng.standard_normal((members, PROMPTS, WIDTH)) if members > 1 else 0.0
         change = moved * np.random.default_rng(99).choice([-1.0, 1.0], size=(PROMPTS, WIDTH))
         self.numbers = np.broadcast_to(base + offsets + change, (members, PROMPTS, WIDTH))
-        self.texts_changed = np.random.default_rng(98).random(PROMPTS) < new_texts
+        self.texts_changed = np.arange(PROMPTS) < round(new_texts * PROMPTS)
         self.noise = noise
         self.members = members
         self.fingerprints = fingerprints

@@ -124,7 +124,7 @@ def test_labels_are_set_against_clusters() -> None:
 
     table = label_table(strata, cut=0.01)
 
-    assert table == {("fp_a", 1): 120, ("fp_b", 2): 80}
+    assert table == {("fp_a", 1): 60, ("fp_b", 2): 40}
 
 
 def test_a_rollback_is_recognised_by_the_date_of_the_earlier_baseline() -> None:

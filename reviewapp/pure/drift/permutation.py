@@ -28,6 +28,7 @@ Statistic: TypeAlias = Callable[[Sequence[Stratum], Sequence[Masks]], Floats]
 
 ROUTINE_PERMUTATIONS = 999
 CONFIRMING_PERMUTATIONS = 9_999
+WORTH_MORE_P = 0.05
 SESSIONS_TO_PERMUTE = 6
 # Differences below this are rounding of sums that are equal on paper.
 TIE = 1e-12
@@ -102,17 +103,19 @@ def nearest(strata: Sequence[Stratum], masks: Sequence[Masks]) -> Floats:
 
 def _nearest_slice(distances: Floats, mask: Masks) -> tuple[Floats, Floats]:
     tested = mask.sum(axis=1)
-    size = mask.shape[1]
-    if len(mask) and np.all(tested == tested[0]) and 0 < tested[0] < size:
-        # All deals of one size: gather only the rows and columns that count.
-        order = np.argsort(~mask, axis=1, kind="stable")
-        new, known = order[:, : tested[0]], order[:, tested[0] :]
-        gathered = distances[new[:, :, None], known[:, None, :]]
-        return gathered.min(axis=2).mean(axis=1), np.ones(len(mask))
+    lines, size = mask.shape
     usable = (tested > 0) & (tested < size)
+    if not distances.any():
+        return np.zeros(lines), usable.astype(np.float64)
+    if usable.all() and np.all(tested == tested[0]):
+        # All deals of one size: gather only the rows and columns that count.
+        new = np.nonzero(mask)[1].reshape(lines, -1)
+        known = np.nonzero(~mask)[1].reshape(lines, -1)
+        gathered = distances[new[:, :, None], known[:, None, :]]
+        return gathered.min(axis=2).mean(axis=1), np.ones(lines)
     blocked = np.where(mask[:, None, :], np.inf, distances[None, :, :]).min(axis=2)
     sums = np.where(mask & usable[:, None], blocked, 0.0).sum(axis=1)
-    return np.divide(sums, tested, out=np.zeros(len(mask)), where=usable), usable.astype(np.float64)
+    return np.divide(sums, tested, out=np.zeros(lines), where=usable), usable.astype(np.float64)
 
 
 def shift(strata: Sequence[Stratum], masks: Sequence[Masks]) -> Floats:
@@ -176,8 +179,16 @@ def permutation_test(
     rng: np.random.Generator,
     permutations: int = ROUTINE_PERMUTATIONS,
 ) -> tuple[float, float, Floats]:
-    """The observed value, its p and the values of all deals."""
+    """The observed value, its p and the values of all deals.
+
+    Where more than the routine number of deals is wanted, the routine number is dealt first; only a
+    small p is worth the rest, which is then dealt afresh.
+    """
     value = float(statistic(strata, observed(strata))[0])
     deal = deal_sessions if enough_sessions(strata) else deal_rows
-    null = statistic(strata, deal(strata, permutations=permutations, rng=rng))
-    return value, p_value(value=value, null=null), null
+    null = statistic(strata, deal(strata, permutations=min(permutations, ROUTINE_PERMUTATIONS), rng=rng))
+    p = p_value(value=value, null=null)
+    if permutations > ROUTINE_PERMUTATIONS and p <= WORTH_MORE_P:
+        null = statistic(strata, deal(strata, permutations=permutations, rng=rng))
+        p = p_value(value=value, null=null)
+    return value, p, null
