@@ -1,6 +1,6 @@
-"""The one ASGI application: `/v1/` goes to the gateway, health checks to their own, the rest to Django.
+"""The one ASGI application: calls, recordings and health checks have their own ways in, the rest is Django's.
 
-Django's handler costs more than the gateway may add to a call, so the split comes before it.
+Django's handler costs more than the gateway may add to a call or a recording, so the split comes before it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
 
-from reviewapp.web import health
+from reviewapp.web import health, receiving
 from reviewapp.web.gateway import gateway
 
 
@@ -23,5 +23,7 @@ async def application(scope, receive, send):  # type: ignore[no-untyped-def]  # 
         await gateway(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == receiving.PATH and scope["method"] == "POST":
+        await receiving.receiving(scope, receive, send)
     else:
         await pages(scope, receive, send)

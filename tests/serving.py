@@ -30,7 +30,7 @@ def serving() -> Iterator[str]:
     The database must be one that other threads see: use `transactional_db`.
     """
     from reviewapp.asgi import application
-    from reviewapp.web import gateway
+    from reviewapp.web.gateway import process
 
     port = free_port()
     loop = asyncio.new_event_loop()
@@ -43,7 +43,7 @@ def serving() -> Iterator[str]:
         try:
             await server[0].serve()
         finally:
-            await gateway.close()
+            await process.close()
 
     def run() -> None:
         asyncio.set_event_loop(loop)

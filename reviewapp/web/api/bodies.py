@@ -37,8 +37,13 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     except (zlib.error, zstandard.ZstdError) as error:
         raise Problem(400, f"The body is no {name}: {error}.") from None
     if len(data) > BYTES_LIMIT:
-        raise Problem(413, "The body is larger than 16 MiB; send it in several requests.")
+        raise too_large()
     return data
+
+
+def too_large() -> Problem:
+    """The body, as it came or unpacked, is beyond the bound."""
+    return Problem(413, "The body is larger than 16 MiB; send it in several requests.")
 
 
 def _gunzipped(body: bytes) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,14 +12,13 @@ from django.utils import timezone
 from ninja import Router, Schema, Status
 
 from reviewapp import tasks
-from reviewapp.formats.interchange import InvalidInteraction
 from reviewapp.models import Interaction, Permission, filters
 from reviewapp.models.filters import FILTER_NAMES
 from reviewapp.models.pages import page_of
-from reviewapp.pure.ids import new_id
-from reviewapp.stages import export, record
+from reviewapp.stages import export
 from reviewapp.web.api import bodies
 from reviewapp.web.api.access import ApiRequest, KeyAuth, key_of
+from reviewapp.web.api.ingest import read_posted
 from reviewapp.web.api.problems import Problem
 
 LIMIT: Final = 50
@@ -74,29 +72,16 @@ _BODY: dict[str, Any] = {
 )
 def send_interactions(request: ApiRequest) -> Status[dict[str, Any]]:
     """One object, an array, or NDJSON: at most 1,000 items and 16 MiB, gzip or zstd allowed."""
-    body = _read(request)
-    data = bodies.unpacked(body, request.headers.get("Content-Encoding", ""))
-    items = bodies.items_of(data, request.headers.get("Content-Type", ""))
-    now = timezone.now()
     source = key_of(request.auth).source
-    arrivals: list[record.Arrival] = []
-    rejected: list[dict[str, Any]] = []
-    for index, item in enumerate(items):
-        if isinstance(item, InvalidInteraction):
-            rejected.append({"index": index, "error": str(item)})
-            continue
-        if item.source is None and source is not None:
-            item = replace(item, source=source.name)
-        arrivals.append(
-            record.Arrival(
-                id=item.id or new_id(), project_id=request.auth.project.id, received_at=now, content=item
-            )
-        )
-    if not arrivals:
-        detail = rejected[0]["error"] if len(rejected) == 1 else "None of the interactions is valid."
-        raise Problem(422, detail, rejected=rejected)
-    tasks.journal().append_sync([record.encode(arrival) for arrival in arrivals])
-    return Status(202, {"accepted": [arrival.id for arrival in arrivals], "rejected": rejected})
+    receipt = read_posted(
+        _read(request),
+        headers=request.headers,
+        project=request.auth.project.id,
+        source=source.name if source is not None else None,
+        now=timezone.now(),
+    )
+    tasks.journal().append_sync(receipt.frames)
+    return Status(202, receipt.answer())
 
 
 _LIST: dict[str, Any] = {
@@ -159,5 +144,5 @@ def _json(text: str) -> HttpResponse:
 def _read(request: HttpRequest) -> bytes:
     body = request.read(bodies.BYTES_LIMIT + 1)
     if len(body) > bodies.BYTES_LIMIT:
-        raise Problem(413, "The body is larger than 16 MiB; send it in several requests.")
+        raise bodies.too_large()
     return body

@@ -35,11 +35,16 @@ class Problem(Exception):
         super().__init__(detail)
 
 
+def problem_body(status: int, detail: str, *, more: Mapping[str, Any] | None = None) -> bytes:
+    """The error as JSON."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return json.dumps(body | dict(more or {})).encode()
+
+
 def problem_response(status: int, detail: str, *, more: Mapping[str, Any] | None = None) -> HttpResponse:
     """The error as an answer."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     response = HttpResponse(
-        json.dumps(body | dict(more or {})), status=status, content_type="application/problem+json"
+        problem_body(status, detail, more=more), status=status, content_type="application/problem+json"
     )
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="reviewapp"'

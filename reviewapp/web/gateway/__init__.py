@@ -9,10 +9,8 @@ are not recorded: nothing was asked of a model. What a provider did or failed to
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,39 +22,12 @@ from reviewapp.journal import JournalError
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
 from reviewapp.web.gateway import calls, errors, upstream
-from reviewapp.web.gateway.directory import Directory, ProviderEntry
+from reviewapp.web.gateway.directory import ProviderEntry
 from reviewapp.web.gateway.errors import GatewayError
+from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Exchange, Receive, Send, send_error
 
 Scope = Any
-
-
-class _Shared:
-    """What the calls of one event loop share."""
-
-    def __init__(self) -> None:
-        self.directory = Directory()
-        self.session = upstream.open_session()
-
-
-_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
-
-
-def _shared() -> _Shared:
-    """Made with the first call: a server without a lifespan protocol tells us of no start."""
-    loop = asyncio.get_running_loop()
-    found = _by_loop.get(loop)
-    if found is None:
-        found = _by_loop[loop] = _Shared()
-    return found
-
-
-async def close() -> None:
-    """Let go of connections and threads of this event loop."""
-    found = _by_loop.pop(asyncio.get_running_loop(), None)
-    if found is not None:
-        found.directory.close()
-        await found.session.close()
 
 
 class Recorded:
@@ -77,7 +48,7 @@ class Recorded:
             # Before the provider is asked: an answer that can't be recorded would be paid for in vain.
             await send_error(send, errors.not_recorded(str(error)))
         else:
-            exchange = Exchange(call, session=_shared().session, append=append, send=send)
+            exchange = Exchange(call, session=shared().session, append=append, send=send)
             await exchange.run(
                 path=self._path,
                 query=scope["query_string"].decode("latin-1"),
@@ -87,7 +58,7 @@ class Recorded:
 
     async def _read(self, scope: Scope, receive: Receive, started_at: datetime) -> calls.Call:
         headers = dict(scope["headers"])
-        directory = _shared().directory
+        directory = shared().directory
         key = await calls.authenticate(directory, headers, now=started_at)
         context = calls.read_context(headers)
         body = await _read_body(headers, receive)
@@ -130,7 +101,7 @@ async def models(request: Request) -> Response:
     """The provider's own list of models, or one of them; not recorded, since nothing is asked of a model."""
     headers = dict(request.scope["headers"])
     try:
-        directory = _shared().directory
+        directory = shared().directory
         key = await calls.authenticate(directory, headers, now=datetime.now(tz=UTC))
         route = await calls.find_route(directory, key, calls.read_context(headers))
         return await _fetch(request, route.provider)
@@ -143,7 +114,7 @@ async def _fetch(request: Request, provider: ProviderEntry) -> Response:
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
     url = upstream.address(provider, path.removeprefix("/v1"), request.url.query)
     try:
-        async with _shared().session.get(
+        async with shared().session.get(
             url,
             headers=upstream.request_headers(request.scope["headers"], provider),
             allow_redirects=False,
