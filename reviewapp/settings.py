@@ -216,6 +216,11 @@ CELERY_TASK_ROUTES = {
     "reviewapp.tasks.watch_*": {"queue": "watch"},
     "reviewapp.tasks.export_*": {"queue": "export"},
 }
+# How many workers may be busy with replays at once: each keeps a process for minutes, and one must be
+# left for recording. The embedded worker has a process for each core, from two to four.
+REPLAY_WORKERS = _number(
+    "REVIEWAPP_REPLAY_WORKERS", default=max(1, min(os.cpu_count() or 1, 4) - 1), low=1, high=1000
+)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # Noted at once, so that whether the scheduler lives can be seen from the database.
 CELERY_BEAT_SYNC_EVERY = 1

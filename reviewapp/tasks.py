@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 # With so many messages waiting the rest stays in the journal, on the disk: the broker's memory is finite.
 RECORD_QUEUE_LIMIT = 300
 _LOOK_SECONDS = 0.5
-# Below the time after which the broker gives an unfinished message to another worker.
-REPLAY_TURN_SECONDS = 60.0
-REPLAY_WORKERS = 2
+# With the slowest calls of its end below the time after which the broker gives its message to another.
+REPLAY_TURN_SECONDS = 150.0
+_COMPARE_EVERY_SECONDS = 1.0
 _journals: dict[str, Journal] = {}
 _journals_lock = threading.Lock()
 
@@ -106,32 +106,52 @@ def export_sweep() -> None:
 
 @shared_task
 def replay_nudge(*, run_id: str) -> None:
-    """Send workers for a run: one turn each, as many as there are to share it."""
-    for _ in range(REPLAY_WORKERS):
+    """Send workers for a run: one turn each, as many as may share it."""
+    for _ in range(settings.REPLAY_WORKERS):
         replay_work.delay(run_id=run_id)
 
 
 @shared_task
 def replay_work(*, run_id: str) -> None:
-    """One worker's turn on a run; what still waits at its end gets another turn."""
-    waits = replay.work(
-        run_id=UUID(run_id), worker=f"{os.getpid()}-{uuid4().hex[:8]}", seconds=REPLAY_TURN_SECONDS
+    """One worker's turn on a run. At its end the run that waits longest gets the worker, maybe this one."""
+    had_turn = replay.work(
+        run_id=UUID(run_id),
+        worker=f"{os.getpid()}-{uuid4().hex[:8]}",
+        seconds=REPLAY_TURN_SECONDS,
+        most_workers=settings.REPLAY_WORKERS,
+        on_stored=_CompareSoon(run_id),
     )
-    replay_compare.delay(run_id=run_id)
-    if waits:
-        replay_work.delay(run_id=run_id)
+    if had_turn:
+        replay_compare.delay(run_id=run_id)
+        for waiting in replay.runs_in_need(now=timezone.now())[:1]:
+            replay_work.delay(run_id=str(waiting))
+
+
+class _CompareSoon:
+    """Has answers compared while the turn goes on, at most once a second."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._sent_at = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._sent_at >= _COMPARE_EVERY_SECONDS:
+            self._sent_at = now
+            replay_compare.delay(run_id=self._run_id)
 
 
 @shared_task
-def replay_compare(*, run_id: str | None = None) -> None:
-    """Compare what is done and not compared yet."""
-    while compare.compare_new(now=timezone.now(), run_id=UUID(run_id) if run_id else None):
-        pass
+def replay_compare(*, run_id: str) -> None:
+    """Compare what is done and not compared yet: one batch, so that others get their turn between."""
+    if compare.compare_new(now=timezone.now(), run_id=UUID(run_id)):
+        replay_compare.delay(run_id=run_id)
 
 
 @shared_task
 def replay_sweep() -> None:
     """Finds runs whose message was lost or whose worker died, and attempts left uncompared."""
-    for run_id in replay.sweep(now=timezone.now()):
+    for run_id in replay.sweep(now=timezone.now())[: settings.REPLAY_WORKERS]:
         replay_work.delay(run_id=str(run_id))
-    compare.compare_new(now=timezone.now())
+    for run_id in compare.runs_to_compare():
+        replay_compare.delay(run_id=str(run_id))

@@ -7,7 +7,9 @@ the run are judged together again. A person's decision about a comparison stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,62 +25,129 @@ from reviewapp.models import (
     Decision,
     Interaction,
     Permission,
+    VerdictName,
 )
 from reviewapp.models.bodies import exchange_of
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
 from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import METHOD_VERSION, Evidence, SetVerdict, Verdict
+from reviewapp.pure.words import storable
+from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused, write_audit
 
-BATCH = 100
+log = logging.getLogger(__name__)
+
+# Interactions judged in one transaction; each brings its own body and those of all its answers.
+BATCH = 40
 _BODIES = ("source", "provider", "body")
+_KEPT = ("verdict", "confidence", "sentence", "figures", "answer_digest", "method")
 
 
 def compare_new(*, now: datetime, run_id: UUID | None = None) -> int:
-    """Compare attempts that are done and not compared yet; gives how many there were (0: caught up)."""
+    """Compare attempts that are done and not compared yet; gives how many there were (0: caught up).
+
+    Ends the runs whose last attempts these were.
+    """
     waiting = Attempt.objects.filter(state=AttemptState.DONE, compared_at__isnull=True)
     if run_id is not None:
         waiting = waiting.filter(run=run_id)
-    found = list(waiting.order_by("run", "id").values_list("pk", "run", "original")[:BATCH])
-    for run, original in dict.fromkeys((run, original) for _, run, original in found):
-        _compare(run, original, now)
-    return len(found)
+    rows = waiting.order_by("run", "id").values_list("run", "original")[: BATCH * 4]
+    chosen = list(dict.fromkeys(rows))[:BATCH]
+    compared = 0
+    for run in dict.fromkeys(run for run, _ in chosen):
+        compared += _compare(run, [original for of, original in chosen if of == run], now)
+        replay.finish(run_id=run, now=now)
+    return compared
+
+
+def runs_to_compare() -> list[UUID]:
+    """The runs that have answers without a comparison."""
+    waiting = Attempt.objects.filter(state=AttemptState.DONE, compared_at__isnull=True)
+    return list(waiting.order_by().values_list("run", flat=True).distinct())
 
 
 @transaction.atomic
-def _compare(run_id: UUID, original_id: UUID, now: datetime) -> None:
+def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: bool = False) -> int:
+    """Judge all done attempts of these interactions; gives how many were new. Waits for who else does it."""
     attempts = list(
-        Attempt.objects.select_for_update(of=("self",))
-        .filter(run=run_id, original=original_id, state=AttemptState.DONE)
-        .order_by("number")
+        Attempt.objects.filter(run=run_id, original__in=originals, state=AttemptState.DONE)
+        .select_related("run", "provider")
+        .select_for_update(of=("self",))
+        .order_by("id")
     )
-    judged = judge(original_id=original_id, attempts=attempts)
+    by_original: dict[UUID, list[Attempt]] = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.number):
+        by_original.setdefault(attempt.original_id, []).append(attempt)
+    if not again:
+        # Another worker may have been here between the look and the lock.
+        by_original = {
+            original: found
+            for original, found in by_original.items()
+            if any(attempt.compared_at is None for attempt in found)
+        }
+    wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
+    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    fresh = [
+        comparison
+        for original, found in by_original.items()
+        for comparison in _comparisons(rows[original], found, rows, now)
+    ]
+    Comparison.objects.bulk_create(
+        fresh, update_conflicts=True, unique_fields=["attempt"], update_fields=_KEPT
+    )
+    new = [attempt.pk for found in by_original.values() for attempt in found if attempt.compared_at is None]
+    Attempt.objects.filter(pk__in=new).update(compared_at=now)
+    return len(new)
+
+
+def _comparisons(
+    original: Interaction, attempts: Sequence[Attempt], rows: Mapping[UUID, Interaction], now: datetime
+) -> Iterator[Comparison]:
+    """The rows of one interaction's attempts in a run."""
+    try:
+        judged = judge(original=original, attempts=attempts, rows=rows)
+    except Exception as error:  # one odd answer must not keep the others from their verdicts
+        log.exception("Answers can't be compared")
+        for attempt in attempts:
+            yield Comparison(
+                project_id=attempt.project_id,
+                attempt=attempt,
+                run_id=attempt.run_id,
+                original_id=attempt.original_id,
+                created_at=now,
+                verdict=VerdictName.INCONCLUSIVE,
+                sentence=f"The answers could not be compared: {type(error).__name__}. The log has more.",
+                method=METHOD_VERSION,
+            )
+        return
     for attempt, verdict in zip(attempts, judged.verdict.verdicts, strict=True):
-        Comparison.objects.update_or_create(
+        yield Comparison(
+            project_id=attempt.project_id,
             attempt=attempt,
-            defaults={
-                "verdict": verdict.kind.value,
-                "confidence": verdict.confidence,
-                "sentence": verdict.sentence,
-                "figures": verdict.as_json(),
-                "answer_digest": answer_digest(judged.answers[attempt.pk].reply),
-                "method": METHOD_VERSION,
-            },
-            create_defaults={
-                "project_id": attempt.project_id,
-                "run_id": run_id,
-                "original_id": original_id,
-                "verdict": verdict.kind.value,
-                "confidence": verdict.confidence,
-                "sentence": verdict.sentence,
-                "figures": verdict.as_json(),
-                "answer_digest": answer_digest(judged.answers[attempt.pk].reply),
-                "method": METHOD_VERSION,
-                "created_at": now,
-            },
+            run_id=attempt.run_id,
+            original_id=attempt.original_id,
+            created_at=now,
+            verdict=verdict.kind.value,
+            confidence=verdict.confidence,
+            sentence=storable(verdict.sentence),
+            figures=_storable(verdict.as_json()),
+            answer_digest=answer_digest(judged.answers[attempt.pk].reply),
+            method=METHOD_VERSION,
         )
-    Attempt.objects.filter(pk__in=[attempt.pk for attempt in attempts]).update(compared_at=now)
+
+
+def _storable(value: Any) -> Any:
+    """What a JSON column can hold: no NUL, no half of a surrogate pair, no NaN."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _storable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,39 +159,44 @@ class Judged:
     verdict: SetVerdict
 
 
-def judge(*, original_id: UUID, attempts: Sequence[Attempt]) -> Judged:
-    """Read the original and the attempts' answers, and say what they show together."""
+def judge(*, original: Interaction, attempts: Sequence[Attempt], rows: Mapping[UUID, Interaction]) -> Judged:
+    """Say what the attempts' answers show together. `rows` has them, with their bodies, by id."""
+    asked = exchange_of(original)
     # A check constraint holds that what is done has an answer, whose id is the attempt's.
-    ids = [attempt.pk for attempt in attempts]
-    rows: dict[UUID, Interaction] = Interaction.objects.select_related(*_BODIES).in_bulk([original_id, *ids])
-    original = exchange_of(rows[original_id])
     answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
-    overrides = attempts[0].run.overrides if attempts else {}
-    return Judged(
-        original=original,
-        answers=answers,
-        verdict=verdicts.summarise(original, list(answers.values()), context=evidence_of(overrides)),
-    )
+    context = evidence_of(attempts[0]) if attempts else verdicts.NO_EVIDENCE
+    verdict = verdicts.summarise(asked, list(answers.values()), context=context)
+    return Judged(original=asked, answers=answers, verdict=verdict)
 
 
-def evidence_of(overrides: Mapping[str, Any]) -> Evidence:
+def evidence_of(attempt: Attempt) -> Evidence:
     """What is known beside the two exchanges."""
-    return Evidence(overrides=dict(overrides))
-
-
-@transaction.atomic
-def recompute(*, run_id: UUID, now: datetime) -> int:
-    """Judge a run's attempts by the present method; gives how many verdicts changed."""
-    before = dict(Comparison.objects.filter(run=run_id).values_list("pk", "verdict"))
-    originals = (
-        Attempt.objects.filter(run=run_id, state=AttemptState.DONE)
-        .order_by()
-        .values_list("original", flat=True)
-        .distinct()
+    honoured = attempt.provider.tested.get("seed_honoured")
+    return Evidence(
+        overrides=attempt.run.overrides, seed_honoured=honoured if isinstance(honoured, bool) else None
     )
-    for original in originals:
-        _compare(run_id, original, now)
-    after = dict(Comparison.objects.filter(run=run_id).values_list("pk", "verdict"))
+
+
+def summarise(*, original: Interaction, attempts: Sequence[Attempt]) -> SetVerdict:
+    """What several attempts at one interaction show together, from whichever runs they are."""
+    done = [attempt for attempt in attempts if attempt.state == AttemptState.DONE]
+    wanted = [original.pk, *(attempt.pk for attempt in done)]
+    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    return judge(original=rows[original.pk], attempts=done, rows=rows).verdict
+
+
+def recompute(*, run_id: UUID, now: datetime) -> int:
+    """Judge a run's attempts by the present method; gives how many verdicts changed.
+
+    A person's decision stays.
+    """
+    before = dict(Comparison.objects.filter(attempt__run=run_id).values_list("pk", "verdict"))
+    done = Attempt.objects.filter(run=run_id, state=AttemptState.DONE)
+    originals = list(done.order_by().values_list("original", flat=True).distinct())
+    for first in range(0, len(originals), BATCH):
+        _compare(run_id, originals[first : first + BATCH], now, again=True)
+    replay.finish(run_id=run_id, now=now)
+    after = dict(Comparison.objects.filter(attempt__run=run_id).values_list("pk", "verdict"))
     return sum(before.get(pk) != verdict for pk, verdict in after.items())
 
 
@@ -191,12 +265,13 @@ def view(*, attempt: Attempt) -> View:
     """Everything about one attempt's comparison, judged now from the bodies."""
     siblings = list(
         Attempt.objects.filter(run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE)
-        .select_related("answer", "comparison", "run")
+        .select_related("answer", "comparison", "run", "provider")
         .order_by("number")
     )
-    judged = judge(original_id=attempt.original_id, attempts=siblings)
+    wanted = [attempt.original_id, *(sibling.pk for sibling in siblings)]
+    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    judged = judge(original=rows[attempt.original_id], attempts=siblings, rows=rows)
     place = next(i for i, sibling in enumerate(siblings) if sibling.pk == attempt.pk)
-    rows = Interaction.objects.select_related(*_BODIES).in_bulk([attempt.original_id, attempt.answer_id])
     return View(
         attempt=siblings[place],
         original_row=rows[attempt.original_id],

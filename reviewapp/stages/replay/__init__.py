@@ -10,9 +10,10 @@ that a call may happen twice after a crash, but never its record.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
-from reviewapp.stages.replay.leasing import sweep
+from reviewapp.stages.replay.leasing import finish, runs_in_need, sweep
 from reviewapp.stages.replay.starting import (
     MOST_ATTEMPTS,
     Estimate,
@@ -30,7 +31,9 @@ __all__ = [
     "cancel_run",
     "check_overrides",
     "estimate",
+    "finish",
     "retry_failed",
+    "runs_in_need",
     "selected",
     "start_run",
     "sweep",
@@ -38,10 +41,23 @@ __all__ = [
 ]
 
 
-def work(*, run_id: UUID, worker: str, seconds: float) -> bool:
-    """Work on the run for at most so long. True when something of it still waits."""
+def work(
+    *,
+    run_id: UUID,
+    worker: str,
+    seconds: float,
+    most_workers: int | None = None,
+    on_stored: Callable[[], None] = lambda: None,
+) -> bool:
+    """Work on the run for at most so long. False when there was no turn: the run is over, or all are busy.
+
+    With `most_workers` at work already, on whichever runs, there is none. `on_stored` is called,
+    in any thread, when answers are in the tables.
+    """
     # Here and not above: the openai SDK costs half a second of every start and 35 MB of every process,
     # and only a worker calls providers (it loads this before it forks, see reviewapp/celery.py).
     from reviewapp.stages.replay import working
 
-    return working.work(run_id=run_id, worker=worker, seconds=seconds)
+    return working.work(
+        run_id=run_id, worker=worker, seconds=seconds, most_workers=most_workers, on_stored=on_stored
+    )

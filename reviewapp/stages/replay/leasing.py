@@ -1,209 +1,204 @@
 """Who works on which attempt: leases, results, and what is found again when a worker died.
 
-A lease is taken under the lock of the provider's pace row, which makes three things true at once,
-whatever number of workers there is and whichever of them dies: no attempt is leased twice, no
-provider has more calls open than it allows, and no minute has more starts than it allows.
+A lease says whose work an attempt is, until a time that its worker keeps moving. Every move is a
+compare-and-swap on state and holder, so a worker that lost its lease changes nothing any more,
+and the answer is recorded in the same transaction under the attempt's own id.
+
+Rows are always locked in the order of their ids, so that no two of these functions can wait for
+each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import F, Min, Q
 
 from reviewapp.models import (
     Attempt,
     AttemptState,
+    CallShare,
     InteractionBody,
-    Provider,
-    ProviderPace,
     ReplayRun,
     RunState,
 )
-from reviewapp.providers import limits
+from reviewapp.models.interaction import decompress
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.stages import record
+from reviewapp.stages.replay.retrying import Failure
 
-LEASE = timedelta(seconds=45)
-# Attempts that may start later than this are left to the next look.
-HORIZON_SECONDS = 5.0
-MOST_TRIES = 5
+# Ten beats: a worker that misses them all is dead, or cut off from the database.
+LEASE = timedelta(seconds=20)
+# An attempt that took down so many workers is not given to another.
+MOST_STARTS = 25
 # A worker sent for a run and not seen is sent for again after this time.
 NUDGE_AGAIN = timedelta(seconds=10)
+# Larger requests are fetched when their turn comes, so that what is leased ahead stays small.
+LARGE_REQUEST = 128 * 1024
 _EXPECTED_TOKENS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call to make: what to ask, of whom, and when it may start (Unix seconds)."""
+    """One call to make. `packed` is the recorded request, compressed; None where it is a large one."""
 
     attempt: UUID
     original: UUID
-    project: UUID
     source: UUID
-    provider: UUID
     endpoint: Endpoint
-    request: bytes
-    overrides: dict[str, Any]
+    packed: bytes | None
     tries: int
-    start_at: float
     expected_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a job: an arrival to record, or a failure with its sentence."""
+    """What became of a job: an answer to record, or a failure."""
 
     job: Job
-    arrival: record.Arrival | None = None
-    sentence: str = ""
-    failure: dict[str, Any] = field(default_factory=dict)
-    may_pass: bool = False
-    wait_seconds: float | None = None
+    outcome: record.Arrival | Failure
+
+
+def begin(*, run_id: UUID, now: datetime) -> ReplayRun | None:
+    """Take the run up. None when it is over or cancelled."""
+    ReplayRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=now)
+    # Whoever was served last waits at the end of the line.
+    ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(nudged_at=now)
+    found: ReplayRun | None = ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).first()
+    return found
+
+
+def providers_of(*, run_id: UUID) -> list[UUID]:
+    """Whom the waiting attempts of the run ask."""
+    waiting = Attempt.objects.filter(run=run_id, state=AttemptState.QUEUED)
+    return list(waiting.order_by().values_list("provider", flat=True).distinct())
+
+
+_LEASE = """
+WITH picked AS (
+    SELECT id FROM reviewapp_attempt
+    WHERE run_id = %(run)s AND provider_id = %(provider)s AND state = 'queued'
+      AND (not_before IS NULL OR not_before <= %(now)s)
+      AND EXISTS (SELECT FROM reviewapp_replayrun WHERE id = %(run)s AND state = 'running')
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE reviewapp_attempt AS attempt
+SET state = 'leased', leased_by = %(worker)s, lease_until = %(until)s, tries = attempt.tries + 1
+FROM picked, reviewapp_interaction AS original, reviewapp_interactionbody AS body
+WHERE attempt.id = picked.id AND original.id = attempt.original_id AND body.interaction_id = original.id
+RETURNING attempt.id, original.id, original.source_id, original.endpoint,
+    CASE WHEN octet_length(body.request) <= %(large)s THEN body.request END,
+    attempt.tries,
+    coalesce(original.input_tokens, 0) + coalesce(original.output_tokens, 0)
+"""
+
+
+def lease(*, run_id: UUID, provider_id: UUID, worker: str, limit: int, now: datetime) -> list[Job]:
+    """Take up to `limit` attempts that are due; none when the run is no longer running."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEASE,
+            {
+                "run": run_id,
+                "provider": provider_id,
+                "worker": worker,
+                "limit": limit,
+                "now": now,
+                "until": now + LEASE,
+                "large": LARGE_REQUEST,
+            },
+        )
+        rows = cursor.fetchall()
+    return [
+        Job(
+            attempt=attempt,
+            original=original,
+            source=source,
+            endpoint=endpoint,
+            packed=None if packed is None else bytes(packed),
+            tries=tries,
+            expected_tokens=tokens or _EXPECTED_TOKENS,
+        )
+        for attempt, original, source, endpoint, packed, tries, tokens in sorted(rows)
+    ]
+
+
+def request_of(*, job: Job) -> bytes:
+    """The recorded request of this job."""
+    if job.packed is not None:
+        return decompress(job.packed)
+    body: InteractionBody = InteractionBody.objects.only("request").get(pk=job.original)
+    return body.request_text
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a worker sees of its run: whether it goes on, the new jobs, and when more can be had."""
+class Waiting:
+    """What of a run still waits for one provider, and when the first of it is due."""
 
-    going: bool
-    jobs: list[Job]
-    # Attempts that wait for their time or for a free place; 0 when nothing is left to lease.
-    waiting: int
+    some: bool
+    due: datetime | None = None
 
 
-def begin(*, run_id: UUID, now: datetime) -> bool:
-    """Take the run up. False when it is over or cancelled."""
-    ReplayRun.objects.filter(pk=run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=now)
-    return ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).exists()
+def waiting(*, run_id: UUID, now: datetime, provider_id: UUID | None = None) -> Waiting:
+    """Whether attempts wait. `due` is now, or later where all of them wait for their time."""
+    rows = Attempt.objects.filter(run=run_id, state=AttemptState.QUEUED)
+    if provider_id is not None:
+        rows = rows.filter(provider=provider_id)
+    if rows.filter(_due(now)).order_by().values("pk")[:1]:
+        return Waiting(True, now)
+    due = rows.aggregate(due=Min("not_before"))["due"]
+    return Waiting(due is not None, due)
 
 
-def look(*, run_id: UUID, worker: str, limit: int, now: datetime) -> Look:
-    """Lease up to `limit` attempts of the run. Also renews this worker's leases."""
-    Attempt.objects.filter(run=run_id, state=AttemptState.LEASED, leased_by=worker).update(
-        lease_until=now + LEASE
-    )
-    if not ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).exists():
-        return Look(going=False, jobs=[], waiting=0)
-    jobs: list[Job] = []
-    waiting = Attempt.objects.filter(run=run_id, state=AttemptState.QUEUED)
-    if limit > 0:
-        for provider_id in waiting.order_by().values_list("provider", flat=True).distinct():
-            jobs += _lease(run_id, provider_id, worker, limit - len(jobs), now)
-            if len(jobs) >= limit:
-                break
-    return Look(going=True, jobs=jobs, waiting=len(waiting.values_list("pk")[:1]))
+def _due(now: datetime) -> Q:
+    return Q(not_before__isnull=True) | Q(not_before__lte=now)
 
 
 @transaction.atomic
-def _lease(run_id: UUID, provider_id: UUID, worker: str, limit: int, now: datetime) -> list[Job]:
-    ProviderPace.objects.get_or_create(provider_id=provider_id)
-    pace_row = ProviderPace.objects.select_for_update().get(provider_id=provider_id)
-    provider = Provider.objects.get(pk=provider_id)
-    if not provider.can_be_called:
-        _fail_uncallable(run_id, provider, now)
-        return []
-    open_calls = Attempt.objects.filter(
-        provider=provider_id, state=AttemptState.LEASED, lease_until__gt=now
-    ).count()
-    free = min(limit, provider.max_concurrency - open_calls)
-    if free <= 0:
-        return []
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    rows = list(
-        Attempt.objects.filter(due, run=run_id, provider=provider_id, state=AttemptState.QUEUED)
-        .select_related("original", "run")
-        .select_for_update(skip_locked=True, of=("self",))
-        .order_by("id")[:free]
-    )
-    costs = [
-        (row.original.input_tokens or 0) + (row.original.output_tokens or 0) or _EXPECTED_TOKENS
-        for row in rows
-    ]
-    allowed = limits.Limits(provider.requests_per_minute, provider.tokens_per_minute)
-    pace, starts = limits.reserve(
-        pace=_pace(pace_row), limits=allowed, tokens=costs, now=now.timestamp(), horizon=HORIZON_SECONDS
-    )
-    rows = rows[: len(starts)]
-    if not rows:
-        return []
-    _keep(provider_id, pace)
-    Attempt.objects.filter(pk__in=[row.pk for row in rows]).update(
-        state=AttemptState.LEASED, leased_by=worker, lease_until=now + LEASE, tries=F("tries") + 1
-    )
-    requests = dict(
-        InteractionBody.objects.filter(pk__in=[row.original_id for row in rows]).values_list("pk", "request")
-    )
-    return [
-        Job(
-            attempt=row.pk,
-            original=row.original_id,
-            project=row.project_id,
-            source=row.original.source_id,
-            provider=provider_id,
-            endpoint=row.original.endpoint,
-            request=InteractionBody(request=requests[row.original_id]).request_text,
-            overrides=row.run.overrides,
-            tries=row.tries + 1,
-            start_at=start,
-            expected_tokens=cost,
-        )
-        for row, start, cost in zip(rows, starts, costs, strict=False)
-    ]
+def renew(*, run_id: UUID, worker: str, now: datetime) -> set[UUID]:
+    """Move this worker's leases; gives the attempts that are still its own."""
+    mine = Attempt.objects.filter(run=run_id, state=AttemptState.LEASED, leased_by=worker)
+    kept = set(mine.order_by("id").select_for_update().values_list("pk", flat=True))
+    mine.filter(pk__in=kept).update(lease_until=now + LEASE)
+    return kept
 
 
-def _fail_uncallable(run_id: UUID, provider: Provider, now: datetime) -> None:
-    Attempt.objects.filter(run=run_id, provider=provider, state=AttemptState.QUEUED).update(
-        state=AttemptState.FAILED,
-        error=f"{provider.name} has no base URL, so it can't be asked.",
-        failure={"kind": "not_callable"},
-        finished_at=now,
+@transaction.atomic
+def give_back(*, attempts: Iterable[UUID], worker: str) -> None:
+    """Return attempts that were leased and not asked; they cost no try."""
+    rows = Attempt.objects.filter(pk__in=list(attempts), state=AttemptState.LEASED, leased_by=worker)
+    held = list(rows.order_by("id").select_for_update().values_list("pk", flat=True))
+    Attempt.objects.filter(pk__in=held).update(
+        state=AttemptState.QUEUED, lease_until=None, tries=F("tries") - 1
     )
 
 
-def _pace(row: ProviderPace) -> limits.Pace:
-    return limits.Pace(
-        next_request_at=row.next_request_at,
-        next_tokens_at=row.next_tokens_at,
-        largest=row.largest,
-        largest_at=row.largest_at,
-        paused_until=row.paused_until,
-    )
-
-
-def _keep(provider_id: UUID, pace: limits.Pace) -> None:
-    ProviderPace.objects.filter(provider_id=provider_id).update(
-        next_request_at=pace.next_request_at,
-        next_tokens_at=pace.next_tokens_at,
-        largest=pace.largest,
-        largest_at=pace.largest_at,
-        paused_until=pace.paused_until,
-    )
-
-
+@transaction.atomic
 def store(*, results: Sequence[Result], worker: str, now: datetime) -> None:
     """Record the answers and move the attempts. A lease that was lost meanwhile changes nothing."""
-    answered = [result for result in results if result.arrival is not None]
-    if answered:
-        # The answer's id is the attempt's: what a crash makes come twice is recorded once.
-        outcome = record.record_now(
-            arrivals=[result.arrival for result in answered if result.arrival], now=now
-        )
+    mine = Attempt.objects.filter(
+        pk__in=[result.job.attempt for result in results], state=AttemptState.LEASED, leased_by=worker
+    )
+    held = set(mine.order_by("id").select_for_update().values_list("pk", flat=True))
+    arrivals: list[record.Arrival] = []
+    failures: dict[UUID, Failure] = {}
+    for result in results:
+        if result.job.attempt not in held:
+            continue
+        if isinstance(result.outcome, record.Arrival):
+            arrivals.append(result.outcome)
+        else:
+            failures[result.job.attempt] = result.outcome
+    if arrivals:
+        # Its id is the attempt's: what a crash makes come twice is recorded once.
+        outcome = record.record_now(arrivals=arrivals, now=now)
         kept = {*outcome.recorded, *outcome.known}
-        for result in answered:
-            if result.job.attempt not in kept:
-                sentence = "The answer came and could not be recorded; it was set aside."
-                _store_failure(replace(result, arrival=None, sentence=sentence), worker, now)
-        Attempt.objects.filter(
-            pk__in=kept,
-            state=AttemptState.LEASED,
-            leased_by=worker,
-        ).update(
+        Attempt.objects.filter(pk__in=kept).update(
             state=AttemptState.DONE,
             answer=F("pk"),
             finished_at=now,
@@ -211,52 +206,58 @@ def store(*, results: Sequence[Result], worker: str, now: datetime) -> None:
             error=None,
             failure=None,
         )
-    for result in results:
-        if result.arrival is None:
-            _store_failure(result, worker, now)
+        for arrival in arrivals:
+            if arrival.id not in kept:
+                failures[arrival.id] = Failure(
+                    "The answer came but could not be recorded; it was set aside.", {"kind": "unrecorded"}
+                )
+    if failures:
+        _store_failures(failures, now)
 
 
-def _store_failure(result: Result, worker: str, now: datetime) -> None:
-    mine = Attempt.objects.filter(pk=result.job.attempt, state=AttemptState.LEASED, leased_by=worker)
-    if result.may_pass and result.job.tries < MOST_TRIES:
-        # Twice as long each time, unless the provider says how long.
-        wait = result.wait_seconds if result.wait_seconds is not None else 2.0 ** (result.job.tries - 1)
-        if result.wait_seconds is not None:
-            _pause(result.job.provider, now + timedelta(seconds=wait))
-        mine.update(
-            state=AttemptState.QUEUED,
-            not_before=now + timedelta(seconds=min(wait, 300)),
-            lease_until=None,
-            error=result.sentence,
-            failure=result.failure,
-        )
-    else:
-        mine.update(
-            state=AttemptState.FAILED,
-            error=result.sentence,
-            failure=result.failure,
-            finished_at=now,
-            lease_until=None,
+def _store_failures(failures: dict[UUID, Failure], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE reviewapp_attempt AS attempt
+            SET state = CASE WHEN given.again IS NULL THEN 'failed' ELSE 'queued' END,
+                finished_at = CASE WHEN given.again IS NULL THEN %s END,
+                not_before = given.again, error = given.error, failure = given.failure, lease_until = NULL
+            FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::jsonb[])
+                AS given (id, again, error, failure)
+            WHERE attempt.id = given.id
+            """,
+            [
+                now,
+                list(failures),
+                [failure.again_at for failure in failures.values()],
+                [failure.sentence for failure in failures.values()],
+                [json.dumps(failure.detail) for failure in failures.values()],
+            ],
         )
 
 
 @transaction.atomic
-def _pause(provider_id: UUID, until: datetime) -> None:
-    row = ProviderPace.objects.select_for_update().get(provider_id=provider_id)
-    _keep(provider_id, limits.pause(pace=_pace(row), until=until.timestamp()))
-
-
-def give_back(*, jobs: Sequence[Job], worker: str) -> None:
-    """Return attempts that were leased and not asked; they cost no try."""
-    Attempt.objects.filter(
-        pk__in=[job.attempt for job in jobs], state=AttemptState.LEASED, leased_by=worker
-    ).update(state=AttemptState.QUEUED, lease_until=None, tries=F("tries") - 1)
+def fail_waiting(*, run_id: UUID, provider_id: UUID, sentence: str, now: datetime) -> None:
+    """What waits for this provider fails: it can't be asked."""
+    rows = Attempt.objects.filter(run=run_id, provider=provider_id, state=AttemptState.QUEUED)
+    held = list(rows.order_by("id").select_for_update().values_list("pk", flat=True))
+    Attempt.objects.filter(pk__in=held).update(
+        state=AttemptState.FAILED, error=sentence, failure={"kind": "not_callable"}, finished_at=now
+    )
 
 
 def finish(*, run_id: UUID, now: datetime) -> bool:
-    """The run is done when nothing of it waits or is under way. True when this call ended it."""
-    open_ = Attempt.objects.filter(run=run_id, state__in=[AttemptState.QUEUED, AttemptState.LEASED])
-    if open_.exists():
+    """End the run when nothing of it waits, is under way or is still to be compared.
+
+    Called by whoever did the last of it, this stage or the next. True when this call ended it.
+    """
+    rows = Attempt.objects.filter(run=run_id)
+    if (
+        rows.filter(state=AttemptState.QUEUED).exists()
+        or rows.filter(state=AttemptState.LEASED).exists()
+        or rows.filter(state=AttemptState.DONE, compared_at__isnull=True).exists()
+    ):
         return False
     return bool(
         ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(
@@ -266,23 +267,45 @@ def finish(*, run_id: UUID, now: datetime) -> bool:
 
 
 def sweep(*, now: datetime) -> list[UUID]:
-    """Free leases that ran out, end runs that nobody ended; the runs that need a worker, for a nudge."""
-    Attempt.objects.filter(state=AttemptState.LEASED, lease_until__lt=now, tries__gte=MOST_TRIES).update(
+    """Free leases that ran out, end runs that nobody ended; gives the runs to send a worker for."""
+    _free_leases(now)
+    CallShare.objects.filter(until__lt=now).delete()
+    for run_id in ReplayRun.objects.filter(state=RunState.RUNNING).values_list("pk", flat=True):
+        finish(run_id=run_id, now=now)
+    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - NUDGE_AGAIN)
+    return [
+        run_id
+        for run_id in runs_in_need(now=now)
+        if ReplayRun.objects.filter(stale, pk=run_id).update(nudged_at=now)
+    ]
+
+
+def runs_in_need(*, now: datetime) -> list[UUID]:
+    """Unfinished runs that could be worked on and are not, those first that wait longest."""
+    unfinished = ReplayRun.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+    in_line = unfinished.order_by(F("nudged_at").asc(nulls_first=True), "created_at")
+    return [
+        run_id
+        for run_id in in_line.values_list("pk", flat=True)
+        if _is_due(run_id, now) and not CallShare.objects.filter(run=run_id, until__gt=now).exists()
+    ]
+
+
+def _is_due(run_id: UUID, now: datetime) -> bool:
+    seen = waiting(run_id=run_id, now=now)
+    return seen.due is not None and seen.due <= now
+
+
+@transaction.atomic
+def _free_leases(now: datetime) -> None:
+    rows = Attempt.objects.filter(state=AttemptState.LEASED, lease_until__lt=now)
+    held = list(rows.order_by("id").select_for_update(skip_locked=True).values_list("pk", flat=True))
+    freed = Attempt.objects.filter(pk__in=held)
+    freed.filter(tries__gte=MOST_STARTS).update(
         state=AttemptState.FAILED,
-        error="The worker died each time this was asked.",
+        error="Each worker that asked this stopped before the answer came.",
         failure={"kind": "worker_lost"},
         finished_at=now,
         lease_until=None,
     )
-    Attempt.objects.filter(state=AttemptState.LEASED, lease_until__lt=now).update(
-        state=AttemptState.QUEUED, lease_until=None
-    )
-    for run_id in ReplayRun.objects.filter(state=RunState.RUNNING).values_list("pk", flat=True):
-        finish(run_id=run_id, now=now)
-    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - NUDGE_AGAIN)
-    waiting = ReplayRun.objects.filter(stale, state__in=[RunState.QUEUED, RunState.RUNNING]).filter(
-        pk__in=Attempt.objects.filter(state=AttemptState.QUEUED).values("run")
-    )
-    found = list(waiting.values_list("pk", flat=True))
-    ReplayRun.objects.filter(pk__in=found).update(nudged_at=now)
-    return found
+    freed.filter(tries__lt=MOST_STARTS).update(state=AttemptState.QUEUED, lease_until=None)

@@ -1,210 +1,102 @@
 """One worker's turn on a run: many slow calls at once on one event loop, the database beside it.
 
-The loop keeps as many calls open as the providers allow. Leasing and storing happen in one
-thread of their own, in batches, so that the loop never waits for the database and the database
-never sees two hundred connections.
+The turn has a lane for each provider that the run asks. Attempts are leased ahead, so that the
+next call starts the moment one ends; answers are stored in batches, as many as have come while
+the last batch was written. Database work has threads of its own: the loop never waits for it.
+
+A turn ends when nothing waits, when its time is over, when the run was cancelled, or when other
+runs wait for a worker and this one has had a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Final
 from uuid import UUID
 
-from django.db import close_old_connections, connection
+from reviewapp.models import CallShare, ReplayRun, RunState
+from reviewapp.stages.replay import leasing, sharing
+from reviewapp.stages.replay.lane import BEAT_SECONDS, Lane
+from reviewapp.stages.replay.turn import Turn
 
-from reviewapp.models import Provider
-from reviewapp.providers.client import Answer, Client, Target
-from reviewapp.providers.errors import CallFailed, NotCallable, ProviderDown, RateLimited
-from reviewapp.pure import rawjson
-from reviewapp.stages import record
-from reviewapp.stages.replay import leasing
-from reviewapp.stages.replay.leasing import Job, Result
-
-T = TypeVar("T")
-
-# What one worker keeps open at most, whatever its providers allow.
-MOST_OPEN = 400
-LOOK_SECONDS = 0.05
-IDLE_LOOK_SECONDS = 0.5
-
-
-def work(*, run_id: UUID, worker: str, seconds: float) -> bool:
-    """Work on the run for at most so long. True when something of it still waits."""
-    return asyncio.run(_Turn(run_id, worker, seconds).go())
-
-
-@dataclass
-class _Turn:
-    run_id: UUID
-    worker: str
-    seconds: float
-    clients: dict[UUID, Client] = field(default_factory=dict)
-    calls: dict[asyncio.Task[Result], Job] = field(default_factory=dict)
-
-    async def go(self) -> bool:
-        with ThreadPoolExecutor(1, thread_name_prefix="replay-rows") as rows:
-            self._rows = rows
-            try:
-                if not await self._do(lambda: leasing.begin(run_id=self.run_id, now=_now())):
-                    return False
-                return await self._loop()
-            finally:
-                await self._close()
-                await self._do(lambda: connection.close())
-
-    async def _do(self, deed: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._rows, _fresh(deed))
-
-    async def _loop(self) -> bool:
-        until = time.monotonic() + self.seconds
-        waiting = 1
-        while True:
-            time_left = until - time.monotonic()
-            room = MOST_OPEN - len(self.calls) if time_left > 0 else 0
-            seen = await self._do(
-                lambda room=room: leasing.look(  # type: ignore[misc]
-                    run_id=self.run_id, worker=self.worker, limit=room, now=_now()
-                )
-            )
-            if not seen.going:
-                await self._break_off()
-                return False
-            waiting = seen.waiting
-            for job in seen.jobs:
-                self.calls[asyncio.create_task(self._ask(job))] = job
-            if not self.calls:
-                if not waiting:
-                    await self._do(lambda: leasing.finish(run_id=self.run_id, now=_now()))
-                    return False
-                if time_left <= 0:
-                    return True
-                await asyncio.sleep(IDLE_LOOK_SECONDS)
-                continue
-            done, _ = await asyncio.wait(
-                self.calls,
-                timeout=IDLE_LOOK_SECONDS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if done:
-                # What ends within the next moment is stored together with it.
-                await asyncio.sleep(LOOK_SECONDS if len(self.calls) > 20 else 0)
-            await self._collect()
-
-    async def _collect(self) -> None:
-        finished = [task for task in self.calls if task.done()]
-        if not finished:
-            return
-        results = [task.result() for task in finished]
-        for task in finished:
-            del self.calls[task]
-        await self._do(lambda: leasing.store(results=results, worker=self.worker, now=_now()))
-
-    async def _break_off(self) -> None:
-        """The run was cancelled: nothing more is asked, and calls under way are hung up."""
-        for task in self.calls:
-            task.cancel()
-        await asyncio.gather(*self.calls, return_exceptions=True)
-        self.calls.clear()
-
-    async def _close(self) -> None:
-        await self._break_off()
-        for client in self.clients.values():
-            with contextlib.suppress(Exception):
-                await client.__aexit__(None, None, None)
-
-    async def _ask(self, job: Job) -> Result:
-        delay = job.start_at - time.time()
-        if delay > 0:
-            await asyncio.sleep(delay)
-        try:
-            client = await self._client(job.provider)
-            started_at = _now()
-            request = asked(job)
-            answer = await client.send(endpoint=job.endpoint, request=request)
-            return _read(job, request, answer, started_at)
-        except CallFailed as error:
-            wait = error.retry_after if isinstance(error, RateLimited | ProviderDown) else None
-            return Result(
-                job=job,
-                sentence=str(error),
-                failure={
-                    "kind": error.kind,
-                    "status": error.status,
-                    "body": error.body.decode("utf-8", "replace").replace("\x00", "")[:10_000],
-                },
-                may_pass=error.may_pass,
-                wait_seconds=wait,
-            )
-
-    async def _client(self, provider_id: UUID) -> Client:
-        if provider_id not in self.clients:
-            target = await self._do(lambda: _target(provider_id))
-            self.clients.setdefault(provider_id, Client(target))
-        return self.clients[provider_id]
-
-
-def _fresh(deed: Callable[[], T]) -> Callable[[], T]:
-    def run() -> T:
-        close_old_connections()
-        return deed()
-
-    return run
+# How long a run keeps a worker that another run waits for.
+_LEAST_SECONDS: Final = 10.0
 
 
 def _now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def _target(provider_id: UUID) -> Target:
-    provider = Provider.objects.get(pk=provider_id)
-    if not provider.can_be_called:
-        raise NotCallable(f"{provider.name} has no base URL.")
-    return Target(
-        name=provider.name,
-        base_url=provider.base_url,
-        api_key=provider.api_key,
-        timeout_seconds=provider.timeout_seconds,
-        max_connections=provider.max_concurrency,
-    )
+def work(
+    *,
+    run_id: UUID,
+    worker: str,
+    seconds: float,
+    most_workers: int | None,
+    on_stored: Callable[[], None],
+    clock: Callable[[], datetime] = _now,
+) -> bool:
+    """See `replay.work`."""
+    if most_workers is not None and _busy(clock()) >= most_workers:
+        return False
+    run = leasing.begin(run_id=run_id, now=clock())
+    if run is None:
+        return False
+    turn = Turn(run=run, worker=worker, clock=clock, on_stored=on_stored)
+    asyncio.run(_work(turn, seconds))
+    return True
 
 
-def asked(job: Job) -> bytes:
-    """The request as it goes out: as recorded, byte for byte, but for what was overridden on purpose."""
-    changes: dict[str, Any] = {name: value for name, value in job.overrides.items() if name != "provider"}
-    if not changes:
-        return job.request
-    text = rawjson.splice(
-        rawjson.from_bytes(job.request), set={name: json.dumps(value) for name, value in changes.items()}
-    )
-    return rawjson.to_bytes(text)
+def _busy(now: datetime) -> int:
+    return int(CallShare.objects.filter(until__gt=now).values("run", "worker").distinct().count())
 
 
-def _read(job: Job, request: bytes, answer: Answer, started_at: datetime) -> Result:
-    wire = record.Wire(
-        endpoint=job.endpoint,
-        request=request,
-        started_at=started_at,
-        response=answer.body,
-        content_type=answer.content_type,
-        status=answer.status,
-        latency_ms=answer.latency_ms,
-        headers=answer.headers,
-    )
-    arrival = record.Arrival(
-        id=job.attempt,
-        project_id=job.project,
-        received_at=_now(),
-        content=wire,
-        source_id=job.source,
-        provider_id=job.provider,
-        replay_of=job.original,
-    )
-    return Result(job=job, arrival=arrival)
+async def _work(turn: Turn, seconds: float) -> None:
+    """The whole turn; leaves no lease and no share behind."""
+    run_id, worker = turn.run.pk, turn.worker
+    async with turn:
+        try:
+            providers = await turn.rows(lambda: leasing.providers_of(run_id=run_id))
+            lanes = [Lane(turn, provider) for provider in providers]
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(_beat(turn, lanes))
+                ending = asyncio.get_running_loop().call_later(seconds, _stop, turn, lanes)
+                await asyncio.gather(*[group.create_task(lane.go()) for lane in lanes])
+                ending.cancel()
+                beating.cancel()
+        finally:
+            await turn.rows(lambda: sharing.release(run_id=run_id, worker=worker))
+        await turn.rows(lambda: leasing.finish(run_id=run_id, now=turn.clock()))
+
+
+def _stop(turn: Turn, lanes: Sequence[Lane]) -> None:
+    turn.stopping = True
+    for lane in lanes:
+        lane.wake()
+
+
+async def _beat(turn: Turn, lanes: Sequence[Lane]) -> None:
+    """Keep leases and shares, and see whether the turn goes on."""
+    began = time.monotonic()
+    while True:
+        going, kept = await turn.rows(lambda: _renew(turn))
+        if not going:
+            turn.stopping = turn.cancelled = True
+        elif not turn.stopping:
+            had = time.monotonic() - began
+            turn.stopping = had >= _LEAST_SECONDS and await turn.rows(lambda: _others_wait(turn))
+        for lane in lanes:
+            await lane.beat(kept)
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+def _renew(turn: Turn) -> tuple[bool, set[UUID]]:
+    kept = leasing.renew(run_id=turn.run.pk, worker=turn.worker, now=turn.clock())
+    return ReplayRun.objects.filter(pk=turn.run.pk, state=RunState.RUNNING).exists(), kept
+
+
+def _others_wait(turn: Turn) -> bool:
+    return any(run_id != turn.run.pk for run_id in leasing.runs_in_need(now=turn.clock()))
