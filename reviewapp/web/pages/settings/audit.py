@@ -26,7 +26,7 @@ def audit(request: AppRequest) -> HttpResponse:
         request,
         "pages/settings/audit.html",
         "settings-audit",
-        entries=page.items,
+        trail=page.items,
         newer=f"{here}?cursor={page.newer}" if page.newer else "",
         older=f"{here}?cursor={page.older}" if page.older else "",
     )

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from reviewapp.models import ApiKey, FlagReason, Membership, Provider, Rubric, Source
+from reviewapp.providers.simulated import server
+from reviewapp.stages import review
+from tests.factories import NOW, make_interaction, make_provider
+
+
+@pytest.fixture
+def signed_in(client, admin):
+    client.force_login(admin.person)
+    return client
+
+
+def test_a_new_key_is_shown_once(signed_in):
+    answer = signed_in.post(
+        reverse("settings-keys"), {"name": "bot", "scopes": ["ingest", "read"], "expires": ""}
+    )
+
+    key = ApiKey.objects.get()
+    shown = answer.content.decode()
+    assert key.hint in shown
+    secret = next(
+        word
+        for word in shown.replace("&quot;", " ").replace("<", " ").replace(">", " ").split()
+        if word.startswith("ra_")
+    )
+    assert len(secret) > 40
+    assert secret not in signed_in.get(reverse("settings-keys")).content.decode()
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_key_without_a_scope_is_refused_in_the_form(signed_in):
+    answer = signed_in.post(reverse("settings-keys"), {"name": "bot", "expires": ""})
+
+    assert answer.status_code == 422
+    assert not ApiKey.objects.exists()
+
+
+def test_an_invited_newcomers_link_is_shown(signed_in, project):
+    answer = signed_in.post(reverse("settings-members"), {"email": "new@example.org", "role": "reviewer"})
+
+    assert "/accounts/link/" in answer.content.decode()
+    assert Membership.objects.filter(project=project, person__email="new@example.org").exists()
+
+
+def test_a_provider_is_connected_and_its_key_is_never_shown(signed_in):
+    signed_in.post(
+        reverse("settings-provider-new"),
+        {
+            "name": "openai",
+            "base_url": "https://api.openai.com/v1",
+            "api_key": "sk-very-secret",
+            "max_concurrency": 20,
+            "timeout_seconds": 60,
+        },
+    )
+
+    provider = Provider.objects.get()
+    assert provider.api_key == "sk-very-secret"
+    assert provider.is_default
+    assert (
+        "sk-very-secret"
+        not in signed_in.get(reverse("settings-provider", args=[provider.pk])).content.decode()
+    )
+
+
+def test_a_wrong_base_url_is_told_beside_its_field(signed_in):
+    answer = signed_in.post(
+        reverse("settings-provider-new"),
+        {"name": "x", "base_url": "ftp://x", "max_concurrency": 20, "timeout_seconds": 60},
+    )
+
+    assert answer.status_code == 422
+    assert "with http:// or https://" in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_test_button_says_what_worked(signed_in, project):
+    with server.running() as base_url:
+        provider = make_provider(project=project, name="sim", base_url=base_url)
+
+        answer = signed_in.post(
+            reverse("settings-provider-test", args=[provider.pk]),
+            {"model": "sim-steady"},
+            headers={"HX-Request": "true"},
+        )
+
+    assert "It honours the seed" in answer.content.decode()
+    provider.refresh_from_db()
+    assert len(provider.tested["findings"]) == 5
+
+
+def test_a_source_is_saved_with_what_it_adds(signed_in):
+    signed_in.post(reverse("settings-source-new"), {"name": "bot", "provider": "", "add_seed": "on"})
+
+    assert Source.objects.get().add_seed
+
+
+def test_a_rubric_that_was_judged_by_gets_a_new_version(signed_in, project, reviewer):
+    review.annotate(
+        actor=reviewer,
+        interaction=make_interaction(project=project),
+        scores={"verdict": "good", "correct": True},
+        now=NOW,
+    )
+
+    signed_in.post(
+        reverse("settings-rubrics"),
+        {
+            "instructions": "Be kind.",
+            "questions": '[{"key": "ok", "label": "Fine?", "kind": "boolean", "required": true}]',
+            "labels": "[]",
+        },
+    )
+
+    assert list(Rubric.objects.order_by("version").values_list("version", "is_default")) == [
+        (1, False),
+        (2, True),
+    ]
+
+
+def test_questions_that_cannot_be_are_refused_by_name(signed_in):
+    answer = signed_in.post(
+        reverse("settings-rubrics"),
+        {
+            "instructions": "",
+            "questions": '[{"key": "ok", "label": "Fine?", "kind": "stars"}]',
+            "labels": "[]",
+        },
+    )
+
+    assert answer.status_code == 422
+    assert "questions.0.kind" in answer.content.decode()
+
+
+def test_flag_reasons_are_saved_in_their_order(signed_in, project):
+    signed_in.post(reverse("settings-flag-reasons"), {"reasons": "Rude\nWrong\n\n"})
+
+    active = FlagReason.objects.filter(project=project, is_active=True).order_by("position")
+    assert [reason.name for reason in active] == ["Rude", "Wrong"]
+
+
+def test_the_audit_log_tells_who_did_what(signed_in, admin):
+    signed_in.post(reverse("settings-source-new"), {"name": "bot", "provider": ""})
+
+    shown = signed_in.get(reverse("settings-audit")).content.decode()
+    assert "source.save" in shown
+    assert admin.person.email in shown
