@@ -2,6 +2,14 @@
 
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.export import EXPORT_TRANSITIONS, Export, ExportFormat, ExportState
+from reviewapp.models.fingerprint import (
+    FINGERPRINT_TRANSITIONS,
+    CountedLately,
+    Fingerprint,
+    FingerprintHour,
+    FingerprintState,
+    Watermark,
+)
 from reviewapp.models.interaction import (
     Endpoint,
     FailedMessage,
@@ -46,6 +54,7 @@ from reviewapp.models.source import Source
 __all__ = [
     "ATTEMPT_TRANSITIONS",
     "EXPORT_TRANSITIONS",
+    "FINGERPRINT_TRANSITIONS",
     "FLAG_TRANSITIONS",
     "RUN_TRANSITIONS",
     "Actor",
@@ -57,6 +66,7 @@ __all__ = [
     "AuditEntry",
     "CallShare",
     "Comparison",
+    "CountedLately",
     "Decision",
     "EncryptedTextField",
     "Endpoint",
@@ -64,6 +74,9 @@ __all__ = [
     "ExportFormat",
     "ExportState",
     "FailedMessage",
+    "Fingerprint",
+    "FingerprintHour",
+    "FingerprintState",
     "Flag",
     "FlagReason",
     "FlagState",
@@ -88,6 +101,7 @@ __all__ = [
     "Source",
     "UnreadableSecret",
     "VerdictName",
+    "Watermark",
     "actor_for_key",
     "actor_for_person",
     "system_actor",

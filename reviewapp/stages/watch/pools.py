@@ -1,0 +1,285 @@
+"""Counting fingerprints: from the interactions into the pools, each interaction exactly once.
+
+The mark (when recorded, id) and the counts move in one transaction, under a lock on the mark's row:
+a crash moves neither, and two workers never count the same rows.
+
+Rows are not committed in the order of their times of recording: one may become visible behind the
+mark. So the mark stays `LAG` behind the clock, which lets nearly all of them arrive; and once a
+minute everything recorded up to `LOOK_BACK` behind the mark is compared with the ids counted
+lately, and what is missing among them is counted. No transaction of the record stage can be
+older than `LOOK_BACK`: the broker takes its message away before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, Sum
+
+from reviewapp.models import (
+    CountedLately,
+    Endpoint,
+    Fingerprint,
+    FingerprintHour,
+    FingerprintState,
+    Interaction,
+    Watermark,
+)
+from reviewapp.models.fingerprint import pool_model, pool_value
+from reviewapp.pure import rawjson
+from reviewapp.pure.ids import new_id
+from reviewapp.pure.pools import first_state, shape_of
+from reviewapp.pure.pools.overlaps import HISTORY_AFTER
+
+BATCH: Final = 1000
+LAG: Final = timedelta(seconds=2)
+LOOK_BACK: Final = timedelta(minutes=15)
+SWEEP_EVERY: Final = timedelta(minutes=1)
+_MARK: Final = "fingerprints"
+# Requests larger than this (images, mostly) are not parsed for their shape.
+_LARGEST_REQUEST: Final = 2_000_000
+
+Pool: TypeAlias = tuple[UUID, UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """One answer, as the pools see it."""
+
+    project: UUID
+    provider: UUID
+    model: str
+    shape: str
+    value: str | None
+    asked_at: datetime
+    recorded_at: datetime
+
+    @property
+    def pool(self) -> Pool:
+        return self.project, self.provider, self.model
+
+    @property
+    def key(self) -> tuple[Pool, str | None, str]:
+        return self.pool, self.value, self.shape
+
+
+def pull(*, now: datetime, batch: int = BATCH) -> int:
+    """Count what was recorded since the last time; gives how many interactions (0: caught up)."""
+    with transaction.atomic():
+        mark = _locked_mark()
+        if mark is None:
+            return 0
+        if mark.created_at and (mark.swept_at is None or now - mark.swept_at >= SWEEP_EVERY):
+            late = _late(mark, batch)
+            if len(late) < batch:
+                mark.swept_at = now
+                CountedLately.objects.filter(created_at__lt=mark.created_at - LOOK_BACK).delete()
+            if late:
+                _count(late)
+                mark.save()
+                return len(late)
+        found = list(_recorded(mark).filter(created_at__lt=now - LAG).order_by("created_at", "id")[:batch])
+        if found:
+            _count(found)
+            mark.created_at, mark.interaction = found[-1].created_at, found[-1].pk
+        mark.save()
+        return len(found)
+
+
+@transaction.atomic
+def rebuild(*, now: datetime) -> int:
+    """Count everything anew from the interactions; gives how many.
+
+    States and decisions stay with their values: they are people's, and can't be counted. What no
+    interaction carries any more goes.
+    """
+    Watermark.objects.get_or_create(pk=_MARK)
+    mark = Watermark.objects.select_for_update().get(pk=_MARK)
+    FingerprintHour.objects.all().delete()
+    Fingerprint.objects.update(count=0)
+    CountedLately.objects.all().delete()
+    mark.created_at, mark.interaction, mark.swept_at = None, None, now
+    total = 0
+    while found := list(
+        _recorded(mark).filter(created_at__lt=now - LAG).order_by("created_at", "id")[:BATCH]
+    ):
+        _count(found)
+        mark.created_at, mark.interaction = found[-1].created_at, found[-1].pk
+        CountedLately.objects.filter(created_at__lt=mark.created_at - LOOK_BACK).delete()
+        total += len(found)
+    Fingerprint.objects.filter(count=0).delete()
+    mark.save()
+    return total
+
+
+def _locked_mark() -> Watermark | None:
+    """The mark, held until the end of the transaction; None while another worker pulls."""
+    Watermark.objects.get_or_create(pk=_MARK)
+    return Watermark.objects.select_for_update(skip_locked=True).filter(pk=_MARK).first()
+
+
+def _recorded(mark: Watermark) -> Any:
+    """What was recorded behind the mark, bodies included."""
+    rows = Interaction.objects.select_related("body")
+    if mark.created_at is None:
+        return rows
+    return rows.filter(Q(created_at__gte=mark.created_at)).exclude(
+        Q(created_at=mark.created_at) & Q(pk__lte=mark.interaction)
+    )
+
+
+def _late(mark: Watermark, batch: int) -> list[Interaction]:
+    """What became visible behind the mark after it had passed."""
+    assert mark.created_at is not None
+    since = mark.created_at - LOOK_BACK
+    return list(
+        Interaction.objects.select_related("body")
+        .filter(created_at__gte=since, created_at__lte=mark.created_at)
+        .exclude(Q(created_at=mark.created_at) & Q(pk__gt=mark.interaction))
+        .filter(~Exists(CountedLately.objects.filter(interaction=OuterRef("pk"))))
+        .order_by("created_at", "id")[:batch]
+    )
+
+
+def _count(interactions: Sequence[Interaction]) -> None:
+    CountedLately.objects.bulk_create(
+        CountedLately(interaction=one.pk, created_at=one.created_at) for one in interactions
+    )
+    sightings = [_sighting(one) for one in interactions if _tells(one)]
+    if not sightings:
+        return
+    rows = _rows(sightings)
+    calls: Counter[Pool] = Counter()
+    for row in rows.values():
+        calls[row.project_id, row.provider_id, row.model] += row.count
+    states = {(_pool_of(row), row.value): row.state for row in rows.values()}
+    returned: set[UUID] = set()
+    fresh: list[Fingerprint] = []
+    hours: Counter[tuple[UUID, datetime]] = Counter()
+    touched: dict[UUID, Fingerprint] = {}
+    for one in sightings:
+        found = rows.get(one.key)
+        if found is None:
+            state = states.setdefault(
+                (one.pool, one.value),
+                first_state(
+                    calls_before=calls[one.pool],
+                    asked_at=one.asked_at,
+                    recorded_at=one.recorded_at,
+                    reported=one.value is not None,
+                ),
+            )
+            found = rows[one.key] = _new_row(one, state)
+            fresh.append(found)
+        elif _comes_back(found, one):
+            returned.add(found.pk)
+        found.count += 1
+        found.first_seen = min(found.first_seen, one.asked_at)
+        found.last_seen = max(found.last_seen, one.asked_at)
+        touched[found.pk] = found
+        calls[one.pool] += 1
+        hours[found.pk, one.asked_at.replace(minute=0, second=0, microsecond=0)] += 1
+    Fingerprint.objects.bulk_create(fresh)
+    new = {row.pk for row in fresh}
+    Fingerprint.objects.bulk_update(
+        [row for row in touched.values() if row.pk not in new], ["count", "first_seen", "last_seen"]
+    )
+    for row in (touched[pk] for pk in returned):
+        Fingerprint.objects.of_value(row).filter(
+            state=FingerprintState.RETIRED, decided_by=None, decided_by_key=None
+        ).update(state=FingerprintState.NEW, note="")
+    _add_hours(hours)
+
+
+def _tells(one: Interaction) -> bool:
+    """Whether the answer could have carried a fingerprint: errors and embeddings never do."""
+    return one.status is not None and one.status < 400 and one.endpoint != Endpoint.EMBEDDINGS
+
+
+def _sighting(one: Interaction) -> _Sighting:
+    return _Sighting(
+        project=one.project_id,
+        provider=one.provider_id,
+        model=pool_model(one.model, one.response_model),
+        shape=shape_of(one.endpoint, _request(one))[:200],
+        value=pool_value(one.fingerprint),
+        asked_at=one.started_at,
+        recorded_at=one.created_at,
+    )
+
+
+def _request(one: Interaction) -> Any:
+    text = one.body.request_text
+    if len(text) > _LARGEST_REQUEST:
+        return None
+    try:
+        return rawjson.parse(text)
+    except rawjson.InvalidJson:
+        return None
+
+
+def _rows(sightings: Iterable[_Sighting]) -> dict[tuple[Pool, str | None, str], Fingerprint]:
+    """Every row of the pools that are met."""
+    pools = {one.pool for one in sightings}
+    found = Fingerprint.objects.filter(
+        project__in={project for project, _, _ in pools},
+        provider__in={provider for _, provider, _ in pools},
+        model__in={model for _, _, model in pools},
+    )
+    return {(_pool_of(row), row.value, row.shape): row for row in found}
+
+
+def _pool_of(row: Fingerprint) -> Pool:
+    return row.project_id, row.provider_id, row.model
+
+
+def _new_row(one: _Sighting, state: str) -> Fingerprint:
+    return Fingerprint(
+        id=new_id(),
+        project_id=one.project,
+        provider_id=one.provider,
+        model=one.model,
+        shape=one.shape,
+        value=one.value,
+        state=state,
+        first_seen=one.asked_at,
+        last_seen=one.asked_at,
+    )
+
+
+def _comes_back(row: Fingerprint, one: _Sighting) -> bool:
+    """Whether a value that was retired by itself answers again, live."""
+    return (
+        row.state == FingerprintState.RETIRED
+        and not row.was_decided
+        and one.recorded_at - one.asked_at <= HISTORY_AFTER
+        and one.asked_at > row.last_seen
+    )
+
+
+def _add_hours(hours: Counter[tuple[UUID, datetime]]) -> None:
+    table = FingerprintHour._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (fingerprint_id, hour, count) "  # noqa: S608
+            "SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[]) "
+            f"ON CONFLICT (fingerprint_id, hour) DO UPDATE SET count = {table}.count + excluded.count",
+            [[pk for pk, _ in hours], [hour for _, hour in hours], list(hours.values())],
+        )
+
+
+def calls_since(*, row: Fingerprint) -> int:
+    """How often the pool answered in the hours after this value was last seen."""
+    total = FingerprintHour.objects.filter(
+        fingerprint__project=row.project_id,
+        fingerprint__provider=row.provider_id,
+        fingerprint__model=row.model,
+        hour__gt=row.last_seen,
+    ).aggregate(n=Sum("count"))["n"]
+    return int(total or 0)
