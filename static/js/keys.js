@@ -13,7 +13,7 @@ const spellings = (element) => element.dataset.key.split(/,(?=.)/).map((key) => 
 function nameOf(event) {
   const key = event.key === " " ? "Space" : event.key;
   const named = key.length > 1 && event.shiftKey ? "shift+" : "";
-  return (event.ctrlKey || event.metaKey ? "mod+" : "") + named + (event.ctrlKey || event.metaKey ? key.toLowerCase() : key);
+  return (event.ctrlKey || event.metaKey ? "mod+" : "") + named + ((event.ctrlKey || event.metaKey) && key.length === 1 ? key.toLowerCase() : key);
 }
 
 function candidates() {
