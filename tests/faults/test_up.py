@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -26,12 +27,22 @@ def left_of(running: Running) -> list[int]:
     return processes_of(f"REVIEWAPP_DATA={running.data}")
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a first start that ended well; copied, it saves each test the migrations."""
+    with product(tmp_path_factory.mktemp("first")) as first:
+        first.program.signal(signal.SIGINT)
+        first.program.end(seconds=60)
+        return first.data
+
+
 # --- One product, looked at and hurt -----------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with product(tmp_path_factory.mktemp("up")) as running:
+def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("up")
+    with product(folder, data=shutil.copytree(prepared, folder / "data")) as running:
         yield running
 
 
@@ -106,8 +117,8 @@ def test_a_killed_scheduler_takes_its_worker_along_and_both_come_back(running):
 # --- Ends of the whole -------------------------------------------------------------------------
 
 
-def test_ctrl_c_stops_everything_and_says_where_the_data_is(tmp_path):
-    with product(tmp_path) as running:
+def test_ctrl_c_stops_everything_and_says_where_the_data_is(prepared, tmp_path):
+    with product(tmp_path, data=shutil.copytree(prepared, tmp_path / "data")) as running:
         running.program.signal(signal.SIGINT)
         status = running.program.end(seconds=60)
 
@@ -117,8 +128,8 @@ def test_ctrl_c_stops_everything_and_says_where_the_data_is(tmp_path):
         assert left_of(running) == []
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(tmp_path):
-    with product(tmp_path) as first:
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(prepared, tmp_path):
+    with product(tmp_path, data=shutil.copytree(prepared, tmp_path / "data")) as first:
         first.program.signal(signal.SIGKILL)
         first.program.end()
 
@@ -145,9 +156,9 @@ def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
         assert second.answers()
 
 
-def test_a_long_data_path_works_from_both_terminals(tmp_path):
+def test_a_long_data_path_works_from_both_terminals(prepared, tmp_path):
     data = tmp_path / f"with space and {'x' * 90}"
-    with product(tmp_path, data=data) as running:
+    with product(tmp_path, data=shutil.copytree(prepared, data)) as running:
         assert running.answers()
         assert running.manage("migrate", "--check").returncode == 0
         running.program.signal(signal.SIGINT)
