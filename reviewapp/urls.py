@@ -46,6 +46,7 @@ urlpatterns = [
     path("replays/<uuid:id>/cancel/", replays.cancel, name="replay-cancel"),
     path("replays/<uuid:id>/retry/", replays.retry, name="replay-retry"),
     path("compare/<uuid:id>/", compare.compare, name="compare"),
+    path("compare/<uuid:id>/decide/", compare.decide, name="compare-decide"),
     path("exports/", exports.exports, name="exports"),
     path("exports/new/", exports.new_export, name="export-new"),
     path("exports/<uuid:id>/", exports.export, name="export"),

@@ -291,3 +291,19 @@ def _read(cursor: str) -> tuple[bool, int, UUID]:
         return text[0] == "b", int(tier), UUID(id_)
     except (ValueError, binascii.Error, IndexError):
         raise InvalidCursor from None
+
+
+def neighbours(*, run: ReplayRun, attempt: Attempt) -> tuple[UUID | None, UUID | None]:
+    """The attempts before and after this one in the run's list, for who goes through it."""
+    place = _place(attempt)
+    before = attempts_page(run=run, limit=1, cursor=_write("b", place)).items
+    after = attempts_page(run=run, limit=1, cursor=_write("a", place)).items
+    return (before[0].pk if before else None), (after[0].pk if after else None)
+
+
+def _place(attempt: Attempt) -> tuple[int, UUID]:
+    comparison = getattr(attempt, "comparison", None)
+    if comparison is not None:
+        return _TIERS.index(("verdict", comparison.verdict)), attempt.pk
+    state = _UNCOMPARED if attempt.state == AttemptState.DONE else attempt.state
+    return _TIERS.index(("state", state)), attempt.pk

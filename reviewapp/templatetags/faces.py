@@ -180,6 +180,18 @@ def verdict(name: str | None, count: int | None = None) -> SafeString:
     )
 
 
+@register.simple_tag
+def verdict_icon(name: str) -> SafeString:
+    """The shape alone, for places where the word stands beside it."""
+    return icon(f"verdict-{verdict_key(name).replace('_', '-')}")
+
+
+@register.simple_tag
+def verdict_word(name: str) -> str:
+    """The word alone."""
+    return str(VERDICTS.get(verdict_key(name), (name, ""))[0])
+
+
 SEVERITIES: dict[str, str | Promise] = {
     "low": gettext_lazy("low"),
     "medium": gettext_lazy("medium"),

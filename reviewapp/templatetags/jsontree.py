@@ -26,9 +26,9 @@ DEEPEST = 40
 
 
 @register.simple_tag
-def json_tree(value: Any, open_levels: int = 2) -> SafeString:
-    """The tree, its first levels open."""
-    return format_html('<div class="json" dir="ltr">{}</div>', _node(None, value, open_levels, 0))
+def json_tree(value: Any, open_levels: int = 2, name: str | None = None) -> SafeString:
+    """The tree, its first levels open; with `name`, as a member of that name."""
+    return format_html('<div class="json" dir="ltr">{}</div>', _node(name, value, open_levels, 0))
 
 
 def _node(name: str | None, value: Any, open_levels: int, depth: int) -> SafeString:

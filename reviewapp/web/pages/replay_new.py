@@ -80,8 +80,14 @@ class HowForm(forms.Form):
     )
     parameters.widget.attrs["class"] = "textarea mono"
 
-    def __init__(self, *args: Any, request: AppRequest, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="ask", **kwargs)
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        request: AppRequest,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, prefix="ask", initial=initial)
         callable_ones = Provider.objects.visible_to(request.actor).exclude(base_url="").order_by("name")
         self.fields["provider"].queryset = callable_ones  # type: ignore[attr-defined]
         placeholder = str(_("as recorded"))
@@ -193,7 +199,7 @@ def _selection(request: AppRequest, data: QueryDict) -> Selection:
 
 def _of_run(request: AppRequest, data: QueryDict) -> Selection:
     try:
-        run: ReplayRun = find_or_404(request, ReplayRun.objects, id=data["run"])
+        run: ReplayRun = find_or_404(request, ReplayRun.objects.all(), id=data["run"])
     except (ValueError, forms.ValidationError):
         raise Refused(_("There is no such run."), field="run") from None
     show = data.get("show", "")
