@@ -146,7 +146,7 @@ class Asker:
         """The richest dialect the first endpoint takes. Raises CallFailed where it takes none."""
         for _ in range(DIALECT_STEPS):
             try:
-                reply = await self._send(self._clients[0], question, model=model, dialect=dialect)
+                reply = await self._patiently(self._clients[0], question, model=model, dialect=dialect)
             except BadRequest as error:
                 weaker = dialect.without(str(error))
                 if weaker is None:
