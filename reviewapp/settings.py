@@ -228,6 +228,7 @@ CELERY_TIMEZONE = "UTC"
 # Written into the database's schedule at the start, where a person may change them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "replay-sweep": {"task": "reviewapp.tasks.replay_sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "watch-pull": {"task": "reviewapp.tasks.watch_pull", "schedule": 5.0, "options": {"expires": 5}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
 if urlsplit(BROKER_URL).scheme.startswith("redis"):

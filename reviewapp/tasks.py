@@ -22,7 +22,7 @@ from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
-from reviewapp.stages import compare, export, record, replay
+from reviewapp.stages import compare, export, record, replay, watch
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ _LOOK_SECONDS = 0.5
 # With the slowest calls of its end below the time after which the broker gives its message to another.
 REPLAY_TURN_SECONDS = 150.0
 _COMPARE_EVERY_SECONDS = 1.0
+# A large import is counted in many turns, between which others have theirs.
+WATCH_TURN_SECONDS = 30.0
 _journals: dict[str, Journal] = {}
 _journals_lock = threading.Lock()
 
@@ -155,3 +157,12 @@ def replay_sweep() -> None:
         replay_work.delay(run_id=str(run_id))
     for run_id in compare.runs_to_compare():
         replay_compare.delay(run_id=str(run_id))
+
+
+@shared_task
+def watch_pull() -> None:
+    """Count the fingerprints of what was recorded since, and end the overlaps that have passed."""
+    until = time.monotonic() + WATCH_TURN_SECONDS
+    while watch.pull(now=timezone.now()) and time.monotonic() < until:
+        pass
+    watch.settle(now=timezone.now())
