@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from reviewapp.models import Fingerprint
+from reviewapp.stages import watch
+from tests.factories import make_interaction, make_key, make_project
+
+
+@pytest.fixture
+def pool(project):
+    """A pool that knew one value and answers with another since an hour ago."""
+    start = timezone.now() - timedelta(hours=3)
+    for i in range(25):
+        make_interaction(project=project, fingerprint="fp_old", started_at=start + timedelta(seconds=i))
+    for i in range(5):
+        moment = start + timedelta(hours=2, seconds=i)
+        make_interaction(project=project, fingerprint="fp_new", started_at=moment)
+    while watch.pull(now=timezone.now()):
+        pass
+    return Fingerprint.objects.get(value="fp_new")
+
+
+@pytest.fixture
+def call(client, project):
+    """Calls the API with a key of the project that has the scopes."""
+
+    def call(method, path, body=None, *, scopes=("admin",), of=None):
+        key = make_key(project=of or project, scopes=scopes)
+        return client.generic(
+            method,
+            f"/api/v1{path}",
+            data=json.dumps(body) if body is not None else b"",
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+    return call
+
+
+def test_the_api_lists_values_with_state_count_and_share(call, pool):
+    answer = call("GET", "/fingerprints", scopes=("read",))
+
+    new, old = answer.json()["items"]
+    assert (new["value"], new["state"], new["count"]) == ("fp_new", "new", 5)
+    assert (old["value"], old["state"], old["count"]) == ("fp_old", "accepted", 25)
+    assert new["share"] == pytest.approx(1 / 6)
+    assert (new["provider"], new["model"]) == ("openai", "gpt-4o-mini")
+    assert new["overlap_until"] is None
+    assert answer.json()["next"] is None
+
+
+def test_the_api_pages_through_the_values(call, pool):
+    first = call("GET", "/fingerprints?limit=1").json()
+    second = call("GET", f"/fingerprints?limit=1&cursor={first['next']}").json()
+
+    assert [first["items"][0]["value"], second["items"][0]["value"]] == ["fp_new", "fp_old"]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "cursor=%21%21", "cursor=Z2c="])
+def test_the_api_refuses_pages_there_are_not(call, pool, query):
+    assert call("GET", f"/fingerprints?{query}").status_code == 422
+
+
+def test_the_api_accepts_a_value_and_opens_the_overlap(call, pool):
+    answer = call("POST", f"/fingerprints/{pool.pk}/accept")
+
+    assert answer.status_code == 200
+    assert answer.json()["state"] == "accepted"
+    assert answer.json()["decided_by"] == "key test key"
+    assert Fingerprint.objects.get(value="fp_old").state == "overlap"
+
+
+def test_the_api_keeps_a_value_valid_until_a_moment(call, pool):
+    until = (timezone.now() + timedelta(days=3)).replace(microsecond=0)
+
+    answer = call("POST", f"/fingerprints/{pool.pk}/overlap", {"until": until.isoformat()})
+
+    assert answer.json()["state"] == "overlap"
+    pool.refresh_from_db()
+    assert pool.overlap_until == until
+
+
+def test_the_api_keeps_a_value_for_the_usual_time_where_none_is_given(call, pool):
+    answer = call("POST", f"/fingerprints/{pool.pk}/overlap")
+
+    assert answer.json()["state"] == "overlap"
+    assert answer.json()["overlap_until"] is not None
+
+
+def test_the_api_refuses_an_overlap_that_ended(call, pool):
+    answer = call("POST", f"/fingerprints/{pool.pk}/overlap", {"until": "2020-01-01T00:00:00Z"})
+
+    assert answer.status_code == 422
+    assert "future" in answer.json()["detail"]
+
+
+def test_the_api_retires_a_value(call, pool):
+    assert call("POST", f"/fingerprints/{pool.pk}/retire").json()["state"] == "retired"
+
+
+@pytest.mark.parametrize("deed", ["accept", "overlap", "retire"])
+def test_only_an_admins_key_decides(call, pool, deed):
+    assert call("POST", f"/fingerprints/{pool.pk}/{deed}", scopes=("read", "review")).status_code == 403
+
+
+@pytest.mark.parametrize("deed", ["accept", "overlap", "retire"])
+def test_another_projects_fingerprint_is_not_there(call, pool, deed):
+    assert call("POST", f"/fingerprints/{pool.pk}/{deed}", of=make_project()).status_code == 404
