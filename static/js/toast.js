@@ -1,5 +1,6 @@
 // Toasts. The server sends HX-Trigger: {"toast": {"message": "Flagged", "undo": "/flags/ID/undo/"}}; any script may
-// dispatch the same event. With `undo` the toast stays longer and offers one POST that takes it back.
+// dispatch the same event. With `undo` the toast stays longer and offers one POST that takes it back; its answer takes the
+// place of `target`, where one is named.
 const stack = document.getElementById("toasts");
 const template = document.getElementById("toast-template");
 const LIFE = { plain: 5000, undo: 12000, error: 15000 };
@@ -22,7 +23,7 @@ function live(toast, life) {
   toast.addEventListener("focusout", resume);
 }
 
-function say({ message, kind = "plain", undo = "", href = "", label = "" }) {
+function say({ message, kind = "plain", undo = "", target = "", href = "", label = "" }) {
   if (!stack || !message) return;
   const toast = template.content.firstElementChild.cloneNode(true);
   toast.dataset.kind = kind;
@@ -32,7 +33,7 @@ function say({ message, kind = "plain", undo = "", href = "", label = "" }) {
   if (undo) {
     button.addEventListener("click", () => {
       leave(toast);
-      window.htmx.ajax("POST", undo, { source: document.body, target: document.body, swap: "none" });
+      window.htmx.ajax("POST", undo, { source: document.body, target: target || document.body, swap: target ? "outerMorph" : "none" });
     });
   } else button.remove();
   if (href) {

@@ -39,7 +39,9 @@ def flag_interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A0
         return _problem(request, str(error))
     response = _flags(request, found)
     trigger_client_event(response, "dialog-close", {})
-    return _toast(response, _("Flagged"), undo=reverse("flag-move", args=[made.pk, FlagState.REMOVED]))
+    return _toast(
+        response, _("Flagged"), undo=reverse("flag-move", args=[made.pk, FlagState.REMOVED]), target="#flags"
+    )
 
 
 @needs(Permission.REVIEW)
@@ -57,7 +59,9 @@ def move_flag(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: 
         FlagState.RESOLVED: _("Flag resolved"),
         FlagState.REMOVED: _("Flag removed"),
     }
-    return _toast(response, words[FlagState(to)], undo=reverse("flag-move", args=[id, before]))
+    return _toast(
+        response, words[FlagState(to)], undo=reverse("flag-move", args=[id, before]), target="#flags"
+    )
 
 
 @needs(Permission.REVIEW)
@@ -87,9 +91,8 @@ def annotate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     except (InvalidAnswer, review.NotYours, review.EditedMeanwhile) as error:
         return _annotations(request, found, problem=error, status=422)
     response = _annotations(request, found)
-    return _toast(
-        response, _("Saved"), undo=reverse("annotation-remove", args=[made.pk]) if made.version == 1 else ""
-    )
+    undo = reverse("annotation-remove", args=[made.pk]) if made.version == 1 else ""
+    return _toast(response, _("Saved"), undo=undo, target="#annotations")
 
 
 @needs(Permission.REVIEW)
@@ -116,7 +119,8 @@ def _set_removed(request: AppRequest, id_: UUID, *, removed: bool) -> HttpRespon
         return _problem(request, str(error))
     response = _annotations(request, found)
     undo = reverse("annotation-restore", args=[id_]) if removed else ""
-    return _toast(response, _("Judgement taken back") if removed else _("Judgement restored"), undo=undo)
+    words = _("Judgement taken back") if removed else _("Judgement restored")
+    return _toast(response, words, undo=undo, target="#annotations")
 
 
 def _judgement(request: AppRequest, found: Interaction) -> dict[str, Any]:
@@ -174,6 +178,9 @@ def _problem(request: AppRequest, sentence: str) -> HttpResponse:
     return _toast(response, sentence, kind="error")
 
 
-def _toast(response: HttpResponse, message: str, *, undo: str = "", kind: str = "plain") -> HttpResponse:
-    detail = {"message": message, "kind": kind, **({"undo": undo} if undo else {})}
+def _toast(
+    response: HttpResponse, message: str, *, undo: str = "", target: str = "", kind: str = "plain"
+) -> HttpResponse:
+    """Tell it; `undo` is where a POST takes it back, and `target` what its answer takes the place of."""
+    detail = {"message": message, "kind": kind, **({"undo": undo, "target": target} if undo else {})}
     return trigger_client_event(response, "toast", detail)
