@@ -66,7 +66,7 @@ class Budget:
 
 @dataclass
 class Tally:
-    """What became of one side's questions. A question that was retried into an answer did not fail."""
+    """What became of one side's requests. To be asked to slow down is no failure."""
 
     asked: int = 0
     failed: int = 0
@@ -148,6 +148,8 @@ class Asker:
             try:
                 reply = await self._patiently(self._clients[0], question, model=model, dialect=dialect)
             except BadRequest as error:
+                # A refusal is how the dialect is learnt, not a failure.
+                self.tally = Tally(seconds=self.tally.seconds)
                 weaker = dialect.without(str(error))
                 if weaker is None:
                     raise
@@ -207,12 +209,9 @@ class Asker:
         model: str,
     ) -> Row | None:
         async with load:
-            self.tally.asked += 1
             try:
                 reply = await self._patiently(client, question, model=model, dialect=dialect)
-            except (CallFailed, BudgetSpent) as error:
-                self.tally.failed += 1
-                self.tally.errors.append(str(error))
+            except (CallFailed, BudgetSpent):
                 return None
         return row_from_reply(
             prompt=question.name,
@@ -228,6 +227,8 @@ class Asker:
             try:
                 return await self._send(client, question, model=model, dialect=dialect)
             except CallFailed as error:
+                self.tally.errors.append(str(error))
+                self.tally.failed += not isinstance(error, RateLimited)
                 if not error.may_pass or attempt == RETRIES:
                     raise
                 asked = error.retry_after if isinstance(error, RateLimited) else None
@@ -237,6 +238,7 @@ class Asker:
 
     async def _send(self, client: Client, question: Question, *, model: str, dialect: Dialect) -> Reply:
         self._budget.take()
+        self.tally.asked += 1
         body = dialect.request(question, model=model)
         answer = await client.send(
             endpoint="chat.completions", request=json.dumps(body, ensure_ascii=False).encode()
