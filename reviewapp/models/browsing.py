@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from reviewapp.models.comparison import Comparison
+from reviewapp.models.fingerprint import states_of
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
@@ -28,6 +29,8 @@ class ListRow:
     flags: list[Flag] = field(default_factory=list)
     verdict: str | None = None
     comparison_of: UUID | None = None
+    # The state of its fingerprint in its pool; empty where that is not known.
+    fingerprint_state: str = ""
 
     @property
     def worst_flag(self) -> Flag | None:
@@ -48,12 +51,14 @@ def list_rows(interactions: Sequence[Interaction]) -> list[ListRow]:
         .distinct("original")
         .values_list("original", "verdict", "attempt")
     }
+    states = states_of(interactions)
     return [
         ListRow(
             interaction=interaction,
             flags=flags.get(interaction.pk, []),
             verdict=verdicts[interaction.pk][0] if interaction.pk in verdicts else None,
             comparison_of=verdicts[interaction.pk][1] if interaction.pk in verdicts else None,
+            fingerprint_state=states.get(interaction.pk, ""),
         )
         for interaction in interactions
     ]

@@ -203,6 +203,20 @@ def pool_state(*, provider: UUID, model: str) -> PoolState:
     )
 
 
+class Pools:
+    """The pools met while a batch is judged, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, str], PoolState] = {}
+
+    def of(self, *, provider: UUID, model: str) -> PoolState:
+        """The pool of this provider's model."""
+        key = provider, model
+        if key not in self._known:
+            self._known[key] = pool_state(provider=provider, model=model)
+        return self._known[key]
+
+
 def lives_of(rows: Iterable[Life]) -> list[Life]:
     """One life a value, where shapes have theirs apart."""
     found: dict[str | None, Life] = {}

@@ -28,6 +28,7 @@ from reviewapp.models import (
     VerdictName,
 )
 from reviewapp.models.bodies import exchange_of
+from reviewapp.models.fingerprint import Pools, pool_model
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
 from reviewapp.pure.exchange import Exchange
@@ -88,10 +89,11 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
         }
     wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
     rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    pools = Pools()
     fresh = [
         comparison
         for original, found in by_original.items()
-        for comparison in _comparisons(rows[original], found, rows, now)
+        for comparison in _comparisons(rows[original], found, rows, pools, now)
     ]
     Comparison.objects.bulk_create(
         fresh, update_conflicts=True, unique_fields=["attempt"], update_fields=_KEPT
@@ -102,11 +104,15 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
 
 
 def _comparisons(
-    original: Interaction, attempts: Sequence[Attempt], rows: Mapping[UUID, Interaction], now: datetime
+    original: Interaction,
+    attempts: Sequence[Attempt],
+    rows: Mapping[UUID, Interaction],
+    pools: Pools,
+    now: datetime,
 ) -> Iterator[Comparison]:
     """The rows of one interaction's attempts in a run."""
     try:
-        judged = judge(original=original, attempts=attempts, rows=rows)
+        judged = judge(original=original, attempts=attempts, rows=rows, pools=pools)
     except Exception as error:  # one odd answer must not keep the others from their verdicts
         log.exception("Answers can't be compared")
         for attempt in attempts:
@@ -159,21 +165,33 @@ class Judged:
     verdict: SetVerdict
 
 
-def judge(*, original: Interaction, attempts: Sequence[Attempt], rows: Mapping[UUID, Interaction]) -> Judged:
+def judge(
+    *,
+    original: Interaction,
+    attempts: Sequence[Attempt],
+    rows: Mapping[UUID, Interaction],
+    pools: Pools | None = None,
+) -> Judged:
     """Say what the attempts' answers show together. `rows` has them, with their bodies, by id."""
     asked = exchange_of(original)
     # A check constraint holds that what is done has an answer, whose id is the attempt's.
     answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
-    context = evidence_of(attempts[0]) if attempts else verdicts.NO_EVIDENCE
+    context = verdicts.NO_EVIDENCE
+    if attempts:
+        context = evidence_of(attempts[0], answer=rows[attempts[0].pk], pools=pools or Pools())
     verdict = verdicts.summarise(asked, list(answers.values()), context=context)
     return Judged(original=asked, answers=answers, verdict=verdict)
 
 
-def evidence_of(attempt: Attempt) -> Evidence:
-    """What is known beside the two exchanges."""
+def evidence_of(attempt: Attempt, *, answer: Interaction, pools: Pools) -> Evidence:
+    """What is known beside the two exchanges; the pool is that of who answered the replay."""
     honoured = attempt.provider.tested.get("seed_honoured")
+    pool = pools.of(provider=attempt.provider_id, model=pool_model(answer.model, answer.response_model))
     return Evidence(
-        overrides=attempt.run.overrides, seed_honoured=honoured if isinstance(honoured, bool) else None
+        grade=pool.graded.grade,
+        states=pool.states,
+        overrides=attempt.run.overrides,
+        seed_honoured=honoured if isinstance(honoured, bool) else None,
     )
 
 

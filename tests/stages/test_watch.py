@@ -12,10 +12,19 @@ from reviewapp.models import (
     NotAllowed,
     Watermark,
 )
-from reviewapp.models.fingerprint import pool_state, states_of
-from reviewapp.stages import watch
+from reviewapp.models.browsing import list_rows
+from reviewapp.models.fingerprint import Pools, pool_state, states_of
+from reviewapp.stages import compare, watch
 from reviewapp.stages.administer import Refused
-from tests.factories import NOW, make_actor, make_interaction, make_project, make_provider
+from tests.factories import (
+    NOW,
+    make_actor,
+    make_attempt,
+    make_interaction,
+    make_project,
+    make_provider,
+    make_run,
+)
 
 LATER = NOW + timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -348,6 +357,23 @@ def test_the_state_of_each_interactions_fingerprint_costs_one_query(project, dja
     assert found[seen[0].pk] == "accepted"
     assert found[seen[25].pk] == "new"
     assert seen[26].pk not in found
+
+
+def test_a_comparison_is_told_the_pool_of_who_answered(project, changed):
+    attempt = make_attempt(
+        run=make_run(project=project), original=make_interaction(project=project), verdict="identical"
+    )
+
+    evidence = compare.evidence_of(attempt, answer=attempt.answer, pools=Pools())
+
+    assert evidence.grade == "informative"
+    assert evidence.states == {"fp_old": "accepted", "fp_new": "new"}
+
+
+def test_the_list_tells_the_state_of_each_fingerprint(project, changed):
+    old, new = record(project, ["fp_old", "fp_new"])
+
+    assert [row.fingerprint_state for row in list_rows([old, new])] == ["accepted", "new"]
 
 
 def test_projects_have_pools_of_their_own(project):

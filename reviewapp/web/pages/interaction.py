@@ -23,6 +23,7 @@ from reviewapp.models import (
     Permission,
     Severity,
 )
+from reviewapp.models.fingerprint import states_of
 from reviewapp.pure import rawjson
 from reviewapp.stages import export, review
 from reviewapp.web import rendering
@@ -120,6 +121,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
         "rubric": review.default_rubric(request.actor),
         "attempts": list(attempts[:50]),
+        "fingerprint_state": states_of([found]).get(found.pk, ""),
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
         "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
