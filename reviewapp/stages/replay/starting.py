@@ -1,12 +1,13 @@
 """Starting, cancelling and retrying replay runs, and what one will cost.
 
-A run's attempts are rows, written by one COPY: a hundred thousand queued replays cost no more
-than their rows. Whoever starts a run nudges the workers; this stage enqueues nothing.
+A run's attempts are rows, written by one INSERT … SELECT: a hundred thousand queued replays cost no
+more than their rows. Whoever starts a run nudges the workers; this stage enqueues nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -27,12 +28,13 @@ from reviewapp.models import (
     RunState,
 )
 from reviewapp.models.filters import apply, read_filter
-from reviewapp.pure.ids import new_id
+from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 
 MOST_ATTEMPTS = 50
 # What a run may ask altogether; a larger selection is refused with the figure.
 MOST_CALLS = 1_000_000
+OVERRIDES_LIMIT = 100_000
 _INT64 = 2**63
 
 
@@ -66,15 +68,16 @@ def selected(*, actor: Actor, selection: Mapping[str, Any]) -> Any:
     rows = Interaction.objects.filter(project=actor.project)
     if "interactions" in selection:
         ids = _ids(selection["interactions"])
-        found = rows.filter(pk__in=ids)
-        missing = set(ids) - set(found.values_list("pk", flat=True))
+        found = dict(rows.filter(pk__in=ids).values_list("pk", "replay_of"))
+        missing = set(ids) - set(found)
         if missing:
             raise Refused(f"There is no interaction {min(missing)} in this project.", field="interactions")
-        return found
+        # Asking the answer of a replay again means asking its original again.
+        return rows.filter(pk__in={original or pk for pk, original in found.items()})
     wanted = selection.get("filter")
     if not isinstance(wanted, Mapping):
         raise Refused("Say which interactions: a list of ids, or a filter.", field="interactions")
-    return apply(rows, read_filter(wanted))
+    return apply(rows, read_filter(wanted)).originals()
 
 
 def _ids(values: Any) -> list[UUID]:
@@ -93,8 +96,7 @@ def _ids(values: Any) -> list[UUID]:
 
 def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider | None:
     """The other provider that the overrides name, if any. Raises Refused for what can't be."""
-    if "" in overrides:
-        raise Refused("An override must have a name.", field="overrides")
+    _check_storable(overrides)
     for name in ("messages", "prompt", "input"):
         if name in overrides:
             raise Refused(
@@ -110,9 +112,9 @@ def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider |
         raise Refused("The model must be a name.", field="overrides.model")
     if "provider" not in overrides:
         return None
-    provider: Provider | None = Provider.objects.filter(
-        project=actor.project, name=overrides["provider"]
-    ).first()
+    # Without the key, which only who calls needs, and which may be unreadable.
+    providers = Provider.objects.filter(project=actor.project).defer("api_key")
+    provider: Provider | None = providers.filter(name=str(overrides["provider"])).first()
     if provider is None:
         raise Refused(f"There is no provider “{overrides['provider']}”.", field="overrides.provider")
     if not provider.can_be_called:
@@ -121,6 +123,23 @@ def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider |
             field="overrides.provider",
         )
     return provider
+
+
+def _check_storable(overrides: Mapping[str, Any]) -> None:
+    """Names, and values that can be kept and sent. A null leaves the parameter out."""
+    if "" in overrides:
+        raise Refused("An override must have a name.", field="overrides")
+    try:
+        text = json.dumps(dict(overrides), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise Refused("An override is no JSON value.", field="overrides") from None
+    if len(text) > OVERRIDES_LIMIT:
+        raise Refused(
+            f"The overrides have {len(text):,} characters, at most {OVERRIDES_LIMIT:,} fit.",
+            field="overrides",
+        )
+    if storable(text) != text or "\\u0000" in text:
+        raise Refused("An override holds a NUL or half a surrogate pair.", field="overrides")
 
 
 def estimate(
@@ -159,7 +178,8 @@ def _cost(rows: Any, attempts: int, provider: Provider | None, model: str | None
     groups = (
         rows.order_by().values("provider", "model").annotate(i=Sum("input_tokens"), o=Sum("output_tokens"))
     )
-    prices = {one.pk: one.prices for one in Provider.objects.filter(pk__in={g["provider"] for g in groups})}
+    asked = Provider.objects.filter(pk__in={group["provider"] for group in groups})
+    prices = dict(asked.values_list("pk", "prices"))
     for group in groups:
         known = provider.prices if provider is not None else prices[group["provider"]]
         price = known.get(model or group["model"])
@@ -222,7 +242,7 @@ def start_run(
         created_by_key=actor.key,
         created_at=now,
     )
-    _copy_attempts(run, selected(actor=actor, selection=selection), provider, now)
+    _insert_attempts(run, selected(actor=actor, selection=selection), provider, now)
     write_audit(
         actor=actor,
         action="replay.start",
@@ -235,35 +255,46 @@ def start_run(
     return run
 
 
-def _copy_attempts(run: ReplayRun, rows: Any, provider: Provider | None, now: datetime) -> None:
-    def values() -> Iterator[tuple[Any, ...]]:
-        found = rows.order_by("started_at", "id").values_list("pk", "provider_id")
-        for original, its_provider in found.iterator(chunk_size=5_000):
-            for number in range(1, run.attempts + 1):
-                asked = provider.pk if provider is not None else its_provider
-                yield (
-                    new_id(),
-                    run.project_id,
-                    run.pk,
-                    original,
-                    asked,
-                    number,
-                    AttemptState.QUEUED.value,
-                    0,
-                    now,
-                )
+# A UUID of version 7 as in pure/ids.py: 48 bits of milliseconds, then chance. set_bit turns version 4
+# into 7. Each thousand rows carry the next millisecond, so that they are asked in their order.
+_INSERT = """
+INSERT INTO reviewapp_attempt
+    (id, project_id, run_id, original_id, provider_id, number, state, tries, created_at)
+SELECT
+    encode(
+        set_bit(set_bit(overlay(
+            uuid_send(gen_random_uuid())
+            PLACING substring(
+                int8send(%s + row_number() OVER (ORDER BY number, started_at, id) / 1000) FROM 3
+            )
+            FROM 1 FOR 6
+        ), 52, 1), 53, 1),
+        'hex'
+    )::uuid,
+    %s, %s, id, coalesce(%s, provider_id), number, 'queued', 0, %s
+FROM ({chosen}) AS chosen (id, provider_id, started_at) CROSS JOIN generate_series(1, %s) AS number
+"""
 
-    # The rows are read to the end before COPY begins: one connection does one thing at a time.
-    batch = list(values())
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY reviewapp_attempt (id, project_id, run_id, original_id, provider_id, number, state, tries,"
-            " created_at) FROM STDIN"
-        ) as copy,
-    ):
-        for row in batch:
-            copy.write_row(row)
+
+def _insert_attempts(run: ReplayRun, rows: Any, provider: Provider | None, now: datetime) -> int:
+    """Queue the run's attempts, all originals once before any of them twice; gives how many."""
+    chosen, parameters = (
+        rows.order_by().values_list("pk", "provider_id", "started_at").query.sql_with_params()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT.format(chosen=chosen),
+            [
+                int(now.timestamp() * 1000),
+                run.project_id,
+                run.pk,
+                provider.pk if provider is not None else None,
+                now,
+                *parameters,
+                run.attempts,
+            ],
+        )
+        return int(cursor.rowcount)
 
 
 @transaction.atomic
@@ -277,9 +308,8 @@ def cancel_run(*, actor: Actor, run: ReplayRun, now: datetime) -> bool:
         pk=run.pk, project=actor.project, state__in=[RunState.QUEUED, RunState.RUNNING]
     ).update(state=RunState.CANCELLED, finished_at=now)
     if moved:
-        Attempt.objects.filter(run=run, state__in=[AttemptState.QUEUED, AttemptState.LEASED]).update(
-            state=AttemptState.CANCELLED, finished_at=now, lease_until=None
-        )
+        open_ = Attempt.objects.filter(run=run, state__in=[AttemptState.QUEUED, AttemptState.LEASED])
+        _in_order(open_).update(state=AttemptState.CANCELLED, finished_at=now, lease_until=None)
         write_audit(actor=actor, action="replay.cancel", target=run, now=now)
     return bool(moved)
 
@@ -292,7 +322,7 @@ def retry_failed(*, actor: Actor, run: ReplayRun, now: datetime) -> int:
         pk=run.pk, project=actor.project, state__in=[RunState.DONE, RunState.RUNNING]
     ).exists():
         return 0
-    queued = Attempt.objects.filter(run=run, state=AttemptState.FAILED).update(
+    queued: int = _in_order(Attempt.objects.filter(run=run, state=AttemptState.FAILED)).update(
         state=AttemptState.QUEUED, tries=0, not_before=None, error=None, failure=None, finished_at=None
     )
     if queued:
@@ -301,3 +331,8 @@ def retry_failed(*, actor: Actor, run: ReplayRun, now: datetime) -> int:
         )
         write_audit(actor=actor, action="replay.retry", target=run, now=now, attempts=queued)
     return queued
+
+
+def _in_order(attempts: Any) -> Any:
+    """The attempts, locked in the order of their ids as everywhere, so that nobody waits in a circle."""
+    return Attempt.objects.filter(pk__in=attempts.order_by("id").select_for_update().values("pk"))
