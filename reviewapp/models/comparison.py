@@ -65,8 +65,8 @@ class Comparison(Scoped):
         indexes = [
             # The verdict of the last replay beside a row of the list.
             models.Index(fields=["original", "-created_at"], name="comparison_of_original"),
-            # A run's counts by verdict, and its attempts with one verdict in their order.
-            models.Index(fields=["run", "verdict", "attempt"], name="comparison_run_verdict"),
+            # A run's counts by verdict, and its attempts with one verdict, those of one original together.
+            models.Index(fields=["run", "verdict", "original", "attempt"], name="comparison_of_run"),
         ]
 
     def __str__(self) -> str:

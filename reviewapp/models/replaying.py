@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from reviewapp.models.comparison import Comparison, VerdictName
 from reviewapp.models.pages import InvalidCursor
@@ -219,6 +219,15 @@ _WAITING_STATES: Final = frozenset({_UNCOMPARED, AttemptState.LEASED, AttemptSta
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an attempt stands in the list."""
+
+    tier: int
+    original: UUID
+    attempt: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptPage:
     """Some attempts of a run, the worst first; the cursors of the pages around it, or None."""
 
@@ -233,23 +242,25 @@ def attempts_page(*, run: ReplayRun, show: str = "", limit: int, cursor: str = "
     Raises InvalidCursor.
     """
     tiers = [number for number, tier in enumerate(_TIERS) if _shows(show, tier)]
-    backwards, start, beyond = _read(cursor) if cursor else (False, tiers[0] if tiers else 0, None)
-    found: list[tuple[int, UUID]] = []
+    backwards, start = _read(cursor) if cursor else (False, None)
+    found: list[_Place] = []
     for number in reversed(tiers) if backwards else tiers:
-        if (number > start if backwards else number < start) or len(found) > limit:
+        if start is not None and (number > start.tier if backwards else number < start.tier):
             continue
-        ids = _ids(run, _TIERS[number], beyond if number == start else None, backwards)
-        found += [(number, id_) for id_ in ids[: limit + 1 - len(found)]]
+        if len(found) > limit:
+            break
+        beyond = start if start is not None and start.tier == number else None
+        found += _places(run, number, beyond, backwards, limit + 1 - len(found))
     more, found = len(found) > limit, found[:limit]
     if backwards:
         found.reverse()
     attempts: dict[UUID, Attempt] = (
         Attempt.objects.filter(run=run)
         .select_related("original", "answer", "comparison", "comparison__decided_by")
-        .in_bulk([id_ for _, id_ in found])
+        .in_bulk([place.attempt for place in found])
     )
     return AttemptPage(
-        items=[attempts[id_] for _, id_ in found if id_ in attempts],
+        items=[attempts[place.attempt] for place in found if place.attempt in attempts],
         before=_write("b", found[0]) if found and (more if backwards else bool(cursor)) else None,
         after=_write("a", found[-1]) if found and (backwards or more) else None,
     )
@@ -264,46 +275,59 @@ def _shows(show: str, tier: tuple[str, str]) -> bool:
     return not show or (show == name and (kind == "verdict" or show == CANCELLED))
 
 
-def _ids(run: ReplayRun, tier: tuple[str, str], beyond: UUID | None, backwards: bool) -> Any:
-    kind, name = tier
+def _places(run: ReplayRun, number: int, beyond: _Place | None, backwards: bool, limit: int) -> list[_Place]:
+    kind, name = _TIERS[number]
+    columns = ("original", "attempt") if kind == "verdict" else ("original", "id")
+    rows: Any
     if kind == "verdict":
-        rows, column = Comparison.objects.filter(run=run, verdict=name), "attempt"
+        rows = Comparison.objects.filter(run=run, verdict=name)
     elif name == _UNCOMPARED:
         rows = Attempt.objects.filter(run=run, state=AttemptState.DONE, compared_at__isnull=True)
-        column = "id"
     else:
-        rows, column = Attempt.objects.filter(run=run, state=name), "id"
+        rows = Attempt.objects.filter(run=run, state=name)
+        # The index of states has the ids alone; in the order of asking is as good here.
+        columns = ("id", "id")
     if beyond is not None:
-        rows = rows.filter(**{f"{column}__{'lt' if backwards else 'gt'}": beyond})
-    return rows.order_by(f"{'-' if backwards else ''}{column}").values_list(column, flat=True)
+        first, second = columns
+        than = "lt" if backwards else "gt"
+        bound = beyond.original if first == "original" else beyond.attempt
+        rows = rows.filter(
+            # The first term is what the index can use; the others sort out the ties.
+            Q(**{f"{first}__{than}e": bound})
+            & (Q(**{f"{first}__{than}": bound}) | Q(**{f"{second}__{than}": beyond.attempt}))
+        )
+    sign = "-" if backwards else ""
+    found = rows.order_by(*(f"{sign}{column}" for column in dict.fromkeys(columns)))
+    return [
+        _Place(number, original, attempt)
+        for original, attempt in found.values_list("original", columns[1])[:limit]
+    ]
 
 
-def _write(direction: str, place: tuple[int, UUID]) -> str:
-    return base64.urlsafe_b64encode(f"{direction}{place[0]}/{place[1]}".encode()).decode().rstrip("=")
+def _write(direction: str, place: _Place) -> str:
+    text = f"{direction}{place.tier}/{place.original}/{place.attempt}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str) -> tuple[bool, int, UUID]:
+def _read(cursor: str) -> tuple[bool, _Place]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        tier, _, id_ = text[1:].partition("/")
+        tier, original, attempt = text[1:].split("/")
         if text[0] not in "ab" or not 0 <= int(tier) < len(_TIERS):
             raise InvalidCursor
-        return text[0] == "b", int(tier), UUID(id_)
+        return text[0] == "b", _Place(int(tier), UUID(original), UUID(attempt))
     except (ValueError, binascii.Error, IndexError):
         raise InvalidCursor from None
 
 
 def neighbours(*, run: ReplayRun, attempt: Attempt) -> tuple[UUID | None, UUID | None]:
     """The attempts before and after this one in the run's list, for who goes through it."""
-    place = _place(attempt)
+    comparison = getattr(attempt, "comparison", None)
+    if comparison is not None:
+        tier = ("verdict", comparison.verdict)
+    else:
+        tier = ("state", _UNCOMPARED if attempt.state == AttemptState.DONE else attempt.state)
+    place = _Place(_TIERS.index(tier), attempt.original_id, attempt.pk)
     before = attempts_page(run=run, limit=1, cursor=_write("b", place)).items
     after = attempts_page(run=run, limit=1, cursor=_write("a", place)).items
     return (before[0].pk if before else None), (after[0].pk if after else None)
-
-
-def _place(attempt: Attempt) -> tuple[int, UUID]:
-    comparison = getattr(attempt, "comparison", None)
-    if comparison is not None:
-        return _TIERS.index(("verdict", comparison.verdict)), attempt.pk
-    state = _UNCOMPARED if attempt.state == AttemptState.DONE else attempt.state
-    return _TIERS.index(("state", state)), attempt.pk
