@@ -34,9 +34,11 @@ run: app-packages
 	@REVIEWAPP_DEMO="$${REVIEWAPP_DEMO-1}" exec $(PY) manage.py up
 
 test: all-packages browser
-	$(PY) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest -n auto --dist loadfile --ignore tests/browser $(PYTEST_ARGS)
+	@# In a run of their own: Playwright keeps an event loop in the thread that other tests want one in.
+	$(PY) -m pytest tests/browser $(PYTEST_ARGS)
 
-# The same on the newest other Python of this machine, if there is one; the browser's are the same for all.
+# The rooms where it matters, on the newest other Python of this machine, if there is one.
 test-newer: NEWER = $(shell for name in python3.14 python3.13 python3.12 \
 	$$(ls -d "$$HOME"/.pyenv/versions/3.1[234].*/bin/python 2>/dev/null | sort -rV); do \
 	"$$name" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$name" && break; done)
@@ -45,7 +47,7 @@ test-newer: uv
 		echo "Testing on $$($(NEWER) --version)" \
 		&& export UV_PYTHON="$(NEWER)" UV_PROJECT_ENVIRONMENT=.cache/newer \
 		&& $(UV) sync --frozen --extra parquet --quiet \
-		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile --ignore tests/browser --ignore tests/faults; fi
+		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats tests/models tests/stages; fi
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)

@@ -32,7 +32,7 @@ def test_a_question_mark_shows_the_keys_of_the_screen(guide: Page):
     sheet = guide.locator("#keys")
     expect(sheet).to_be_visible()
     expect(sheet.locator("[data-keys=screen]")).to_contain_text("Replay")
-    expect(sheet.locator("[data-keys=go]")).to_contain_text("Fingerprints")
+    expect(sheet.locator("[data-keys=go]")).to_contain_text("Replays")
 
 
 def test_keys_leave_alone_who_types(guide: Page):
@@ -93,12 +93,12 @@ def test_escape_closes_a_menu_before_anything_else(guide: Page):
 
 def test_the_palette_finds_a_screen_by_some_of_its_letters(guide: Page):
     guide.keyboard.press("Control+k")
-    guide.keyboard.type("fngr")
+    guide.keyboard.type("rpls")
 
     options = guide.locator("#palette [role=option]:visible")
     expect(options).to_have_count(1)
     guide.keyboard.press("Enter")
-    guide.wait_for_url(re.compile("/fingerprints/"))
+    guide.wait_for_url(re.compile("/replays/"))
 
 
 def test_a_dialog_starts_in_its_first_field_and_gives_the_focus_back(guide: Page):
@@ -209,9 +209,9 @@ def test_a_phone_has_its_screens_at_the_bottom(open_page: OpenPage, person):
     page = open_page(STYLE, person=person, width=390, height=844)
 
     page.locator(".dock summary").click()
-    page.locator(".dock").get_by_role("link", name="Fingerprints").click()
+    page.locator(".dock").get_by_role("link", name="Replays").click()
 
-    page.wait_for_url(re.compile("/fingerprints/"))
+    page.wait_for_url(re.compile("/replays/"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
