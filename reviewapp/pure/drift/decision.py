@@ -205,7 +205,7 @@ def _rule(weighed: _Weighed) -> Decision:
         return weighed.decision(VerdictKind.INCONCLUSIVE, wording.NOTHING_COMPARABLE, None)
     if _is_identical(weighed):
         return weighed.decision(VerdictKind.IDENTICAL, wording.identical(weighed.looks), pairs[0][1])
-    changed = [last for before, last in pairs if _speaks_for_change(before, last)]
+    changed = [last for before, last in pairs if speaks_for_change(before, last)]
     if weighed.confirmed and changed:
         return _changed(weighed, changed)
     check = weighed.check
@@ -284,7 +284,7 @@ def _is_identical(weighed: _Weighed) -> bool:
     )
 
 
-def _speaks_for_change(before: Measure, last: Measure) -> bool:
+def speaks_for_change(before: Measure, last: Measure) -> bool:
     """The rule of the module's docstring for one measure, in one look and in the fresh one after it."""
     often = min(before.differing_share, last.differing_share) >= BIT_IDENTICAL_SHARE
     if last.repeatable_baseline and often and last.can_tell:

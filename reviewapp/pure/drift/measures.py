@@ -6,7 +6,7 @@ which values are ordinary, and the smallest effect a look of this size would hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -76,103 +76,90 @@ def measure_look(
     seed_honoured: bool,
     rng: np.random.Generator,
     permutations: int,
-    logprob_minimum: float = floors.LOGPROB_MINIMUM,
 ) -> list[Measure]:
     """Every statistic that both sides' rows allow, the most telling first."""
     measures: list[Measure] = []
     for kind in dict.fromkeys(row.kind for row in look):
         known = [row for row in baseline if row.kind == kind]
         new = [row for row in look if row.kind == kind]
-        strata = logprob_strata(baseline=known, tested=new)
-        if strata and kind != "border":
+        for name, strata in _strata(kind, known, new, seed_honoured=seed_honoured):
             measures.append(
-                _weigh(
+                weigh(
                     strata,
-                    "lp_nearest",
-                    kind,
-                    "log probabilities",
+                    statistic=name,
+                    kind=kind,
+                    column=_column(name, seed_honoured=seed_honoured),
                     rng=rng,
                     permutations=permutations,
-                    floor=lambda ordinary: floors.logprob_floor(ordinary, minimum=logprob_minimum),
-                    least_cut=logprob_minimum,
                 )
             )
-        measures += _measure_text(
-            kind, known, new, seed_honoured=seed_honoured, rng=rng, permutations=permutations
-        )
     return sorted(measures, key=lambda one: _ORDER[one.statistic])
 
 
 _ORDER: dict[StatisticName, int] = {"lp_nearest": 0, "unseen_text": 1, "border_tv": 2, "mmd_hamming": 3}
 
 
-def _measure_text(
-    kind: str,
-    known: Sequence[Row],
-    new: Sequence[Row],
-    *,
-    seed_honoured: bool,
-    rng: np.random.Generator,
-    permutations: int,
-) -> list[Measure]:
-    # Temperature 0 repeats without a seed; texts at a temperature repeat only where it is honoured.
-    repeatable = seed_honoured or kind in {"token", "greedy"}
-    column: Column = "text, seed honoured" if seed_honoured else "text, seed ignored"
+def _strata(
+    kind: str, known: Sequence[Row], new: Sequence[Row], *, seed_honoured: bool
+) -> Iterator[tuple[StatisticName, list[Stratum]]]:
+    """The statistics that these rows allow, with what each is computed from."""
+    if kind != "border" and (strata := logprob_strata(baseline=known, tested=new)):
+        yield "lp_nearest", strata
     if kind == "border":
-        strata = statistics.border_strata(baseline=known, tested=new)
         name: StatisticName = "border_tv"
-        floor, least_cut = floors.border_floor, TEXT_CUT
-    elif repeatable:
-        strata = text_strata(baseline=known, tested=new)
-        name, floor, least_cut = "unseen_text", floors.text_floor, TEXT_CUT
+        strata = statistics.border_strata(baseline=known, tested=new)
+    elif seed_honoured or kind in {"token", "greedy"}:
+        # Temperature 0 repeats without a seed; texts at a temperature repeat only where it is honoured.
+        name, strata = "unseen_text", text_strata(baseline=known, tested=new)
     else:
-        strata = statistics.hamming_strata(baseline=known, tested=new)
-        name, floor, least_cut = "mmd_hamming", _mmd_floor, TEXT_CUT
-    if not strata:
-        return []
-    return [
-        _weigh(
-            strata,
-            name,
-            kind,
-            column,
-            rng=rng,
-            permutations=permutations,
-            floor=floor,
-            least_cut=least_cut,
-        )
-    ]
+        name, strata = "mmd_hamming", statistics.hamming_strata(baseline=known, tested=new)
+    if strata:
+        yield name, strata
+
+
+def _column(name: StatisticName, *, seed_honoured: bool) -> Column:
+    if name == "lp_nearest":
+        return "log probabilities"
+    return "text, seed honoured" if seed_honoured else "text, seed ignored"
 
 
 def _mmd_floor(ordinary: floors.Ordinary) -> float:
     return max(MMD_MINIMUM, floors.FACTOR * ordinary.largest)
 
 
-_STATISTICS: dict[StatisticName, permutation.Statistic] = {
-    "lp_nearest": permutation.nearest,
-    "unseen_text": permutation.nearest,
-    "border_tv": permutation.total_variation,
-    "mmd_hamming": permutation.mean_discrepancy,
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """How a statistic is computed, what its floor is, and beyond what a row is off the baseline."""
+
+    compute: permutation.Statistic
+    floor: Callable[[floors.Ordinary], float]
+    cut: float
+
+
+_METHODS: dict[StatisticName, _Method] = {
+    "lp_nearest": _Method(permutation.nearest, floors.logprob_floor, floors.LOGPROB_MINIMUM),
+    "unseen_text": _Method(permutation.nearest, floors.text_floor, TEXT_CUT),
+    "border_tv": _Method(permutation.total_variation, floors.border_floor, TEXT_CUT),
+    "mmd_hamming": _Method(permutation.mean_discrepancy, _mmd_floor, TEXT_CUT),
 }
 
 
-def _weigh(
+def weigh(
     strata: Sequence[Stratum],
-    name: StatisticName,
+    *,
+    statistic: StatisticName,
     kind: str,
     column: Column,
-    *,
     rng: np.random.Generator,
     permutations: int,
-    floor: Callable[[floors.Ordinary], float],
-    least_cut: float,
 ) -> Measure:
-    statistic = _STATISTICS[name]
-    value, p, null = permutation.permutation_test(statistic, strata, rng=rng, permutations=permutations)
+    """One statistic of one look, weighed against its own null and the baseline's own sessions."""
+    method = _METHODS[statistic]
+    value, p, null = permutation.permutation_test(method.compute, strata, rng=rng, permutations=permutations)
     rows = max(1, round(sum(stratum.tested for stratum in strata) / len(strata)))
-    ordinary = floors.leave_one_session_out(strata, statistic, rows=rows)
-    lowest = floor(ordinary)
-    cut = max(least_cut, lowest) if name == "lp_nearest" else TEXT_CUT
+    ordinary = floors.leave_one_session_out(strata, method.compute, rows=rows)
+    lowest = method.floor(ordinary)
+    cut = max(method.cut, lowest) if statistic == "lp_nearest" else TEXT_CUT
     left_out = floors.left_out_distances(strata)
     strayed = statistics.outliers(
         strata,
@@ -183,7 +170,7 @@ def _weigh(
     distances = np.concatenate([statistics.nearest_of_each(stratum) for stratum in strata])
     overlaps = [stratum.overlap for stratum in strata if stratum.overlap is not None]
     return Measure(
-        statistic=name,
+        statistic=statistic,
         kind=kind,
         column=column,
         effect=value,
@@ -196,11 +183,11 @@ def _weigh(
         tested_rows=len(distances),
         sessions=ordinary.sessions,
         repeatable_baseline=floors.bit_identical(strata, tolerance=IDENTICAL_WITHIN),
-        differing_share=float(np.mean(distances > least_cut)),
+        differing_share=float(np.mean(distances > method.cut)),
         largest_distance=float(distances.max()),
         outliers=strayed,
         concentration_p=_concentration(strata, cut=cut, rng=rng),
-        shift=statistics.lp_shift(strata) if name == "lp_nearest" else None,
+        shift=statistics.lp_shift(strata) if statistic == "lp_nearest" else None,
         jaccard=float(np.mean([one.jaccard for one in overlaps])) if overlaps else None,
         rank_biased_overlap=float(np.mean([one.rank_biased for one in overlaps])) if overlaps else None,
     )
