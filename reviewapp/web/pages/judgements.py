@@ -89,7 +89,7 @@ def annotate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         else:
             made = review.annotate(actor=request.actor, interaction=found, now=now, **values)
     except (InvalidAnswer, review.NotYours, review.EditedMeanwhile) as error:
-        return _annotations(request, found, problem=error, status=422)
+        return _not_saved(request, found, error)
     response = _annotations(request, found)
     undo = reverse("annotation-remove", args=[made.pk]) if made.version == 1 else ""
     return _toast(response, _("Saved"), undo=undo, target="#annotations")
@@ -162,13 +162,22 @@ def _flags(request: AppRequest, found: Interaction) -> HttpResponse:
     return render(request, "pages/interaction.html#flags", {"one": found, **beside(request, found)})
 
 
-def _annotations(
-    request: AppRequest, found: Interaction, *, problem: Exception | None = None, status: int = 200
-) -> HttpResponse:
-    if not request.htmx and problem is None:
+def _annotations(request: AppRequest, found: Interaction) -> HttpResponse:
+    if not request.htmx:
         return redirect("interaction", id=found.pk)
-    context = {**shown(found), **beside(request, found), "problem": problem, "posted": request.POST}
-    return render(request, "pages/annotations.html", context, status=status)
+    return render(request, "pages/annotations.html", {**shown(found), **beside(request, found)})
+
+
+def _not_saved(request: AppRequest, found: Interaction, error: Exception) -> HttpResponse:
+    """Say why, in the form. The form itself stays as it is: it holds what somebody wrote."""
+    if not request.htmx:
+        context = {**shown(found), **beside(request, found), "problem": error}
+        return render(request, "pages/annotations.html", context, status=422)
+    notice = {"kind": "error", "title": _("Not saved"), "text": str(error)}
+    response = render(request, "components/notice.html", notice, status=422)
+    response.headers["HX-Retarget"] = "#judgement-problem"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
 
 
 def _problem(request: AppRequest, sentence: str) -> HttpResponse:
