@@ -1,0 +1,222 @@
+"""Every page for everybody: checked by axe with data and without, in both themes, on desk and phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from reviewapp.models import Attempt, Export, Interaction, Person, Project, Provider, ReplayRun, Source
+from reviewapp.models.filters import Filter
+from reviewapp.stages import export, review
+from tests import factories
+from tests.browser.conftest import OpenPage
+from tests.factories import NOW
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LONG = "Dear team, " + "the parcel that I ordered on the third has not arrived and nobody answers. " * 8
+ANSWER = """I am *sorry* about that.
+
+- one
+- two
+
+| order | state |
+|---|---|
+| 4471 | on its way |
+
+```python
+print("a line of code that is long enough to need room of its own, or to be scrolled sideways")
+```
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """Who looks, and at what."""
+
+    person: Person
+    project: Project
+
+
+@pytest.fixture
+def empty() -> World:
+    project = factories.make_project(name="Empty")
+    return World(factories.make_member(project=project, role="admin"), project)
+
+
+@pytest.fixture
+def full() -> World:
+    project = factories.make_project(name="Customer support of the northern region")
+    actor = factories.make_actor(project=project)
+    other = factories.make_actor(project=project, role="reviewer")
+    assert actor.person is not None
+    for number, severity in enumerate(("low", "medium", "high", "critical")):
+        one = factories.make_interaction(project=project, prompt=LONG, answer=ANSWER, tags=["a", "b" * 40])
+        review.flag(actor=actor, interaction=one, reason="Wrong", severity=severity, note=LONG, now=NOW)
+        judge(one, actor)
+        judge(one, other)
+        factories.make_interaction(project=project, fingerprint=None, seed=None, prompt=f"{number}" * 90)
+    factories.make_interaction(project=project, status=500, response={"error": {"message": "It broke"}})
+    run = factories.make_run(
+        project=project,
+        verdicts=["identical", "equivalent", "nondeterministic", "backend_changed", "inconclusive"],
+        failed=2,
+    )
+    factories.make_attempt(run=run, original=one, verdict="nondeterministic")
+    made = export.start_export(actor=actor, format="jsonl", wanted=Filter(flagged="yes"), now=NOW)
+    Export.objects.filter(pk=made.pk).update(
+        state="done", rows=4, bytes=4096, sha256="ab" * 32, finished_at=NOW, manifest={"rows": 4}
+    )
+    factories.make_key(project=project)
+    return World(actor.person, project)
+
+
+def judge(one: Interaction, actor: Any) -> None:
+    review.annotate(
+        actor=actor,
+        interaction=one,
+        scores={"verdict": "minor", "correct": True},
+        spans=[{"start": 0, "end": 4, "label": "wrong", "note": "here"}],
+        correction=ANSWER.replace("one", "the first"),
+        comment=LONG,
+        now=NOW,
+    )
+
+
+def by_id(model: Any) -> Callable[[World], str]:
+    """The newest of the project."""
+    return lambda world: str(model.objects.filter(project=world.project).latest("pk").pk)
+
+
+def judged(world: World) -> str:
+    return str(Interaction.objects.filter(project=world.project, flags__isnull=False).latest("pk").pk)
+
+
+# Name of the page, what its address needs, and what follows the address.
+PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
+    "home": ("home", None, ""),
+    "interactions": ("interactions", None, ""),
+    "interactions, filtered": ("interactions", None, "?flagged=yes&model=gpt-4o-mini"),
+    "interactions, nothing found": ("interactions", None, "?model=none-such"),
+    "interactions, refused filter": ("interactions", None, "?seed=abc"),
+    "interaction": ("interaction", judged, ""),
+    "interaction, source": ("interaction", judged, "?source"),
+    "interaction, tokens": ("interaction", judged, "?view=tokens"),
+    "interaction, json": ("interaction", judged, "?view=json"),
+    "interaction, error": ("interaction", by_id(Interaction), ""),
+    "replays": ("replays", None, ""),
+    "replay-new": ("replay-new", None, ""),
+    "replay-new, chosen": ("replay-new", None, "?flagged=yes"),
+    "replay-run": ("replay-run", by_id(ReplayRun), ""),
+    "compare": ("compare", by_id(Attempt), ""),
+    "exports": ("exports", None, ""),
+    "export-new": ("export-new", None, "?flagged=yes"),
+    "export": ("export", by_id(Export), ""),
+    "settings": ("settings", None, ""),
+    "settings-members": ("settings-members", None, ""),
+    "settings-keys": ("settings-keys", None, ""),
+    "settings-providers": ("settings-providers", None, ""),
+    "settings-provider-new": ("settings-provider-new", None, ""),
+    "settings-provider": ("settings-provider", by_id(Provider), ""),
+    "settings-sources": ("settings-sources", None, ""),
+    "settings-source-new": ("settings-source-new", None, ""),
+    "settings-source": ("settings-source", by_id(Source), ""),
+    "settings-rubrics": ("settings-rubrics", None, ""),
+    "settings-audit": ("settings-audit", None, ""),
+}
+WITHOUT_DATA = [
+    name for name, (_, needs, after) in PAGES.items() if needs is None and not after
+]  # fmt: skip
+# What answers with a fragment, a file, or a redirect; and the style guide, which has a test of its own.
+NOT_PAGES = {
+    "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
+    "sign-in-link",
+}  # fmt: skip
+VIEWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+
+
+@pytest.mark.parametrize(("width", "theme"), VIEWS)
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_stands_in_anybodys_way(open_page: OpenPage, full: World, name: str, width: int, theme: str):
+    look(open_page, full, name, width=width, theme=theme)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_nothing_stands_in_the_way_where_there_is_no_data_yet(
+    open_page: OpenPage, empty: World, name: str, width: int, theme: str
+):
+    look(open_page, empty, name, width=width, theme=theme)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
+@pytest.mark.parametrize(
+    "path", ["/accounts/login/", "/accounts/link/none-such/", "/accounts/password/reset/"]
+)
+def test_nothing_stands_in_the_way_of_who_is_not_signed_in(
+    open_page: OpenPage, path: str, width: int, theme: str
+):
+    page = open_page(f"/accounts/{path}", width=width, color_scheme=theme, reduced_motion="reduce")
+
+    assert faults_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("opens", ["filters", "keys", "palette"])
+def test_nothing_stands_in_the_way_in_a_dialog(open_page: OpenPage, full: World, opens: str):
+    page = open_page("/interactions/", person=full.person, reduced_motion="reduce")
+
+    page.keyboard.press({"filters": "Shift+F", "keys": "?", "palette": "Control+k"}[opens])
+    page.locator(f"#{opens}").wait_for(state="visible")
+
+    assert faults_of(page) == []
+
+
+def test_every_page_is_looked_at():
+    """A new page comes into the list above, or among those that are none."""
+    looked_at = {name for name, _, _ in PAGES.values()}
+    posts = {
+        "home-seen", "interactions-flag", "interaction-flag", "interaction-annotate", "flag-move",
+        "annotation-remove", "annotation-restore",
+    }  # fmt: skip
+    suffixes = ("-cancel", "-retry", "-role", "-remove", "-revoke", "-default", "-decide", "-reasons")
+
+    forgotten = [
+        name
+        for name in names_of(get_resolver().url_patterns)
+        if name not in looked_at | NOT_PAGES | posts and not name.endswith(suffixes)
+    ]
+
+    assert forgotten == []
+
+
+def names_of(patterns: list[Any]) -> list[str]:
+    """The names of our own pages: the account pages are allauth's, the API has no pages."""
+    found = []
+    for one in patterns:
+        if isinstance(one, URLPattern) and one.name and not str(one.pattern).startswith(("accounts/", "v1/")):
+            found.append(one.name)
+        elif isinstance(one, URLResolver) and str(one.pattern) == "":
+            found += names_of(one.url_patterns)
+    return found
+
+
+def look(open_page: OpenPage, world: World, name: str, *, width: int, theme: str) -> None:
+    """`open_page` fails on its own when a script breaks or the CSP refuses something."""
+    view, needs, after = PAGES[name]
+    path = reverse(view, args=[needs(world)] if needs else []) + after
+    page = open_page(path, person=world.person, width=width, color_scheme=theme, reduced_motion="reduce")
+
+    assert page.locator("h1, nav[aria-label=Breadcrumbs]").count() >= 1
+    assert faults_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def faults_of(page: Any) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"][:3]]
