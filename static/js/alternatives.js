@@ -33,7 +33,7 @@ function side(token) {
   const list = make("div", "alternatives");
   for (const [text, share, chosen] of JSON.parse(token.dataset.alternatives ?? "[]")) {
     const row = make("div", `alternative${chosen ? " is-chosen" : ""}`);
-    const words = make("span", "", text.replaceAll("\n", "⏎") || "∅");
+    const words = make("span", "", text.replaceAll("\n", "⏎").replace(/^ /, "·") || "∅");
     words.dir = "auto";
     const meter = make("span", "meter");
     meter.append(bar(share), make("span", "meter-figure", percent.format(share)));

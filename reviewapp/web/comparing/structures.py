@@ -84,21 +84,21 @@ class _Drawing:
     def _change(self, node: Node) -> tuple[SafeString | None, SafeString | None]:
         number = self.numbers.next() if self.numbers is not None else None
         if node.kind == "removed":
-            return _block(_tree(node.left_key, node.left), "left", number), None
+            return _block(_changed(node.left_key, node.left), "left", number), None
         if node.kind == "added":
-            return None, _block(_tree(node.right_key, node.right), "right", number)
+            return None, _block(_changed(node.right_key, node.right), "right", number)
         if node.kind == "moved":
             note = format_html('<span class="json-note"> {}</span>', _("moved"))
             return (
-                _block(_tree(node.left_key, node.left), "left", number) + note,
-                _block(_tree(node.right_key, node.right), "right", number) + note,
+                _block(_changed(node.left_key, node.left), "left", number) + note,
+                _block(_changed(node.right_key, node.right), "right", number) + note,
             )
         if isinstance(node.left, str) and isinstance(node.right, str):
             left, right = _woven(node.left, node.right, number)
             return _key(node.left_key) + left, _key(node.right_key) + right
         return (
-            _block(_tree(node.left_key, node.left), "left", number),
-            _block(_tree(node.right_key, node.right), "right", number),
+            _block(_changed(node.left_key, node.left), "left", number),
+            _block(_changed(node.right_key, node.right), "right", number),
         )
 
     def _row(
@@ -140,8 +140,13 @@ def _head(key: str | int | None, opening: str) -> SafeString:
     return _key(key) + _plain(opening)
 
 
-def _tree(key: str | int | None, value: Any) -> SafeString:
-    return json_tree(value, open_levels=0, name=None if key is None else str(key))
+def _tree(key: str | int | None, value: Any, *, open_levels: int = 0) -> SafeString:
+    return json_tree(value, open_levels=open_levels, name=None if key is None else str(key))
+
+
+def _changed(key: str | int | None, value: Any) -> SafeString:
+    """A value that differs is what people came to see: it stands open."""
+    return _tree(key, value, open_levels=3)
 
 
 def _block(drawn: SafeString, side: Side, number: int | None) -> SafeString:

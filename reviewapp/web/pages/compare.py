@@ -69,7 +69,7 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         "figures": {name: value for name, value in view.verdict.figures.items() if value is not None},
         "together": together(view),
         # What the attempt's own sentence says already is not said twice.
-        "together_sentence": _other_words(view.together.render(_), rest),
+        "together_sentence": _other_words(_tidy(view.together.render(_)), rest),
         "facts": facts(
             original=view.original,
             answer=view.answer,
@@ -85,10 +85,15 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 def _sentence(verdict: Verdict) -> tuple[str, str]:
     """The words that one reads first, and the rest of the sentence."""
-    parts = [part.render(_) for part in verdict.parts]
+    parts = [_tidy(part.render(_)) for part in verdict.parts]
     if verdict.kind == VerdictKind.BACKEND_CHANGED:
         return parts[0], " ".join(parts[1:])
     return str(VERDICTS[verdict.kind.value][0]).capitalize() + ".", " ".join(parts)
+
+
+def _tidy(sentence: str) -> str:
+    """A shortened fingerprint at a sentence's end brings dots enough."""
+    return sentence.replace("….", "…")
 
 
 def _other_words(sentence: str, said: str) -> str:

@@ -19,13 +19,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from reviewapp.models import Permission, ReplayRun, RunState, VerdictName
+from reviewapp.models import Attempt, Permission, ReplayRun, RunState, VerdictName
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.models.replaying import CANCELLED, WAITING, WORST_FIRST, RunRow, Spent, attempts_page, run_rows
 from reviewapp.models.replaying import spent as added_up
 from reviewapp.stages import replay
 from reviewapp.tasks import replay_nudge
 from reviewapp.templatetags.figures import count
+from reviewapp.web.comparing.telling import what_happened
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.interactions import LABELS
 
@@ -87,7 +88,7 @@ def shown_runs(runs: Sequence[ReplayRun], *, now: datetime) -> list[ShownRun]:
 
 
 def selection_words(selection: Mapping[str, Any], interactions: int | None = None) -> str:
-    """What was chosen: `3 chosen interactions`, `14 interactions with flagged yes`."""
+    """What was chosen: `3 chosen interactions`, `14 interactions, flagged`."""
     narrowed = selection.get("filter")
     n = interactions if interactions is not None else selection.get("interactions", 0)
     number = {"n": count(n)}
@@ -95,9 +96,15 @@ def selection_words(selection: Mapping[str, Any], interactions: int | None = Non
         return ngettext("%(n)s chosen interaction", "%(n)s chosen interactions", n) % number
     if not narrowed:
         return ngettext("the only interaction", "all %(n)s interactions", n) % number
-    terms = ", ".join(f"{LABELS.get(name, name)} {value}" for name, value in narrowed.items())
-    words = ngettext("%(n)s interaction with %(terms)s", "%(n)s interactions with %(terms)s", n)
-    return words % {**number, "terms": terms}
+    words = ngettext("%(n)s interaction", "%(n)s interactions", n) % number
+    return ", ".join([words, *(_term(name, value) for name, value in narrowed.items())])
+
+
+def _term(name: str, value: str) -> str:
+    """A filter's field in words: `flagged`, `model gpt-4o-mini`."""
+    if name == "flagged":
+        return _("flagged") if value == "yes" else _("not flagged")
+    return f"{LABELS.get(name, name)} {value}"
 
 
 def outcome(row: RunRow) -> str:
@@ -178,7 +185,7 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 "run": found,
                 "row": shown.row,
                 "pace": 5 if shown.row.total > LARGE_RUN else 1,
-                "attempts": page.items,
+                "attempts": [(one, _told(one)) for one in page.items],
                 "show": show,
                 "shows": _shows(shown.row),
                 "before": _address(show=show, cursor=page.before) if page.before else "",
@@ -187,6 +194,12 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             },
         )
     )
+
+
+def _told(attempt: Attempt) -> str:
+    """What happened, in a line."""
+    comparison = getattr(attempt, "comparison", None)
+    return attempt.error or "" if comparison is None else what_happened(comparison)
 
 
 def _shows(row: RunRow) -> list[tuple[str, int]]:
