@@ -77,7 +77,7 @@ class Provider(Scoped):
     is_default = models.BooleanField(default=False)
     is_simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField()
-    # What the Test button last found: {"seed_honoured": …, "logprobs": …, "fingerprint": …, "at": …}.
+    # What the Test button last found: {"at": …, "findings": [{"name", "good", "text"}]}.
     tested = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -99,3 +99,9 @@ class Provider(Scoped):
     def can_be_called(self) -> bool:
         """Whether an admin has given it an address."""
         return bool(self.base_url)
+
+    @property
+    def seed_honoured(self) -> bool | None:
+        """What the last test found about the seed; None where it could not tell, or there was none."""
+        findings = self.tested.get("findings", [])
+        return next((finding["good"] for finding in findings if finding["name"] == "seed"), None)

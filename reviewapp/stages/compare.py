@@ -185,13 +185,12 @@ def judge(
 
 def evidence_of(attempt: Attempt, *, answer: Interaction, pools: Pools) -> Evidence:
     """What is known beside the two exchanges; the pool is that of who answered the replay."""
-    honoured = attempt.provider.tested.get("seed_honoured")
     pool = pools.of(provider=attempt.provider_id, model=pool_model(answer.model, answer.response_model))
     return Evidence(
         grade=pool.graded.grade,
         states=pool.states,
         overrides=attempt.run.overrides,
-        seed_honoured=honoured if isinstance(honoured, bool) else None,
+        seed_honoured=attempt.provider.seed_honoured,
     )
 
 
