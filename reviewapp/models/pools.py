@@ -80,7 +80,7 @@ class Pool:
     @property
     def anchor(self) -> str:
         """Names the pool in an address."""
-        return f"pool-{self.values[0].id}"
+        return f"pool-{self.rows[0]}"
 
 
 def pools_of(*, project: Project, now: datetime) -> list[Pool]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from reviewapp.models import Fingerprint
 from reviewapp.stages import watch
-from tests.factories import make_interaction, make_key, make_project
+from tests.factories import make_interaction, make_key, make_member, make_project
 
 
 @pytest.fixture
@@ -112,3 +112,77 @@ def test_only_an_admins_key_decides(call, pool, deed):
 @pytest.mark.parametrize("deed", ["accept", "overlap", "retire"])
 def test_another_projects_fingerprint_is_not_there(call, pool, deed):
     assert call("POST", f"/fingerprints/{pool.pk}/{deed}", of=make_project()).status_code == 404
+
+
+@pytest.fixture
+def as_admin(client, project):
+    client.force_login(make_member(project=project, role="admin"))
+    return client
+
+
+def test_the_page_shows_each_value_with_its_state_and_the_grade(as_admin, pool):
+    page = as_admin.get("/fingerprints/").content.decode()
+
+    assert "fp_old" in page
+    assert "fp_new" in page
+    assert "Informative: 2 values, one after another." in page
+    assert "A value never seen before: fp_new, in 100 % of the answers since." in page
+    assert "timeline-lane" in page
+    assert f"/fingerprints/{pool.pk}/accept/" in page
+
+
+def test_an_empty_page_says_what_will_stand_there(as_admin):
+    assert "No fingerprints yet" in as_admin.get("/fingerprints/").content.decode()
+
+
+def test_who_may_not_decide_sees_no_buttons(client, project, pool):
+    client.force_login(make_member(project=project, role="reviewer"))
+
+    page = client.get("/fingerprints/").content.decode()
+
+    assert "fp_new" in page
+    assert "/accept/" not in page
+
+
+def test_the_page_costs_the_same_queries_however_many_values(as_admin, pool, django_assert_max_num_queries):
+    with django_assert_max_num_queries(20):
+        as_admin.get("/fingerprints/")
+
+
+def test_accepting_answers_with_the_pool_and_an_undo(as_admin, pool):
+    answer = as_admin.post(f"/fingerprints/{pool.pk}/accept/", headers={"HX-Request": "true"})
+
+    toast = json.loads(answer["HX-Trigger"])["toast"]
+    assert b"overlap" in answer.content
+    assert Fingerprint.objects.get(value="fp_old").state == "overlap"
+    assert toast["undo"] == f"/fingerprints/{pool.pk}/undo/?to=new"
+
+    as_admin.post(toast["undo"], headers={"HX-Request": "true"})
+
+    assert set(Fingerprint.objects.values_list("value", "state")) == {
+        ("fp_old", "accepted"),
+        ("fp_new", "new"),
+    }
+
+
+def test_without_scripts_a_decision_leads_back_to_the_page(as_admin, pool):
+    answer = as_admin.post(f"/fingerprints/{pool.pk}/retire/")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/fingerprints/#pool-")
+
+
+def test_a_wrong_day_is_refused_in_words(as_admin, pool):
+    for wrong in ("soon", "2020-01-01", "2026-02-31"):
+        answer = as_admin.post(
+            f"/fingerprints/{pool.pk}/overlap/", {"until": wrong}, headers={"HX-Request": "true"}
+        )
+
+        assert answer.status_code == 422
+    pool.refresh_from_db()
+    assert pool.state == "new"
+
+
+@pytest.mark.parametrize("query", ["range=day", "range=all", "range=odd", "page=99", "page=x", "model=none"])
+def test_the_page_takes_any_address(as_admin, pool, query):
+    assert as_admin.get(f"/fingerprints/?{query}").status_code == 200
