@@ -212,7 +212,7 @@ def look(open_page: OpenPage, world: World, name: str, *, width: int, theme: str
     path = reverse(view, args=[needs(world)] if needs else []) + after
     page = open_page(path, person=world.person, width=width, color_scheme=theme, reduced_motion="reduce")
 
-    assert page.locator("h1, nav[aria-label=Breadcrumbs]").count() >= 1
+    assert page.locator("h1").count() == 1
     assert faults_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
