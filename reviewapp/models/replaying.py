@@ -320,6 +320,37 @@ def _read(cursor: str) -> tuple[bool, _Place]:
         raise InvalidCursor from None
 
 
+def attempts_in_order(*, run: ReplayRun, limit: int, cursor: str = "") -> tuple[list[Attempt], str | None]:
+    """Some of the run's attempts by original and number, an order that stays while the run works; and the
+    cursor of the next ones, or None. With their answers' bodies.
+
+    Raises InvalidCursor.
+    """
+    rows = Attempt.objects.filter(run=run)
+    if cursor:
+        original, number = _read_order(cursor)
+        rows = rows.filter(original__gte=original).filter(Q(original__gt=original) | Q(number__gt=number))
+    found = list(
+        rows.select_related("provider", "comparison", "comparison__decided_by", "answer", "answer__body")
+        .defer("provider__api_key")
+        .order_by("original", "number")[: limit + 1]
+    )
+    last = found[limit - 1] if len(found) > limit else None
+    after = None if last is None else f"i{last.original_id}/{last.number}".encode()
+    return found[:limit], None if after is None else base64.urlsafe_b64encode(after).decode().rstrip("=")
+
+
+def _read_order(cursor: str) -> tuple[UUID, int]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        original, _, number = text.removeprefix("i").partition("/")
+        if text[:1] != "i" or not 0 <= int(number) <= 50:
+            raise InvalidCursor
+        return UUID(original), int(number)
+    except (ValueError, binascii.Error):
+        raise InvalidCursor from None
+
+
 def neighbours(*, run: ReplayRun, attempt: Attempt) -> tuple[UUID | None, UUID | None]:
     """The attempts before and after this one in the run's list, for who goes through it."""
     comparison = getattr(attempt, "comparison", None)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,13 +14,9 @@ from reviewapp.models import Interaction, Permission, filters
 from reviewapp.models.filters import FILTER_NAMES
 from reviewapp.models.pages import page_of
 from reviewapp.stages import export
-from reviewapp.web.api import bodies
+from reviewapp.web.api import bodies, lists
 from reviewapp.web.api.access import ApiRequest, KeyAuth, key_of
 from reviewapp.web.api.ingest import read_posted
-from reviewapp.web.api.problems import Problem
-
-LIMIT: Final = 50
-MOST: Final = 500
 
 router = Router(tags=["interactions"])
 
@@ -85,16 +79,8 @@ def send_interactions(request: ApiRequest) -> Status[dict[str, Any]]:
 
 
 _LIST: dict[str, Any] = {
-    "parameters": [
-        {"name": name, "in": "query", "schema": {"type": "string"}} for name in (*FILTER_NAMES, "cursor")
-    ]
-    + [
-        {
-            "name": "limit",
-            "in": "query",
-            "schema": {"type": "integer", "default": LIMIT, "minimum": 1, "maximum": MOST},
-        }
-    ]
+    "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in FILTER_NAMES]
+    + lists.PARAMETERS
 }
 
 
@@ -108,12 +94,11 @@ _LIST: dict[str, Any] = {
 def list_interactions(request: ApiRequest) -> HttpResponse:
     """Newest first, narrowed by the filters; `cursor` is the `next` of the page before."""
     values = request.GET.dict()
-    limit, cursor = _limit(values.pop("limit", "")), values.pop("cursor", "")
+    limit, cursor = lists.read_limit(values.pop("limit", "")), values.pop("cursor", "")
     wanted = filters.read_filter(values)
     rows = filters.apply(Interaction.objects.visible_to(request.auth), wanted)
     page = page_of(export.with_bodies(rows), limit=limit, cursor=cursor)
-    items = ", ".join(row.line for row in export.rows_of(page.items))
-    return _json(f'{{"items": [{items}], "next": {json.dumps(page.next)}}}')
+    return lists.list_of_texts([row.line for row in export.rows_of(page.items)], page.next)
 
 
 @router.get(
@@ -125,20 +110,7 @@ def read_interaction(request: ApiRequest, id: UUID) -> HttpResponse:  # noqa: A0
     if found is None:
         raise Http404
     (row,) = export.rows_of([found])
-    return _json(row.line)
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return LIMIT
-    if not re.fullmatch(r"\d{1,9}", text) or not 1 <= int(text) <= MOST:
-        raise Problem(422, f"limit: must be a whole number from 1 to {MOST}.", field="limit")
-    return int(text)
-
-
-def _json(text: str) -> HttpResponse:
-    # The texts are spliced in as they came. Half a surrogate, which UTF-8 has no bytes for, is escaped.
-    return HttpResponse(text.encode("utf-8", "backslashreplace"), content_type="application/json")
+    return lists.json_text(row.line)
 
 
 def _read(request: HttpRequest) -> bytes:
