@@ -109,6 +109,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "interaction, tokens": ("interaction", judged, "?view=tokens"),
     "interaction, json": ("interaction", judged, "?view=json"),
     "interaction, error": ("interaction", by_id(Interaction), ""),
+    "fingerprints": ("fingerprints", None, ""),
     "replays": ("replays", None, ""),
     "replay-new": ("replay-new", None, ""),
     "replay-new, chosen": ("replay-new", None, "?flagged=yes"),
@@ -184,7 +185,21 @@ def test_every_page_is_looked_at():
         "home-seen", "interactions-flag", "interaction-flag", "interaction-annotate", "flag-move",
         "annotation-remove", "annotation-restore",
     }  # fmt: skip
-    suffixes = ("-cancel", "-retry", "-role", "-remove", "-revoke", "-default", "-decide", "-reasons")
+    suffixes = (
+        "-cancel",
+        "-retry",
+        "-role",
+        "-remove",
+        "-revoke",
+        "-default",
+        "-decide",
+        "-reasons",
+        "-test",
+        "-accept",
+        "-overlap",
+        "-retire",
+        "-undo",
+    )
 
     forgotten = [
         name
