@@ -117,6 +117,9 @@ def answering(behave: Behaviour | None = None) -> Iterator[Answering]:
         runner = loop.run_until_complete(start())
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
+        for left in (open_ := asyncio.all_tasks(loop)):
+            left.cancel()
+        loop.run_until_complete(asyncio.gather(*open_, return_exceptions=True))
         loop.close()
 
     thread = threading.Thread(target=serve, daemon=True)

@@ -64,6 +64,7 @@ class Lane:
         self._paused_until = 0.0
         # Tokens that calls used beyond what was reserved for them.
         self._surplus = 0
+        self._claiming = asyncio.Lock()
         self._hungry = asyncio.Event()
         self._can_start = asyncio.Event()
         self._something_came = asyncio.Event()
@@ -115,20 +116,22 @@ class Lane:
         self.wake()
 
     async def _claim(self) -> None:
-        wanted = 0 if self._turn.stopping else MOST_OPEN
-        # Until this returns, calls may still start up to the present share.
-        in_use = max(len(self._calls), self._share.slots)
-        self._share = await self._turn.rows(
-            lambda: sharing.claim(
-                provider_id=self._provider_id,
-                run_id=self._turn.run.pk,
-                worker=self._turn.worker,
-                wants=wanted,
-                in_use=in_use,
-                now=self._turn.clock(),
+        # One at a time: a claim that did not know of the calls that another let start would lose them.
+        async with self._claiming:
+            wanted = 0 if self._turn.stopping else MOST_OPEN
+            # Until this returns, calls may still start up to the present share.
+            in_use = max(len(self._calls), self._share.slots)
+            self._share = await self._turn.rows(
+                lambda: sharing.claim(
+                    provider_id=self._provider_id,
+                    run_id=self._turn.run.pk,
+                    worker=self._turn.worker,
+                    wants=wanted,
+                    in_use=in_use,
+                    now=self._turn.clock(),
+                )
             )
-        )
-        self._paused_until = max(self._paused_until, self._share.paused_until)
+            self._paused_until = max(self._paused_until, self._share.paused_until)
 
     def wake(self) -> None:
         """Look again: something changed."""

@@ -50,10 +50,15 @@ class Turn:
         self._threads.shutdown()
 
     async def rows(self, deed: Callable[[], T]) -> T:
-        """Do something with the database, beside the loop."""
+        """Do something with the database, beside the loop. Who is cancelled meanwhile waits for its end."""
 
         def run() -> T:
             close_old_connections()
             return deed()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        doing = asyncio.get_running_loop().run_in_executor(self._threads, run)
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait([doing])
+            raise
