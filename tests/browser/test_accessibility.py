@@ -70,7 +70,13 @@ def full() -> World:
     factories.make_attempt(run=run, original=one, verdict="nondeterministic")
     made = export.start_export(actor=actor, format="jsonl", wanted=Filter(flagged="yes"), now=NOW)
     Export.objects.filter(pk=made.pk).update(
-        state="done", rows=4, bytes=4096, sha256="ab" * 32, finished_at=NOW, manifest={"rows": 4}
+        state="done",
+        file_name="flagged.jsonl",
+        rows=4,
+        bytes=4096,
+        sha256="ab" * 32,
+        finished_at=NOW,
+        manifest={"rows": 4},
     )
     factories.make_key(project=project)
     return World(actor.person, project)
