@@ -18,7 +18,7 @@ from reviewapp.models.provider import Provider
 from reviewapp.pure.pools import Bucket, Graded, Life, PoolEvent, grade_of, pool_events
 
 # Longer histories are read by the day.
-_HOURLY: timedelta = timedelta(days=14)
+HOURLY: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def value_of(*, fingerprint: Fingerprint, now: datetime) -> PoolValue:
 
 def history_of(pool: Pool) -> list[Bucket]:
     """The pool's answers by value, by the hour or (long histories) by the day, oldest first."""
-    trunc = TruncHour if pool.last_seen - pool.first_seen <= _HOURLY else TruncDay
+    trunc = TruncHour if pool.last_seen - pool.first_seen <= HOURLY else TruncDay
     found = (
         FingerprintHour.objects.filter(fingerprint__in=pool.rows)
         .annotate(at=trunc("hour"))

@@ -14,7 +14,7 @@ from typing import Final
 
 from django.utils.formats import date_format
 
-from reviewapp.models.pools import Pool, PoolValue
+from reviewapp.models.pools import HOURLY, Pool, PoolValue
 from reviewapp.pure.pools import Bucket, PoolEvent
 
 BINS: Final = 90
@@ -79,7 +79,9 @@ def draw_timeline(
     ends = [value.overlap_until for value in pool.values if value.overlap_until]
     # An overlap's end is worth room, but not most of it.
     end = max([now, *(min(moment, now + (now - start) / 4) for moment in ends)])
-    scale = _Scale(start, end)
+    # No bin is narrower than what was counted together: an hour, or in long histories a day.
+    step = timedelta(hours=1) if pool.last_seen - pool.first_seen <= HOURLY else timedelta(days=1)
+    scale = _Scale(start, end, bins=max(1, min(BINS, int((end - start) / step))))
     totals: Counter[int] = Counter()
     counts: dict[str | None, Counter[int]] = {}
     for bucket in history:
@@ -113,6 +115,7 @@ def draw_timeline(
 class _Scale:
     start: datetime
     end: datetime
+    bins: int
 
     def share(self, moment: datetime) -> float:
         return min(max((moment - self.start) / (self.end - self.start), 0.0), 1.0)
@@ -121,7 +124,7 @@ class _Scale:
         return _percent(self.share(moment))
 
     def bin(self, moment: datetime) -> int:
-        return min(int(self.share(moment) * BINS), BINS - 1)
+        return min(int(self.share(moment) * self.bins), self.bins - 1)
 
 
 def _percent(share: float) -> str:
@@ -133,11 +136,11 @@ def _bars(counts: Counter[int], totals: Counter[int], scale: _Scale) -> list[Bar
     for place in sorted(counts):
         share = counts[place] / totals[place]
         height = max(share * LANE, _THINNEST)
-        begins = scale.start + (scale.end - scale.start) * place / BINS
+        begins = scale.start + (scale.end - scale.start) * place / scale.bins
         bars.append(
             Bar(
-                x=_percent(place / BINS),
-                width=_percent(1 / BINS),
+                x=_percent(place / scale.bins),
+                width=_percent(1 / scale.bins),
                 y=f"{(LANE - height) / 2:.1f}",
                 height=f"{height:.1f}",
                 title=f"{date_format(begins, 'j M H:i')}: {counts[place]} / {totals[place]}",

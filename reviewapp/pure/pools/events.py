@@ -27,7 +27,7 @@ from typing import Final
 from reviewapp.pure.pools.grades import ENOUGH, RANDOM_SHARE
 from reviewapp.pure.pools.overlaps import LEARNING_CALLS
 from reviewapp.pure.pools.parts import changed_parts, read_parts
-from reviewapp.pure.verdicts.messages import percent, short_fingerprint
+from reviewapp.pure.verdicts.messages import percent, short
 
 # A pool is steady while one value has this share of its answers; then one call with another is news.
 STEADY_SHARE: Final = 0.95
@@ -80,7 +80,7 @@ class PoolEvent:
     @property
     def sentence(self) -> str:
         """What happened, in words."""
-        names = ", ".join(short_fingerprint(value) for value in self.values[:3])
+        names = ", ".join(short(value, length=40) for value in self.values[:3])
         if len(self.values) > 3:
             names += f" and {len(self.values) - 3} more"
         share = percent(self.share or 0.0)
