@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 
 # Interactions judged in one transaction; each brings its own body and those of all its answers.
 BATCH = 40
-_BODIES = ("source", "provider", "body")
 _KEPT = ("verdict", "confidence", "sentence", "figures", "answer_digest", "method")
 
 
@@ -74,6 +73,7 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
     attempts = list(
         Attempt.objects.filter(run=run_id, original__in=originals, state=AttemptState.DONE)
         .select_related("run", "provider")
+        .defer("provider__api_key")
         .select_for_update(of=("self",))
         .order_by("id")
     )
@@ -88,7 +88,7 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
             if any(attempt.compared_at is None for attempt in found)
         }
     wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
-    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    rows = _with_bodies(wanted)
     pools = Pools()
     fresh = [
         comparison
@@ -101,6 +101,13 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
     new = [attempt.pk for found in by_original.values() for attempt in found if attempt.compared_at is None]
     Attempt.objects.filter(pk__in=new).update(compared_at=now)
     return len(new)
+
+
+def _with_bodies(ids: Iterable[UUID]) -> dict[UUID, Interaction]:
+    rows = Interaction.objects.select_related("source", "provider", "body")
+    # The key is for who calls; one that can't be decrypted must not stop those who read.
+    found: dict[UUID, Interaction] = rows.defer("provider__api_key").in_bulk(list(ids))
+    return found
 
 
 def _comparisons(
@@ -198,7 +205,7 @@ def summarise(*, original: Interaction, attempts: Sequence[Attempt]) -> SetVerdi
     """What several attempts at one interaction show together, from whichever runs they are."""
     done = [attempt for attempt in attempts if attempt.state == AttemptState.DONE]
     wanted = [original.pk, *(attempt.pk for attempt in done)]
-    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    rows = _with_bodies(wanted)
     return judge(original=rows[original.pk], attempts=done, rows=rows).verdict
 
 
@@ -283,16 +290,17 @@ def view(*, attempt: Attempt) -> View:
     siblings = list(
         Attempt.objects.filter(run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE)
         .select_related("answer", "comparison", "run", "provider")
+        .defer("provider__api_key")
         .order_by("number")
     )
     wanted = [attempt.original_id, *(sibling.pk for sibling in siblings)]
-    rows = Interaction.objects.select_related(*_BODIES).in_bulk(wanted)
+    rows = _with_bodies(wanted)
     judged = judge(original=rows[attempt.original_id], attempts=siblings, rows=rows)
     place = next(i for i, sibling in enumerate(siblings) if sibling.pk == attempt.pk)
     return View(
         attempt=siblings[place],
         original_row=rows[attempt.original_id],
-        answer_row=rows[attempt.answer_id],
+        answer_row=rows[attempt.pk],
         original=judged.original,
         answer=judged.answers[attempt.pk],
         verdict=judged.verdict.verdicts[place],
