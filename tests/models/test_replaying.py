@@ -87,9 +87,7 @@ def test_a_verdict_can_be_shown_alone(project, show, found):
     assert shown(run, show=show) == found
 
 
-@pytest.mark.parametrize(
-    "cursor", ["x", "YTEyMy94", "YTk5LzAxOTM0NTY3"]
-)
+@pytest.mark.parametrize("cursor", ["x", "YTEyMy94", "YTk5LzAxOTM0NTY3"])
 def test_a_cursor_that_no_list_gave_out_is_refused(project, cursor):
     run = make_run(project=project, verdicts=["identical"])
 
