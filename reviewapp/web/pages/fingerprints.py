@@ -179,6 +179,7 @@ def _decided(
         query = {"to": state, **({"until": until.isoformat()} if until else {})}
         detail["undo"] = f"{reverse('fingerprint-undo', args=[found.pk])}?{urlencode(query)}"
         detail["target"] = f"#{pool.anchor}"
+    trigger_client_event(response, "dialog-close", {})
     return vary_on_htmx(trigger_client_event(response, "toast", detail))
 
 
