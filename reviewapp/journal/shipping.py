@@ -2,8 +2,8 @@
 
 A batch is at most so many frames and bytes, and waits a moment to fill: a short one when it was quiet,
 a longer one when batch follows batch, since each costs the broker and the worker as much as many frames
-do. The position is marked only when `send` has returned, which means that the broker confirmed; a crash between
-the two sends a batch twice and never leaves one out. While the broker is away the same batch is
+do. The position is marked only when `send` has returned, which means that the broker confirmed: a crash
+between the two sends a batch twice and never leaves one out. While the broker is away the same batch is
 tried again for ever, ever more slowly; the frames wait on the disk meanwhile.
 
 Folders of writers that died are adopted when the thread starts and every few seconds after.
