@@ -236,12 +236,19 @@ class AttemptPage:
     after: str | None
 
 
-def attempts_page(*, run: ReplayRun, show: str = "", limit: int, cursor: str = "") -> AttemptPage:
+def attempts_page(
+    *, run: ReplayRun, show: str = "", limit: int, cursor: str = "", counted: RunRow | None = None
+) -> AttemptPage:
     """One page of the run's attempts. `show` narrows to a verdict, to `waiting` or to `cancelled`.
 
+    What the run's counts, where they are `counted` already, say is empty is not looked for.
     Raises InvalidCursor.
     """
-    tiers = [number for number, tier in enumerate(_TIERS) if _shows(show, tier)]
+    tiers = [
+        number
+        for number, tier in enumerate(_TIERS)
+        if _shows(show, tier) and (counted is None or _size(counted, tier))
+    ]
     backwards, start = _read(cursor) if cursor else (False, None)
     found: list[_Place] = []
     for number in reversed(tiers) if backwards else tiers:
@@ -264,6 +271,14 @@ def attempts_page(*, run: ReplayRun, show: str = "", limit: int, cursor: str = "
         before=_write("b", found[0]) if found and (more if backwards else bool(cursor)) else None,
         after=_write("a", found[-1]) if found and (backwards or more) else None,
     )
+
+
+def _size(row: RunRow, tier: tuple[str, str]) -> int:
+    """How many attempts the tier has, or more."""
+    kind, name = tier
+    if kind == "verdict":
+        return row.verdicts.get(name, 0)
+    return row.comparing if name == _UNCOMPARED else row.states.get(name, 0)
 
 
 def _shows(show: str, tier: tuple[str, str]) -> bool:

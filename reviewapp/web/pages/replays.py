@@ -97,7 +97,7 @@ def selection_words(selection: Mapping[str, Any], interactions: int | None = Non
     if not narrowed:
         return ngettext("the only interaction", "all %(n)s interactions", n) % number
     words = ngettext("%(n)s interaction", "%(n)s interactions", n) % number
-    return ", ".join([words, *(_term(name, value) for name, value in narrowed.items())])
+    return ", ".join([words, *(_term(name, narrowed[name]) for name in LABELS if name in narrowed)])
 
 
 def _term(name: str, value: str) -> str:
@@ -173,6 +173,7 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             show=show if show in {*VerdictName.values, WAITING, CANCELLED} else "",
             limit=ATTEMPTS_SHOWN,
             cursor=request.GET.get("cursor", ""),
+            counted=shown.row,
         )
     except InvalidCursor:
         return redirect("replay-run", id=found.pk)
