@@ -1,0 +1,146 @@
+"""A run comes to its end, each attempt recorded once, whichever worker is killed in the middle of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from reviewapp.models import Attempt, Comparison, Interaction, ReplayRun
+from reviewapp.stages import replay
+from tests.answering import answering, completion
+from tests.embedded.processes import Program, started
+from tests.factories import make_actor, make_interaction, make_provider
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc"),
+]
+
+ATTEMPTS = 40
+AT_ONCE = 4
+
+
+@contextmanager
+def worker(log: Path) -> Iterator[Program]:
+    """A Celery worker with its scheduler, on this test's database and a corner of the broker of its own."""
+    database = connection.settings_dict
+    environment = {
+        "REVIEWAPP_DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
+        "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL}?virtual_host=9",
+        "REVIEWAPP_REPLAY_WORKERS": "1",
+        "REVIEWAPP_LOG_LEVEL": "INFO",
+        "C_FORCE_ROOT": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "reviewapp",
+        "worker",
+        "--beat",
+        "--queues",
+        "default,replay",
+    ]
+    command += [
+        "--concurrency",
+        "2",
+        "--without-gossip",
+        "--without-mingle",
+        "--schedule",
+        str(log) + ".schedule",
+    ]
+    with started(command, log=log, env=environment) as program:
+        yield program
+
+
+def until(happens: Callable[[], bool], program: Program, *, seconds: float = 90.0) -> None:
+    limit = time.monotonic() + seconds
+    while not happens():
+        assert program.process.poll() is None, program.output
+        assert time.monotonic() < limit, program.output
+        time.sleep(0.1)
+
+
+def done() -> int:
+    return int(Attempt.objects.filter(state="done").count())
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+@pytest.fixture
+def server():
+    async def slowly(_):
+        await asyncio.sleep(0.5)
+        return completion()
+
+    with answering(slowly) as running:
+        yield running
+
+
+@pytest.fixture
+def run(project, server):
+    from django.utils import timezone
+
+    provider = make_provider(project=project, name="acme", base_url=server.base_url, max_concurrency=AT_ONCE)
+    original = make_interaction(project=project, provider=provider)
+    return replay.start_run(
+        actor=make_actor(project=project),
+        selection={"interactions": [original.pk]},
+        attempts=ATTEMPTS,
+        now=timezone.now(),
+    )
+
+
+def check_whole(run: ReplayRun, server) -> None:
+    answers = Interaction.objects.filter(replay_of__isnull=False)
+    assert Counter(Attempt.objects.values_list("state", flat=True)) == {"done": ATTEMPTS}
+    assert answers.count() == ATTEMPTS
+    assert set(answers.values_list("pk", flat=True)) == set(Attempt.objects.values_list("pk", flat=True))
+    assert Comparison.objects.filter(run=run).count() == ATTEMPTS
+    # Only what was under way, or leased for the next moment, may have been asked twice.
+    assert len(server.asked) <= ATTEMPTS + AT_ONCE
+    assert server.most_busy <= AT_ONCE
+
+
+def is_done(run: ReplayRun) -> bool:
+    return bool(ReplayRun.objects.filter(pk=run.pk, state="done").exists())
+
+
+def test_a_run_survives_its_whole_worker(run, server, tmp_path):
+    with worker(tmp_path / "first.log") as program:
+        until(lambda: done() >= 8, program)
+        os.killpg(program.process.pid, signal.SIGKILL)
+    assert done() < ATTEMPTS
+
+    with worker(tmp_path / "second.log") as program:
+        until(lambda: is_done(run), program)
+
+    check_whole(run, server)
+
+
+def test_a_run_survives_the_process_that_works_on_it(run, server, tmp_path):
+    with worker(tmp_path / "worker.log") as program:
+        until(lambda: done() >= 8, program)
+        name = Attempt.objects.filter(state="leased").values_list("leased_by", flat=True)[0]
+        working = int(name.partition("-")[0])
+        assert working in children_of(program.process.pid)
+        os.kill(working, signal.SIGKILL)
+
+        until(lambda: is_done(run), program)
+
+    check_whole(run, server)
