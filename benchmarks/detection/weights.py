@@ -175,7 +175,7 @@ def with_noise(weights: Weights, *, share: float, rng: np.random.Generator) -> W
 
 def with_type(weights: Weights, *, kind: int) -> Weights:
     """Every matrix stored in another type: rounded or quantised as that type does."""
-    kinds = weights.kinds | {name: kind for name in _matrices(weights)}
+    kinds = weights.kinds | dict.fromkeys(_matrices(weights), kind)
     return replace(weights, kinds=kinds)
 
 
