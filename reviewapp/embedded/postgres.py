@@ -24,6 +24,7 @@ import functools
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -183,9 +184,11 @@ def _create(places: paths.Layout, programs: Path, way: RunAs, *, durable: bool) 
                 "backup, or move it away to start with an empty one."
             )
         places.database.rmdir()
-    unfinished = places.database.with_name(f"{places.database.name}.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
+    # A first start that was killed leaves its half, and perhaps for a moment the program that still
+    # writes to it; so each attempt has a folder of its own.
+    for leftover in places.data.glob(f"{places.database.name}.unfinished*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    unfinished = places.database.with_name(f"{places.database.name}.unfinished-{secrets.token_hex(4)}")
     paths.private_folder(unfinished, owner=way.owner)
     locale = (
         ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]

@@ -37,7 +37,7 @@ def worker(log: Path) -> Iterator[Program]:
     database = connection.settings_dict
     environment = {
         "REVIEWAPP_DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
-        "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL}?virtual_host=9",
+        "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL.partition('?')[0]}?virtual_host=9",
         "REVIEWAPP_REPLAY_WORKERS": "1",
         "REVIEWAPP_LOG_LEVEL": "INFO",
         "C_FORCE_ROOT": "1",

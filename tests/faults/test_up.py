@@ -146,7 +146,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(prepared, t
 def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
     data = tmp_path / "data"
     with product(tmp_path, wait=False) as first:
-        assert eventually(lambda: (data / "postgres.unfinished").exists(), seconds=60)
+        assert eventually(lambda: any(data.glob("postgres.unfinished*")), seconds=60)
         first.program.signal(signal.SIGKILL)
         first.program.end()
 

@@ -48,9 +48,7 @@ def test_every_recorded_exchange_is_stored_as_it_was(shared, capsys):
     assert wrong == []
 
 
-def _compare(
-    lines: tuple[str, ...], rows: tuple[dict[str, Any], ...], stored: list[Interaction]
-) -> list[str]:
+def _compare(rows: tuple[dict[str, Any], ...], stored: list[Interaction]) -> list[str]:
     """Each stored row against its line; equal lines are interchangeable."""
     left: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
