@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reviewapp.pure.drift import floors, permutation, statistics
 from reviewapp.pure.drift.divergence import (
@@ -156,6 +158,28 @@ def test_the_floor_uses_as_many_rows_as_the_look() -> None:
     ordinary = floors.leave_one_session_out(strata, permutation.nearest, rows=5)
 
     assert len(ordinary.values) == 3
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 7), st.integers(1, 6))
+def test_the_fast_way_to_leave_sessions_out_gives_the_same_values(
+    seed: int, sessions: int, count: int, rows: int
+) -> None:
+    fleet = Fleet(members=3, noise=0.01, seed=seed)
+    baseline = fleet.baseline(sessions=sessions, count=count, seed=seed)
+    # Some rows are missing, as after failed requests.
+    kept = [
+        row
+        for row, keep in zip(baseline, np.random.default_rng(seed).random(len(baseline)) < 0.8, strict=True)
+        if keep
+    ]
+    strata = logprob_strata(baseline=kept, tested=fleet.rows(session="now", count=rows, seed=seed + 1))
+
+    slow = floors.leave_one_session_out(strata, permutation.nearest, rows=rows)
+    fast = floors.nearest_left_out(strata, rows=rows)
+
+    assert fast.sessions == slow.sessions
+    assert sorted(fast.values) == pytest.approx(sorted(slow.values))
 
 
 def test_a_session_that_lies_apart_raises_the_floor() -> None:

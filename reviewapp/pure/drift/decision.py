@@ -135,8 +135,19 @@ def decide(
         )
         for number, look in enumerate(check.looks)
     )
-    decision = _rule(_Weighed(looks=looks, check=check, labels=labels, agreement=agreement))
+    decision = judge(looks=looks, check=check, labels=labels, agreement=agreement)
     return _with_pool(decision, baseline, check, rng=rng, archive=archive)
+
+
+def judge(
+    *,
+    looks: tuple[tuple[Measure, ...], ...],
+    check: Check,
+    labels: statistics.Labels,
+    agreement: Agreement,
+) -> Decision:
+    """The verdict on looks that were measured already."""
+    return _rule(_Weighed(looks=looks, check=check, labels=labels, agreement=agreement))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ The left-out session meets a smaller baseline than a check does, so the floor er
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ LOGPROB_MINIMUM = 1e-4
 TEXT_MINIMUM = 0.5
 BORDER_MINIMUM = 0.2
 CANNOT_TELL_ABOVE = 0.9
+# How large a confirmed change of log probabilities must be to write to somebody, and to wake somebody
+# (the level of TrackLLM, arXiv 2512.03816), in nats.
+WORTH_A_MAIL = 0.02
+WORTH_WAKING = 0.1
 SESSIONS_NEEDED = 3
 
 
@@ -51,6 +56,46 @@ def leave_one_session_out(strata: Sequence[Stratum], statistic: Statistic, *, ro
     values = [float(statistic(split, observed(split))[0]) for split in left_out_sessions(strata, rows=rows)]
     names = {name for stratum in strata for name in stratum.sessions[: stratum.baseline]}
     return Ordinary(values=tuple(values), sessions=len(names))
+
+
+def nearest_left_out(strata: Sequence[Stratum], *, rows: int) -> Ordinary:
+    """The same for the statistic `nearest`, at once: a long baseline has hundreds of sessions."""
+    names = sorted({name for stratum in strata for name in stratum.sessions[: stratum.baseline]})
+    place = {name: number for number, name in enumerate(names)}
+    largest = max((max(_counts(stratum).values()) for stratum in strata), default=0)
+    handfuls = max(1, largest // rows)
+    sums = np.zeros((len(names), handfuls))
+    counts = np.zeros((len(names), handfuls))
+    for stratum in strata:
+        known = stratum.sessions[: stratum.baseline]
+        numbers = np.array([place[name] for name in known])
+        nearest = np.where(
+            numbers[:, None] == numbers[None, :],
+            np.inf,
+            stratum.distances[: stratum.baseline, : stratum.baseline],
+        ).min(axis=1)
+        own = np.zeros((len(names), handfuls))
+        own_counts = np.zeros((len(names), handfuls))
+        seen: Counter[str] = Counter()
+        handful = []
+        for name in known:
+            handful.append(seen[name] // rows)
+            seen[name] += 1
+        usable = np.isfinite(nearest) & (np.array(handful) < handfuls)
+        at = (numbers[usable], np.array(handful)[usable])
+        np.add.at(own, at, nearest[usable])
+        np.add.at(own_counts, at, 1)
+        met = own_counts > 0
+        sums[met] += own[met] / own_counts[met]
+        counts[met] += 1
+    # A handful that most questions lack would be a value over other questions.
+    whole = 2 * counts > len(strata)
+    values = sums[whole] / counts[whole]
+    return Ordinary(values=tuple(float(value) for value in values), sessions=len(names))
+
+
+def _counts(stratum: Stratum) -> Counter[str]:
+    return Counter(stratum.sessions[: stratum.baseline])
 
 
 def left_out_sessions(strata: Sequence[Stratum], *, rows: int) -> Iterator[list[Stratum]]:

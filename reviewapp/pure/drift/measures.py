@@ -157,7 +157,10 @@ def weigh(
     method = _METHODS[statistic]
     value, p, null = permutation.permutation_test(method.compute, strata, rng=rng, permutations=permutations)
     rows = max(1, round(sum(stratum.tested for stratum in strata) / len(strata)))
-    ordinary = floors.leave_one_session_out(strata, method.compute, rows=rows)
+    if method.compute is permutation.nearest:
+        ordinary = floors.nearest_left_out(strata, rows=rows)
+    else:
+        ordinary = floors.leave_one_session_out(strata, method.compute, rows=rows)
     lowest = method.floor(ordinary)
     cut = max(method.cut, lowest) if statistic == "lp_nearest" else TEXT_CUT
     left_out = floors.left_out_distances(strata)

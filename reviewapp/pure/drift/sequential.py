@@ -37,8 +37,13 @@ class Detector:
     evidence: float = 0.0
     level: float = ALARM_LEVEL
 
-    def after(self, *, p: float) -> Detector:
-        """The detector after one more check."""
+    def after(self, *, p: float, effect: float = math.inf, floor: float = 0.0) -> Detector:
+        """The detector after one more check.
+
+        A check whose effect is below its floor counts as p = 1: what is ordinary is no evidence, and
+        replacing a p-value by a larger one keeps the promise.
+        """
+        p = p if effect >= floor else 1.0
         return Detector(evidence=(self.evidence + 1.0) * e_value(p), level=self.level)
 
     @property

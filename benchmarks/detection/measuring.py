@@ -1,0 +1,84 @@
+"""All figures of the bench: for each regime the null and the changes, and thirty days of canaries."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.detection.canaries import Days, watch_days
+from benchmarks.detection.collect import Collector, Rows
+from benchmarks.detection.methods import BUDGETS, rates
+from benchmarks.detection.rule import margins, verdicts
+from benchmarks.detection.states import REGIMES, SAME, Models, Regime
+from benchmarks.detection.trials import Bank, make_bank
+from reviewapp.pure.drift.statistics import lp_shift
+
+SHORT_BUDGETS = (20, 50)
+RULES = {"numbers and texts": ("token", "seeded"), "numbers": ("token",), "texts": ("seeded",)}
+MARGIN_TRIALS = 600
+
+
+def run(*, cache: Path, short: bool, trials: int, report: Callable[[str], None]) -> dict[str, Any]:
+    """The figures as plain values, by regime and change."""
+    collector = Collector(cache=cache / "rows", models=Models(cache / "models"))
+    regimes: dict[str, Any] = {}
+    for regime in REGIMES:
+        before = collector.rows(regime, SAME)
+        cells: dict[str, Any] = {}
+        for change in (SAME, *(regime.short_changes if short else regime.changes)):
+            report(f"{regime.name}, {change}")
+            cells[change] = _cell(
+                regime,
+                before,
+                before if change == SAME else collector.rows(regime, change),
+                trials=trials,
+                budgets=SHORT_BUDGETS if short else BUDGETS,
+                # Each cell has its own random numbers, so that a run of fewer cells gives the same figures.
+                rng=np.random.default_rng(zlib.crc32(f"{regime.name}, {change}".encode())),
+            )
+        regimes[regime.name] = {
+            "cells": cells,
+            "repeated": [before.repeated, before.compared],
+        }
+    report("thirty days of hourly canaries on fifty endpoints")
+    days: Days = watch_days(rng=np.random.default_rng(30), days=5 if short else 30)
+    return {"regimes": regimes, "trials": trials, "short": short, "canaries": days.as_values()}
+
+
+def _cell(
+    regime: Regime,
+    before: Rows,
+    after: Rows,
+    *,
+    trials: int,
+    budgets: tuple[int, ...],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    banks: dict[str, Bank] = {
+        kind: make_bank(regime, before, after, kind, as_numbers=kind == "token")
+        for kind in ("token", "seeded", "border", "free")
+    }
+    return {
+        "size": _size(regime, before, after),
+        "rates": rates(banks, trials=trials, budgets=budgets, rng=rng),
+        "rule": {
+            name: verdicts(banks, kinds=kinds, trials=max(40, trials // 2), rng=rng)
+            for name, kinds in RULES.items()
+        },
+        "margins": margins(before, after, rng=rng, trials=MARGIN_TRIALS),
+    }
+
+
+def _size(regime: Regime, before: Rows, after: Rows) -> float:
+    """Mean absolute difference of log probabilities, replica by replica."""
+    if before is after:
+        return 0.0
+    sizes = []
+    for known, new in zip(before.by_member["token"], after.by_member["token"], strict=True):
+        pair = Rows(by_member={"token": [known]}), Rows(by_member={"token": [new]})
+        sizes.append(lp_shift(make_bank(regime, *pair, "token", as_numbers=True).strata))
+    return float(np.mean(sizes))
