@@ -13,6 +13,7 @@ from reviewapp.models import Interaction
 from reviewapp.pure.canonical import canonical_json
 from reviewapp.pure.differences.settings import setting_differences
 from reviewapp.pure.exchange import Exchange, Usage
+from reviewapp.stages.compare import Pair
 
 _LONGEST = 400
 
@@ -40,12 +41,11 @@ class Setting:
     neutral: bool
 
 
-def facts(
-    *, original: Exchange, answer: Exchange, original_row: Interaction, answer_row: Interaction
-) -> list[Fact]:
+def facts(pair: Pair) -> list[Fact]:
     """The lines of the cards, in the same order on both."""
-    a, b = original.reply, answer.reply
-    seeds = _seed(original), _seed(answer)
+    original_row, answer_row = pair.original_row, pair.answer_row
+    a, b = pair.original.reply, pair.answer.reply
+    seeds = _seed(pair.original), _seed(pair.answer)
     lines = [
         _fact("fingerprint", _("Fingerprint"), a.fingerprint, b.fingerprint),
         _fact("text", _("Model returned"), a.model, b.model),
