@@ -57,7 +57,7 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     if attempt.state != AttemptState.DONE:
         return _unanswered(request, attempt)
     if is_fragment(request) and "together" in request.GET:
-        context = {"attempt": attempt, "together": together(stage.view(attempt=attempt))}
+        context = {"attempt": attempt, **_judged(attempt, patient=True)}
         return vary_on_htmx(render(request, "pages/compare.html#together", context))
     pair = stage.pair(attempt=attempt)
     bodies = draw(pair, mode=request.GET.get("mode", ""), everything="all" in request.GET)
@@ -83,13 +83,13 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     return vary_on_htmx(render(request, "pages/compare.html", context))
 
 
-def _judged(attempt: Attempt) -> dict[str, Any]:
+def _judged(attempt: Attempt, *, patient: bool = False) -> dict[str, Any]:
     """The verdict, and what the siblings show together: at once where that is quickly told."""
     siblings = Attempt.objects.filter(
         run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE
     ).aggregate(n=Count("pk"), tokens=Sum("answer__output_tokens"))
     comparison = getattr(attempt, "comparison", None)
-    quick = (siblings["tokens"] or 0) <= QUICK_TOKENS
+    quick = patient or (siblings["tokens"] or 0) <= QUICK_TOKENS
     view = None
     if comparison is None or (siblings["n"] > 1 and quick):
         view = stage.view(attempt=attempt)
