@@ -45,6 +45,7 @@ from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, var
 
 # Reading and judging so many tokens takes an eighth of a second; what has more comes after the page.
 QUICK_TOKENS = 1_500
+WAITING_STATES = frozenset({AttemptState.QUEUED, AttemptState.LEASED})
 # What people may still come back to by "undo" travels in an address.
 LONGEST_NOTE = 500
 
@@ -54,6 +55,9 @@ LONGEST_NOTE = 500
 def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """One attempt beside its original; htmx gets the bodies in another mode, or the siblings."""
     attempt = _load(request, id)
+    if is_fragment(request) and "waiting" in request.GET and attempt.state not in WAITING_STATES:
+        # Its page is another one now.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     if attempt.state != AttemptState.DONE:
         return _unanswered(request, attempt)
     if is_fragment(request) and "together" in request.GET:
@@ -193,7 +197,7 @@ def _unanswered(request: AppRequest, attempt: Attempt) -> HttpResponse:
         **_around(request, attempt),
         "original_row": row,
         "facts": one_sided(original=exchange, original_row=row),
-        "waits": attempt.state in {AttemptState.QUEUED, AttemptState.LEASED},
+        "waits": attempt.state in WAITING_STATES,
         "failure": failure,
         "failure_body": rendering.pretty(failure.get("body") or ""),
         "advice": _ADVICE.get(failure.get("kind") or "", ""),
