@@ -22,6 +22,7 @@ from celery.signals import (
     worker_process_init,
     worker_ready,
 )
+from kombu.pidbox import Mailbox
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 
@@ -42,6 +43,38 @@ def forget_inherited_connections(**_: Any) -> None:
 
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+
+
+@worker_init.connect
+def take_back_what_the_dead_left(**_: Any) -> None:
+    """Messages that a killed worker was at go back to their queues now, if it was the only one.
+
+    Redis and Valkey themselves give them back when the visibility timeout is over, minutes later.
+    Should another worker be alive after all, it and we do the same work: which is harmless, only dear.
+    """
+    try:
+        with app.connection_for_write() as connection:
+            # Both may have died at once. The worker can do nothing without the broker either.
+            connection.ensure_connection(
+                max_retries=120, interval_start=0.1, interval_step=0, interval_max=0.5
+            )
+            channel = connection.default_channel
+            restore = getattr(getattr(channel, "qos", None), "restore_by_tag", None)
+            if restore is None:
+                return  # RabbitMQ knows at once that a consumer is gone
+            with channel.conn_or_acquire() as client:
+                left = client.zrange(channel.unacked_index_key, 0, -1)
+            # With a mailbox of its own: the app's would leave a connection in its pool, on which the forks
+            # that are about to be made would wait for ever.
+            mailbox = Mailbox(app.conf.control_exchange, type="fanout", accept=["json"], serializer="json")
+            if not left or mailbox(connection).multi_call("ping", timeout=1, limit=1):
+                return
+            for tag in left:
+                restore(tag)
+            logging.getLogger(__name__).warning("%d messages of a worker that died are taken up", len(left))
+    except Exception as error:
+        # The worker itself waits for a broker that is away; this was only to save time.
+        logging.getLogger(__name__).warning("what an earlier worker left can't be looked at: %s", error)
 
 
 @worker_init.connect

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from celery import shared_task
 from celery.exceptions import Reject
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 from kombu.exceptions import ChannelError
 
@@ -49,13 +49,13 @@ def journal() -> Journal:
         with _journals_lock:
             found = _journals.get(settings.JOURNAL_DIR)
             if found is None or not found.belongs_here:
-                found = Journal(Path(settings.JOURNAL_DIR), send=_Dispatcher().send)
+                found = Journal(Path(settings.JOURNAL_DIR), delivery=_Delivery())
                 _journals[settings.JOURNAL_DIR] = found
     return found
 
 
-class _Dispatcher:
-    """Hands frames to the broker; raises while it is away or has enough waiting."""
+class _Delivery:
+    """The journal's way to the tables: by the broker; that they arrived is seen in the tables."""
 
     def __init__(self) -> None:
         self._looked_at = 0.0
@@ -69,6 +69,16 @@ class _Dispatcher:
             self._looked_at = now
         # Returns when the broker has confirmed it. The shipper has the one retry policy there is.
         record_batch.apply_async(kwargs={"frames": record.pack(frames)}, retry=False)
+
+    def settled(self, frames: list[bytes]) -> bool:
+        try:
+            return record.are_settled(frames=frames)
+        finally:
+            # The shipper's thread asks once in a while; it needs no connection of its own meanwhile.
+            connection.close()
+
+    def nothing_waits(self) -> bool:
+        return _waiting("record") == 0
 
 
 def _waiting(queue: str) -> int:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Broker:
     """Takes frames; may be away, and may be slow to come back."""
 
-    def __init__(self, *, away: bool = False) -> None:
+    def __init__(self, *, away: bool = False, loses: bool = False) -> None:
+        self.loses = loses
         self.frames: list[bytes] = []
         self.batches: list[int] = []
         self.away = away
@@ -35,10 +37,16 @@ class Broker:
         self.frames += frames
         self.batches.append(len(frames))
 
+    def settled(self, frames: list[bytes]) -> bool:
+        return not self.loses and set(frames) <= set(self.frames)
+
+    def nothing_waits(self) -> bool:
+        return True
+
 
 @contextmanager
 def opened(path: Path, broker: Broker, *, segment_bytes: int = 1024 * 1024) -> Iterator[Journal]:
-    journal = Journal(path, send=broker.send, segment_bytes=segment_bytes)
+    journal = Journal(path, delivery=broker, segment_bytes=segment_bytes)
     try:
         yield journal
     finally:
@@ -83,6 +91,7 @@ def test_a_full_segment_is_followed_by_another_and_removed_when_it_is_shipped(tm
         kept = len(segments.segments_of(segments.writers(tmp_path)[0]))
         broker.away = False
         assert journal.wait_until_shipped(seconds=10)
+        _until(lambda: lag(tmp_path).frames == 0)
         left = len(segments.segments_of(segments.writers(tmp_path)[0]))
 
     assert (kept, left) == (6, 1)
@@ -137,7 +146,7 @@ def test_what_is_shipped_does_not_lag(tmp_path):
         journal.append_sync([b"x"] * 10)
         journal.wait_until_shipped(seconds=10)
 
-        assert lag(tmp_path).frames == 0
+        _until(lambda: lag(tmp_path).frames == 0)
 
 
 def test_batches_are_bounded_by_count_and_bytes(tmp_path):
@@ -161,7 +170,7 @@ def test_the_next_process_ships_what_a_dead_one_left(tmp_path):
 
     with opened(tmp_path, second) as journal:
         assert journal.wait_until_shipped(seconds=10)
-        assert len(segments.writers(tmp_path)) == 1
+        _until(lambda: len(segments.writers(tmp_path)) == 1)
 
     assert second.frames == [b"left", b"behind"]
 
@@ -181,18 +190,24 @@ def test_the_folder_of_a_living_process_is_left_alone(tmp_path):
 
 def test_what_was_shipped_before_a_crash_is_not_shipped_again(tmp_path):
     script = f"""
-import sys, os
+import sys, os, time
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from reviewapp.journal import Journal
+from reviewapp.journal import Journal, lag
 sent = []
-def send(frames):
-    if len(sent) == 1:
-        raise ConnectionError
-    sent.append(frames)
-journal = Journal(Path({str(tmp_path)!r}), send=send)
+class Broker:
+    def send(self, frames):
+        if len(sent) == 1:
+            raise ConnectionError
+        sent.append(frames)
+    def settled(self, frames):
+        return True
+    def nothing_waits(self):
+        return True
+journal = Journal(Path({str(tmp_path)!r}), delivery=Broker())
 journal.append_sync([b"first"])
-assert journal.wait_until_shipped(seconds=10)
+while lag(Path({str(tmp_path)!r})).frames:
+    time.sleep(0.05)
 journal.append_sync([b"second"])
 os.kill(os.getpid(), 9)
 """
@@ -211,9 +226,10 @@ import sys, threading
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from reviewapp.journal import Journal
-def send(frames):
-    raise ConnectionError
-journal = Journal(Path({str(tmp_path / "journal")!r}), send=send, segment_bytes=50_000)
+class Broker:
+    def send(self, frames):
+        raise ConnectionError
+journal = Journal(Path({str(tmp_path / "journal")!r}), delivery=Broker(), segment_bytes=50_000)
 def write(name):
     number = 0
     while True:
@@ -252,6 +268,7 @@ def _shipped(tmp_path: Path) -> list[bytes]:
     broker = Broker()
     with opened(tmp_path, broker) as journal:
         assert journal.wait_until_shipped(seconds=10)
+        _until(lambda: len(segments.writers(tmp_path)) == 1)
     return broker.frames
 
 
@@ -310,12 +327,14 @@ import sys, resource
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from reviewapp.journal import Journal, JournalFull
-sent = []
-journal = Journal(Path({str(tmp_path / "journal")!r}), send=lambda frames: 1 / 0, segment_bytes=100_000)
+class Broker:
+    def send(self, frames):
+        raise ConnectionError
+journal = Journal(Path({str(tmp_path / "journal")!r}), delivery=Broker(), segment_bytes=100_000)
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 kept = 0
 for number in range(20):
-    journal.append_sync([b"x" * 10_000])
+    journal.append_sync([b"x%d" % number + b"x" * 10_000])
     kept += 1
 try:
     journal.append_sync([b"y" * 200_000])
@@ -389,7 +408,7 @@ def test_a_frame_beyond_the_limit_is_refused_at_once(tmp_path):
 
 
 def test_a_closed_journal_takes_nothing(tmp_path):
-    journal = Journal(tmp_path, send=lambda frames: None)
+    journal = Journal(tmp_path, delivery=Broker())
     journal.close()
 
     with pytest.raises(JournalUnavailable, match="closed"):
@@ -400,21 +419,66 @@ def test_a_journal_that_can_not_be_made_says_why(tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(JournalUnavailable, match=r"Not a directory|File exists"):
-        Journal(tmp_path / "file", send=lambda frames: None)
+        Journal(tmp_path / "file", delivery=Broker())
 
 
-def test_a_fault_in_shipping_is_told_and_survived(tmp_path, caplog):
-    calls = []
+def test_a_fault_in_sending_is_told_and_survived(tmp_path, caplog):
+    class Stumbling(Broker):
+        def send(self, frames: list[bytes]) -> None:
+            self.batches.append(len(frames))
+            if len(self.batches) == 1:
+                raise ValueError("a fault")
+            self.frames += frames
 
-    def send(frames: list[bytes]) -> None:
-        calls.append(frames)
-        if len(calls) == 1:
-            raise ValueError("a fault")
+    broker = Stumbling()
+    with opened(tmp_path, broker) as journal:
+        journal.append_sync([b"x"])
+        assert journal.wait_until_shipped(seconds=10)
 
-    journal = Journal(tmp_path, send=send)
-    journal.append_sync([b"x"])
-
-    assert journal.wait_until_shipped(seconds=10)
-    journal.close()
-    assert calls == [[b"x"], [b"x"]]
+    assert (broker.batches, broker.frames) == ([1, 1], [b"x"])
     assert "a fault" in caplog.text
+
+
+def test_what_got_lost_behind_the_broker_is_sent_again(tmp_path):
+    broker = Broker(loses=True)
+    journal = Journal(tmp_path, delivery=broker, resend_seconds=0.1)
+    journal.append_sync([b"x"])
+    assert journal.wait_until_shipped(seconds=10)
+
+    _until(lambda: len(broker.frames) >= 2)
+    still = lag(tmp_path).frames
+    broker.loses = False
+    _until(lambda: lag(tmp_path).frames == 0)
+    journal.close()
+
+    assert still == 1
+    assert set(broker.frames) == {b"x"}
+
+
+def test_what_is_sent_but_not_recorded_is_sent_by_the_next_process(tmp_path):
+    with opened(tmp_path, Broker(loses=True)) as journal:
+        journal.append_sync([b"x"])
+        assert journal.wait_until_shipped(seconds=10)
+
+    assert _shipped(tmp_path) == [b"x"]
+
+
+def test_what_a_dead_process_sent_and_was_recorded_is_not_sent_again(tmp_path):
+    with opened(tmp_path, Broker(loses=True)) as journal:
+        journal.append_sync([b"x"])
+        assert journal.wait_until_shipped(seconds=10)
+    broker = Broker()
+    broker.frames = [b"x"]
+
+    with opened(tmp_path, broker) as journal:
+        assert journal.wait_until_shipped(seconds=10)
+        _until(lambda: len(segments.writers(tmp_path)) == 1)
+
+    assert broker.batches == []
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -4,7 +4,7 @@
     journal.append_sync(payloads)     the same for threads, several at once
 
 Behind it two threads: one commits (many appends, one sync), one ships to the broker and forgets
-what the broker has confirmed. It is the only way in, in calm and in storm. Every process that
+what is recorded. It is the only way in, in calm and in storm. Every process that
 receives has a folder of its own; one whose process died is shipped by whoever runs next.
 """
 
@@ -31,9 +31,10 @@ from reviewapp.journal.commit import (
     SyncDone,
 )
 from reviewapp.journal.segments import Folder, Position
-from reviewapp.journal.shipping import Send, Shipper, Waiting
+from reviewapp.journal.shipping import RESEND_SECONDS, Delivery, Shipper, Waiting
 
 __all__ = [
+    "Delivery",
     "FrameTooLarge",
     "Journal",
     "JournalError",
@@ -50,7 +51,7 @@ _COUNTED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What waits in the journal: frames, their bytes, and how long the oldest has waited."""
+    """What is not known to be recorded: frames, their bytes, and how long the oldest has waited."""
 
     frames: int = 0
     bytes: int = 0
@@ -60,7 +61,14 @@ class Lag:
 class Journal:
     """This process's writer. Make it after forking: its threads don't survive a fork."""
 
-    def __init__(self, path: Path, *, send: Send, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        delivery: Delivery,
+        segment_bytes: int = SEGMENT_BYTES,
+        resend_seconds: float = RESEND_SECONDS,
+    ) -> None:
         self.path = path
         self._pid = os.getpid()
         self._closed = False
@@ -69,7 +77,7 @@ class Journal:
             self._folder = Folder.create(path, f"{time.time_ns() // 1_000_000:013}-{secrets.token_hex(3)}")
         except OSError as error:
             raise JournalUnavailable(error.strerror or str(error)) from error
-        self._shipper = Shipper(path, self._folder, send=send)
+        self._shipper = Shipper(path, self._folder, delivery=delivery, resend_seconds=resend_seconds)
         self._committer = Committer(self._folder, on_commit=self._shipper.wake, segment_bytes=segment_bytes)
         self._shipper.start(self._committer)
 
@@ -108,16 +116,15 @@ class Journal:
 
     def wait_until_shipped(self, *, seconds: float | None = None) -> bool:
         """Wait until the broker has all that is in the journal; False when the time is up."""
-        return self._shipper.wait_until_empty(seconds=seconds)
+        return self._shipper.wait_until_shipped(seconds=seconds)
 
     def close(self) -> None:
-        """End both threads. What is not shipped stays on the disk, for the next process."""
+        """End both threads. What is not known to be recorded stays on the disk, for the next process."""
         if self._closed:
             return
         self._closed = True
         self._committer.close()
-        self._shipper.close()
-        if self._shipper.is_empty:
+        if self._shipper.close():
             with contextlib.suppress(OSError):
                 self._folder.finish()
                 return

@@ -2,7 +2,7 @@
 
     REVIEWAPP_DATA/journal/<writer>/lock            held (flock) as long as the writer lives
                                     0000000001.seg  MAGIC, then frames, then zeros
-                                    position        how far the broker has confirmed
+                                    position        how far everything is known to be recorded
 
 A frame is a header (length, CRC-32, time of appending) and its payload; the CRC covers time and
 payload. A length of zero ends a segment. A frame whose CRC is wrong ends it too: that is what a
@@ -22,6 +22,7 @@ import logging
 import os
 import re
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,9 +52,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames that follow each other in one segment, and the place behind them."""
+    """Frames that follow each other in one segment, where they begin, and the place behind them."""
 
     payloads: list[bytes]
+    start: Position
     end: Position
 
 
@@ -91,7 +93,9 @@ class Folder:
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
+        # Before `position` all is done with; from `cursor` on nothing was read yet.
         self.position = position_of(path)
+        self.cursor = self.position
         self._position_file = os.open(path / "position", os.O_RDWR | os.O_CREAT, 0o600)
         self._reading: tuple[int, int] | None = None  # the open segment: its number and descriptor
 
@@ -129,7 +133,7 @@ class Folder:
         return segments_of(self.path)
 
     def next_batch(self, *, until: Position | None, most_frames: int, most_bytes: int) -> Batch | None:
-        """What follows the position; None when nothing does (yet). Finished segments are left behind."""
+        """What follows the cursor, which moves behind it; None when nothing does (yet)."""
         while True:
             number = self._open_segment()
             if number is None or self._reading is None:
@@ -139,18 +143,30 @@ class Folder:
                 return None
             payloads, end = read_frames(
                 self._reading[1],
-                self.position.offset,
+                self.cursor.offset,
                 until=own_end,
                 most_frames=most_frames,
                 most_bytes=most_bytes,
             )
             if payloads:
-                return Batch(payloads, Position(number, end))
+                batch = Batch(payloads, self.cursor, Position(number, end))
+                self.cursor = batch.end
+                return batch
             if own_end is not None or not self._next_segment(number):
                 return None
 
+    def read_again(self, start: Position, end: Position) -> list[bytes]:
+        """The payloads from one place to another of the same segment."""
+        with opened(self.segment_path(start.segment)) as file:
+            return read_frames(
+                file, start.offset, until=end.offset, most_frames=sys.maxsize, most_bytes=sys.maxsize
+            )[0]
+
     def mark(self, position: Position) -> None:
-        """Everything before this place is the broker's; a crash of this process does not forget it."""
+        """Everything before this place is done with; a crash of this process does not forget it."""
+        for number in self.segments():
+            if number < position.segment:
+                self.segment_path(number).unlink(missing_ok=True)
         self.position = position
         numbers = _POSITION.pack(position.segment, position.offset)
         os.pwrite(self._position_file, numbers + _CRC.pack(zlib.crc32(numbers)), 0)
@@ -179,16 +195,12 @@ class Folder:
         os.close(self._position_file)
 
     def _open_segment(self) -> int | None:
-        """The number of the segment at the position, opened; older ones are removed."""
-        numbers = self.segments()
-        wanted = next((number for number in numbers if number >= self.position.segment), None)
-        for number in numbers:
-            if wanted is None or number < wanted:
-                self.segment_path(number).unlink(missing_ok=True)
+        """The number of the segment at the cursor, opened."""
+        wanted = next((number for number in self.segments() if number >= self.cursor.segment), None)
         if wanted is None:
             return None
-        if wanted != self.position.segment:
-            self.mark(Position(wanted))
+        if wanted != self.cursor.segment:
+            self.cursor = Position(wanted)
         if self._reading is None or self._reading[0] != wanted:
             if self._reading is not None:
                 os.close(self._reading[1])
@@ -202,17 +214,17 @@ class Folder:
             return False
         if self._reading is not None:
             self._keep_damaged(number, self._reading[1])
-        self.mark(Position(later[0]))
+        self.cursor = Position(later[0])
         return True
 
     def _keep_damaged(self, number: int, file: int) -> None:
-        rest = os.pread(file, max(os.fstat(file).st_size - self.position.offset, 0), self.position.offset)
+        rest = os.pread(file, max(os.fstat(file).st_size - self.cursor.offset, 0), self.cursor.offset)
         rest = rest.rstrip(b"\0")
         if not rest:
             return
         aside = self.path.parent / "damaged"
         aside.mkdir(mode=0o700, exist_ok=True)
-        copy = aside / f"{self.path.name}-{number:010}-{self.position.offset}"
+        copy = aside / f"{self.path.name}-{number:010}-{self.cursor.offset}"
         copy.write_bytes(rest)
         log.warning("A journal segment ends in %d unreadable bytes; they are kept in %s", len(rest), copy)
 

@@ -1,10 +1,13 @@
-"""The shipper: a thread that hands durable frames to the broker, in order, until it has them all.
+"""The shipper: a thread that hands durable frames to the broker, and forgets them once they are recorded.
 
 A batch is at most so many frames and bytes, and waits a moment to fill: a short one when it was quiet,
 a longer one when batch follows batch, since each costs the broker and the worker as much as many frames
-do. The position is marked only when `send` has returned, which means that the broker confirmed: a crash
-between the two sends a batch twice and never leaves one out. While the broker is away the same batch is
-tried again for ever, ever more slowly; the frames wait on the disk meanwhile.
+do. While the broker is away the same batch is tried again for ever, ever more slowly.
+
+That the broker took a message does not make it safe: a worker that is killed between taking one from
+Redis and noting that it has it loses it. So a batch is done with only when it is `settled`: its frames
+are recorded, or set aside. What is not settled although nothing waits with the broker any more is sent
+again. Recording is idempotent, so a crash in between may send a batch twice and never leaves one out.
 
 Folders of writers that died are adopted when the thread starts and every few seconds after.
 """
@@ -15,22 +18,25 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from reviewapp.journal.commit import Committer
-from reviewapp.journal.segments import Folder, writers
+from reviewapp.journal.segments import Batch, Folder, Position, writers
 
 log = logging.getLogger(__name__)
-
-Send = Callable[[list[bytes]], None]
 
 BATCH_FRAMES: Final = 200
 BATCH_BYTES: Final = 4 * 1024 * 1024
 QUIET_SECONDS: Final = 0.02
 BUSY_SECONDS: Final = 0.1
 ADOPT_SECONDS: Final = 5.0
+# So long after it was sent, a batch is first looked for among what is recorded; so long, it is sent again.
+SETTLE_SECONDS: Final = 1.0
+RESEND_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -39,22 +45,57 @@ class Waiting(Exception):
     """Raised by `send` when the broker is there but should not be given more now; says why."""
 
 
+class Delivery(Protocol):
+    """Where frames go. Each may raise, which means: not now."""
+
+    def send(self, frames: list[bytes]) -> None:
+        """Hand them to the broker; returns when it has confirmed."""
+
+    def settled(self, frames: list[bytes]) -> bool:
+        """Whether each of them is recorded, or set aside."""
+
+    def nothing_waits(self) -> bool:
+        """Whether the broker has no message left that could settle them."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A batch that the broker has, or had."""
+
+    start: Position
+    end: Position
+    at: float
+
+
+@dataclass(slots=True)
+class _Shipment:
+    """A folder and what of it is under way, oldest first."""
+
+    folder: Folder
+    sent: deque[_Sent] = field(default_factory=deque)
+    # Of a dead writer's folder: whether its end was reached.
+    is_read: bool = False
+
+
 class Shipper:
     """Ships one writer's folder, and those of writers that are gone."""
 
-    def __init__(self, journal: Path, own: Folder, *, send: Send) -> None:
+    def __init__(
+        self, journal: Path, own: Folder, *, delivery: Delivery, resend_seconds: float = RESEND_SECONDS
+    ) -> None:
+        self._resend_seconds = resend_seconds
         self._journal = journal
-        self._own = own
-        self._send = send
+        self._own = _Shipment(own)
+        self._delivery = delivery
         self._committer: Committer | None = None
-        self._adopted: list[Folder] = []
+        self._adopted: list[_Shipment] = []
         self._condition = threading.Condition()
         self._closing = False
         self._idle = False
         self._looked_at = 0.0
         self._shipped_at = 0.0
         self.problem: str | None = None
-        # Of the own folder; the committer counts what came in.
+        # Of the own folder, what the broker took; the committer counts what came in.
         self.shipped = 0
         self._thread = threading.Thread(target=self._run, name="journal-ship", daemon=True)
 
@@ -68,26 +109,27 @@ class Shipper:
             with self._condition:
                 self._condition.notify_all()
 
-    def wait_until_empty(self, *, seconds: float | None) -> bool:
-        """Wait until the broker has everything that was appended before; False when the time is up."""
+    def wait_until_shipped(self, *, seconds: float | None) -> bool:
+        """Wait until the broker took everything that was appended before; False when the time is up."""
         assert self._committer is not None
         wanted = self._committer.frames
         with self._condition:
             return self._condition.wait_for(
-                lambda: self.shipped >= wanted and self._looked_at > 0 and not self._adopted, seconds
+                lambda: (
+                    self.shipped >= wanted
+                    and self._looked_at > 0
+                    and all(shipment.is_read for shipment in self._adopted)
+                ),
+                seconds,
             )
 
-    def close(self) -> None:
-        """End the thread after the batch it is at; what is left stays on the disk for the next process."""
+    def close(self) -> bool:
+        """End the thread after the batch it is at; whether all that was appended is done with."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
         self._thread.join()
-
-    @property
-    def is_empty(self) -> bool:
-        assert self._committer is not None
-        return self.shipped >= self._committer.frames
+        return self._behind() == 0 and not self._own.sent
 
     def _run(self) -> None:
         while not self._closing:
@@ -98,36 +140,88 @@ class Shipper:
                 # A fault in the journal's own files or in this code: told, and tried again; never given up.
                 log.exception("The journal's shipper stumbled")
                 self._sleep(_LONGEST_PAUSE)
+        self._settle_quietly(self._own, now=True)
 
     def _ship(self) -> bool:
         """Hand over what there is, a batch from each folder; whether there was any."""
         if time.monotonic() - self._looked_at > ADOPT_SECONDS or not self._looked_at:
             self._adopt()
         found = self._ship_own()
-        for folder in list(self._adopted):
-            if self._closing:
-                break
-            found = True
-            if self._ship_from(folder) == 0:
-                folder.finish()
-                with self._condition:
-                    self._adopted.remove(folder)
-                    self._condition.notify_all()
+        for shipment in list(self._adopted):
+            found = self._ship_adopted(shipment) or found
+        for shipment in (self._own, *self._adopted):
+            self._settle_quietly(shipment)
         return found
 
     def _ship_own(self) -> bool:
         assert self._committer is not None
-        if self.is_empty:
+        if self._behind() == 0:
             return False
         if self._behind() < BATCH_FRAMES:
             busy = time.monotonic() - self._shipped_at < 2 * BUSY_SECONDS
             self._gather(BUSY_SECONDS if busy else QUIET_SECONDS)
-        count = self._ship_from(self._own)
+        batch = self._next(self._own.folder, until=self._committer.durable)
+        if batch is None or not self._hand_over(batch.payloads):
+            return False
+        self._own.sent.append(_Sent(batch.start, batch.end, time.monotonic()))
         self._shipped_at = time.monotonic()
         with self._condition:
-            self.shipped += count
+            self.shipped += len(batch.payloads)
             self._condition.notify_all()
-        return count > 0
+        return True
+
+    def _ship_adopted(self, shipment: _Shipment) -> bool:
+        """What another process appended: it may have sent it already, and it may be recorded."""
+        if self._closing:
+            return False
+        batch = self._next(shipment.folder, until=None)
+        if batch is not None:
+            if self._is_settled(batch.payloads) or self._hand_over(batch.payloads):
+                shipment.sent.append(_Sent(batch.start, batch.end, time.monotonic()))
+            return True
+        shipment.is_read = True
+        if not shipment.sent:
+            shipment.folder.finish()
+            self._adopted.remove(shipment)
+        with self._condition:
+            self._condition.notify_all()
+        return False
+
+    def _next(self, folder: Folder, *, until: Position | None) -> Batch | None:
+        return folder.next_batch(until=until, most_frames=BATCH_FRAMES, most_bytes=BATCH_BYTES)
+
+    def _settle_quietly(self, shipment: _Shipment, *, now: bool = False) -> None:
+        try:
+            self._settle(shipment, now=now)
+        except Exception as error:
+            # The database is away, say. Nothing is forgotten meanwhile.
+            log.debug("What was sent can't be looked for: %s", error)
+
+    def _settle(self, shipment: _Shipment, *, now: bool) -> None:
+        """Forget what is recorded; send again what got lost on the way."""
+        while shipment.sent:
+            oldest = shipment.sent[0]
+            age = time.monotonic() - oldest.at
+            if age < SETTLE_SECONDS and not now:
+                return
+            payloads = shipment.folder.read_again(oldest.start, oldest.end)
+            if self._delivery.settled(payloads):
+                shipment.folder.mark(oldest.end)
+                shipment.sent.popleft()
+                continue
+            if age > self._resend_seconds and not self._closing and self._delivery.nothing_waits():
+                log.warning(
+                    "%d frames were lost on the way to the worker; they are sent again", len(payloads)
+                )
+                self._delivery.send(payloads)
+                oldest.at = time.monotonic()
+            return
+
+    def _is_settled(self, payloads: list[bytes]) -> bool:
+        try:
+            return self._delivery.settled(payloads)
+        except Exception:
+            return False  # then it is sent, which does no harm
 
     def _gather(self, seconds: float) -> None:
         """Let frames come together for so long, or until the batch is full."""
@@ -141,21 +235,12 @@ class Shipper:
         assert self._committer is not None
         return self._committer.frames - self.shipped
 
-    def _ship_from(self, folder: Folder) -> int:
-        assert self._committer is not None
-        until = self._committer.durable if folder is self._own else None
-        batch = folder.next_batch(until=until, most_frames=BATCH_FRAMES, most_bytes=BATCH_BYTES)
-        if batch is None or not self._hand_over(batch.payloads):
-            return 0
-        folder.mark(batch.end)
-        return len(batch.payloads)
-
     def _hand_over(self, payloads: list[bytes]) -> bool:
         """Send until it is taken; False when the thread is to end first."""
         pause = _FIRST_PAUSE
         while not self._closing:
             try:
-                self._send(payloads)
+                self._delivery.send(payloads)
             except Exception as error:
                 if self.problem is None:
                     log.warning("The broker does not take frames, they wait in the journal: %s", error)
@@ -170,20 +255,20 @@ class Shipper:
         return False
 
     def _adopt(self) -> None:
+        known = {shipment.folder.path for shipment in (self._own, *self._adopted)}
         for path in writers(self._journal):
-            if path == self._own.path or any(path == folder.path for folder in self._adopted):
-                continue
-            folder = Folder.adopt(path)
+            folder = Folder.adopt(path) if path not in known else None
             if folder is not None:
                 log.info("Shipping what the writer %s left", path.name)
-                self._adopted.append(folder)
+                self._adopted.append(_Shipment(folder))
         with self._condition:
             self._looked_at = time.monotonic()
             self._condition.notify_all()
 
     def _pause_until_news(self) -> None:
+        under_way = self._own.sent or self._adopted
         self._idle = True
-        self._sleep(ADOPT_SECONDS, until=lambda: not self.is_empty)
+        self._sleep(SETTLE_SECONDS / 2 if under_way else ADOPT_SECONDS, until=lambda: self._behind() > 0)
         self._idle = False
 
     def _sleep(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:

@@ -270,6 +270,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """An answer and the original's, read and not judged."""
+
+    original_row: Interaction
+    answer_row: Interaction
+    original: Exchange
+    answer: Exchange
+
+
+def pair(*, attempt: Attempt) -> Pair:
+    """The two bodies of an attempt that has an answer."""
+    rows = _with_bodies([attempt.original_id, attempt.pk])
+    original, answer = rows[attempt.original_id], rows[attempt.pk]
+    return Pair(original, answer, exchange_of(original), exchange_of(answer))
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What the compare page draws: one attempt beside the original, and its siblings in groups."""
 

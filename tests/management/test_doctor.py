@@ -126,10 +126,17 @@ def test_an_empty_journal_is_well(settings, tmp_path):
 def test_what_waits_in_the_journal_is_counted(settings, tmp_path):
     settings.DATA_DIR = tmp_path
 
-    def refuse(frames: list[bytes]) -> None:
-        raise OSError("no broker")
+    class Away:
+        def send(self, frames: list[bytes]) -> None:
+            raise OSError("no broker")
 
-    journal = Journal(tmp_path / "journal", send=refuse)
+        def settled(self, frames: list[bytes]) -> bool:
+            return False
+
+        def nothing_waits(self) -> bool:
+            return False
+
+    journal = Journal(tmp_path / "journal", delivery=Away())
     journal.append_sync([b"one", b"two"])
     journal.close()
 

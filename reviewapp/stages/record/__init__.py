@@ -21,8 +21,8 @@ from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
-from reviewapp.models import FailedMessage, Project
-from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode
+from reviewapp.models import FailedMessage, Interaction, Project
+from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
@@ -40,6 +40,7 @@ __all__ = [
     "UnreadableFrame",
     "UnreadableMessage",
     "Wire",
+    "are_settled",
     "decode",
     "encode",
     "pack",
@@ -117,6 +118,14 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
     _write_or_halve(readings, batch)
     _set_aside(batch)
     return Outcome(tuple(batch.recorded), tuple(batch.known), tuple(why for _, _, why in batch.failures))
+
+
+def are_settled(*, frames: Sequence[bytes]) -> bool:
+    """Whether each frame is recorded or set aside: nothing more will or need become of it."""
+    by_id = {id_of(frame): frame for frame in frames}
+    there = set(Interaction.objects.filter(id__in=[id_ for id_ in by_id if id_]).values_list("id", flat=True))
+    missing = [hashlib.sha256(frame).digest() for id_, frame in by_id.items() if id_ not in there]
+    return not missing or FailedMessage.objects.filter(digest__in=missing).count() == len(set(missing))
 
 
 def record_message(*, message: str, now: datetime) -> Outcome:

@@ -23,7 +23,8 @@ from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint
 
 _VERSION: Final = 1
-_PREFIX = struct.Struct("<BI")  # version, length of the header
+# Version, length of the header, and the id once more, where it can be had without reading the header.
+_PREFIX = struct.Struct("<BI16s")
 
 
 class UnreadableFrame(Exception):
@@ -109,7 +110,15 @@ def encode(arrival: Arrival) -> bytes:
         parts = [None if text is None else rawjson.to_bytes(text) for text in texts]
     header["parts"] = [None if part is None else len(part) for part in parts]
     head = _dump(header)
-    return b"".join((_PREFIX.pack(_VERSION, len(head)), head, *(part for part in parts if part)))
+    prefix = _PREFIX.pack(_VERSION, len(head), arrival.id.bytes)
+    return b"".join((prefix, head, *(part for part in parts if part)))
+
+
+def id_of(frame: bytes) -> UUID | None:
+    """The id of the arrival in a frame, quickly; None for what is no frame."""
+    if len(frame) < _PREFIX.size:
+        return None
+    return UUID(bytes=_PREFIX.unpack_from(frame)[2])
 
 
 def _dump(header: dict[str, Any]) -> bytes:
@@ -123,7 +132,7 @@ def _dump(header: dict[str, Any]) -> bytes:
 def decode(frame: bytes) -> Arrival:
     """The arrival that `encode` wrote. Raises UnreadableFrame."""
     try:
-        version, length = _PREFIX.unpack_from(frame)
+        version, length, _ = _PREFIX.unpack_from(frame)
         if version != _VERSION:
             raise UnreadableFrame(f"The frame is of version {version}, this worker reads {_VERSION}.")
         start = _PREFIX.size + length

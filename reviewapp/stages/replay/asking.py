@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from reviewapp.formats.openai import read_reply
 from reviewapp.providers.client import Answer
 from reviewapp.providers.errors import BadRequest, CallFailed, ProviderDown, error_of
@@ -58,7 +60,7 @@ def _name_seed(endpoint: Endpoint, text: str, changes: dict[str, Any]) -> None:
 def check_answer(*, endpoint: Endpoint, answer: Answer, provider: str) -> int | None:
     """The tokens that the answer used, if it says so. Raises CallFailed unless it is a whole answer."""
     response = _whole_stream(endpoint, answer, provider) if answer.is_stream else _body(answer, provider)
-    reply = read_reply(endpoint, response, answer.status)
+    reply = read_reply(endpoint, _without_logprobs(response), answer.status)
     if reply.error is None:
         usage = reply.usage
         known = usage.input_tokens is not None or usage.output_tokens is not None
@@ -69,7 +71,7 @@ def check_answer(*, endpoint: Endpoint, answer: Answer, provider: str) -> int | 
 
 def _body(answer: Answer, provider: str) -> Any:
     try:
-        response = rawjson.parse(answer.body)
+        response = _quickly(answer.body)
     except rawjson.InvalidJson as error:
         raise ProviderDown(
             f"{provider} answered {answer.status} with something that is no JSON. {error}",
@@ -83,6 +85,27 @@ def _body(answer: Answer, provider: str) -> Any:
             body=answer.body,
         )
     return response
+
+
+def _quickly(body: bytes) -> Any:
+    """The parsed body. What only the strict parser refuses, such as NaN, the other one reads."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return rawjson.parse(body)
+
+
+def _without_logprobs(response: Any) -> Any:
+    """Most of a response is log probabilities, and none of them says whether it is an answer."""
+    choices = response.get("choices")
+    if not isinstance(choices, list):
+        return response
+    light = [
+        {name: value for name, value in choice.items() if name != "logprobs"}
+        for choice in choices
+        if isinstance(choice, dict)
+    ]
+    return {**response, "choices": light}
 
 
 def _whole_stream(endpoint: Endpoint, answer: Answer, provider: str) -> Any:

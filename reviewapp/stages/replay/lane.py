@@ -106,11 +106,16 @@ class Lane:
 
     # ---- shares and heartbeat ----
 
-    async def beat(self, kept: set[UUID]) -> None:
-        """Renew the share, and hang up calls whose attempts are somebody else's now."""
+    def held(self) -> set[Job]:
+        """The jobs that this lane takes for its own."""
+        return {*self._calls.values(), *self._ready}
+
+    async def beat(self, lost: set[Job]) -> None:
+        """Renew the share; hang up calls whose attempts are somebody else's now, or nobody's any more."""
         for call, job in list(self._calls.items()):
-            if self._turn.cancelled or job.attempt not in kept:
+            if self._turn.cancelled or job in lost:
                 call.cancel()
+        self._ready = deque(job for job in self._ready if job not in lost)
         if self._name and not (self._turn.stopping and not self._calls):
             await self._claim()
         self.wake()
@@ -260,10 +265,9 @@ class Lane:
         self._something_came.set()
 
     async def _request(self, job: Job) -> bytes:
-        if job.packed is None:
+        recorded = job.request
+        if recorded is None:
             recorded = await self._turn.rows(lambda: leasing.request_of(job=job))
-        else:
-            recorded = leasing.request_of(job=job)
         overrides = self._turn.run.overrides
         return request_to_send(endpoint=job.endpoint, request=recorded, overrides=overrides)
 

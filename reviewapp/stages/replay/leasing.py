@@ -38,20 +38,23 @@ LEASE = timedelta(seconds=20)
 MOST_STARTS = 25
 # A worker sent for a run and not seen is sent for again after this time.
 NUDGE_AGAIN = timedelta(seconds=10)
-# Larger requests are fetched when their turn comes, so that what is leased ahead stays small.
-LARGE_REQUEST = 128 * 1024
+# Larger requests (compressed) are fetched when their turn comes, so that what is leased ahead stays small.
+LARGE_REQUEST = 32 * 1024
 _EXPECTED_TOKENS = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """One call to make. `packed` is the recorded request, compressed; None where it is a large one."""
+    """One call to make, equal to itself only: an attempt that is asked again is another job.
+
+    `request` is the recorded one; None where it is large, see `request_of`.
+    """
 
     attempt: UUID
     original: UUID
     source: UUID
     endpoint: Endpoint
-    packed: bytes | None
+    request: bytes | None
     tries: int
     expected_tokens: int
 
@@ -120,7 +123,7 @@ def lease(*, run_id: UUID, provider_id: UUID, worker: str, limit: int, now: date
             original=original,
             source=source,
             endpoint=endpoint,
-            packed=None if packed is None else bytes(packed),
+            request=None if packed is None else decompress(packed),
             tries=tries,
             expected_tokens=tokens or _EXPECTED_TOKENS,
         )
@@ -129,9 +132,7 @@ def lease(*, run_id: UUID, provider_id: UUID, worker: str, limit: int, now: date
 
 
 def request_of(*, job: Job) -> bytes:
-    """The recorded request of this job."""
-    if job.packed is not None:
-        return decompress(job.packed)
+    """The recorded request of a job, read now."""
     body: InteractionBody = InteractionBody.objects.only("request").get(pk=job.original)
     return body.request_text
 
@@ -176,6 +177,14 @@ def give_back(*, attempts: Iterable[UUID], worker: str) -> None:
     Attempt.objects.filter(pk__in=held).update(
         state=AttemptState.QUEUED, lease_until=None, tries=F("tries") - 1
     )
+
+
+@transaction.atomic
+def let_go(*, run_id: UUID, worker: str) -> None:
+    """Return what is still leased at a turn's end: calls that were hung up, or a turn that failed."""
+    rows = Attempt.objects.filter(run=run_id, state=AttemptState.LEASED, leased_by=worker)
+    held = list(rows.order_by("id").select_for_update().values_list("pk", flat=True))
+    Attempt.objects.filter(pk__in=held).update(state=AttemptState.QUEUED, lease_until=None)
 
 
 @transaction.atomic

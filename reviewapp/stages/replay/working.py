@@ -11,6 +11,7 @@ runs wait for a worker and this one has had a while.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from reviewapp.stages.replay.turn import Turn
 
 # How long a run keeps a worker that another run waits for.
 _LEAST_SECONDS: Final = 10.0
+_SWITCH_SECONDS: Final = 0.0005
 
 
 def _now() -> datetime:
@@ -46,7 +48,14 @@ def work(
     if run is None:
         return False
     turn = Turn(run=run, worker=worker, clock=clock, on_stored=on_stored)
-    asyncio.run(_work(turn, seconds))
+    before = sys.getswitchinterval()
+    # The loop does short things often, the writing thread long ones: by default each of the loop's could
+    # wait five milliseconds for the other thread to give way.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        asyncio.run(_work(turn, seconds))
+    finally:
+        sys.setswitchinterval(before)
     return True
 
 
@@ -68,6 +77,7 @@ async def _work(turn: Turn, seconds: float) -> None:
                 ending.cancel()
                 beating.cancel()
         finally:
+            await turn.rows(lambda: leasing.let_go(run_id=run_id, worker=worker))
             await turn.rows(lambda: sharing.release(run_id=run_id, worker=worker))
         await turn.rows(lambda: leasing.finish(run_id=run_id, now=turn.clock()))
 
@@ -82,14 +92,17 @@ async def _beat(turn: Turn, lanes: Sequence[Lane]) -> None:
     """Keep leases and shares, and see whether the turn goes on."""
     began = time.monotonic()
     while True:
+        # Those that were held before the look: what is leased meanwhile is not missed in it.
+        held = {job for lane in lanes for job in lane.held()}
         going, kept = await turn.rows(lambda: _renew(turn))
+        lost = {job for job in held if job.attempt not in kept}
         if not going:
             turn.stopping = turn.cancelled = True
         elif not turn.stopping:
             had = time.monotonic() - began
             turn.stopping = had >= _LEAST_SECONDS and await turn.rows(lambda: _others_wait(turn))
         for lane in lanes:
-            await lane.beat(kept)
+            await lane.beat(lost)
         await asyncio.sleep(BEAT_SECONDS)
 
 

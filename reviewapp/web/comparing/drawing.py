@@ -18,7 +18,7 @@ from reviewapp.pure.differences.equivalence import in_order
 from reviewapp.pure.differences.structure import compare_json, read_structure
 from reviewapp.pure.differences.vectors import cosine
 from reviewapp.pure.exchange import Reply
-from reviewapp.stages.compare import View
+from reviewapp.stages.compare import Pair
 from reviewapp.web.comparing.bodies import Block, call_block, word_blocks
 from reviewapp.web.comparing.marks import Numbers
 from reviewapp.web.comparing.structures import draw_structure, draw_whole
@@ -47,12 +47,12 @@ class Bodies:
     cosine: float | None = None
 
 
-def draw(view: View, *, mode: str, everything: bool = False) -> Bodies:
+def draw(pair: Pair, *, mode: str, everything: bool = False) -> Bodies:
     """The bodies; without a known mode, JSON for structured answers and words for all others."""
-    left, right = view.original.reply, view.answer.reply
+    left, right = pair.original.reply, pair.answer.reply
     if mode not in MODES:
         mode = "json" if _is_structured(left) and _is_structured(right) else "words"
-    if view.original.endpoint == "embeddings":
+    if pair.original.endpoint == "embeddings":
         return Bodies(mode=mode, is_vector=True, cosine=cosine(in_order(left), in_order(right)))
     numbers = Numbers()
     if mode == "tokens":
@@ -64,8 +64,8 @@ def draw(view: View, *, mode: str, everything: bool = False) -> Bodies:
             mode=mode,
             differences=numbers.count,
             blocks=blocks,
-            whole_response=draw_whole(_response(view.original_row), _response(view.answer_row)),
-            whole_request=draw_whole(view.original.request, view.answer.request),
+            whole_response=draw_whole(_response(pair.original_row), _response(pair.answer_row)),
+            whole_request=draw_whole(pair.original.request, pair.answer.request),
         )
     blocks = word_blocks(left, right, numbers=numbers, one_column=mode == "unified")
     return Bodies(mode=mode, differences=numbers.count, blocks=blocks)

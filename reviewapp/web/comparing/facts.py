@@ -13,6 +13,8 @@ from reviewapp.models import Interaction
 from reviewapp.pure.canonical import canonical_json
 from reviewapp.pure.differences.settings import setting_differences
 from reviewapp.pure.exchange import Exchange, Usage
+from reviewapp.stages.compare import Pair
+from reviewapp.templatetags.figures import count
 
 _LONGEST = 400
 
@@ -40,12 +42,11 @@ class Setting:
     neutral: bool
 
 
-def facts(
-    *, original: Exchange, answer: Exchange, original_row: Interaction, answer_row: Interaction
-) -> list[Fact]:
+def facts(pair: Pair) -> list[Fact]:
     """The lines of the cards, in the same order on both."""
-    a, b = original.reply, answer.reply
-    seeds = _seed(original), _seed(answer)
+    original_row, answer_row = pair.original_row, pair.answer_row
+    a, b = pair.original.reply, pair.answer.reply
+    seeds = _seed(pair.original), _seed(pair.answer)
     lines = [
         _fact("fingerprint", _("Fingerprint"), a.fingerprint, b.fingerprint),
         _fact("text", _("Model returned"), a.model, b.model),
@@ -109,15 +110,12 @@ def _seed(exchange: Exchange) -> str:
 def _tokens(usage: Usage) -> str | None:
     if usage.input_tokens is None and usage.output_tokens is None:
         return None
-    told = [
-        "–" if usage.input_tokens is None else str(usage.input_tokens),
-        "–" if usage.output_tokens is None else str(usage.output_tokens),
-    ]
-    words = _("%(input)s in, %(output)s out") % {"input": told[0], "output": told[1]}
+    told = {"input": count(usage.input_tokens), "output": count(usage.output_tokens)}
+    words = _("%(input)s in, %(output)s out") % told
     if usage.reasoning_tokens:
-        words += _(", %(n)d of them reasoning") % {"n": usage.reasoning_tokens}
+        words += _(", %(n)s of them reasoning") % {"n": count(usage.reasoning_tokens)}
     if usage.cached_tokens:
-        words += _(", %(n)d from the cache") % {"n": usage.cached_tokens}
+        words += _(", %(n)s from the cache") % {"n": count(usage.cached_tokens)}
     return words
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from reviewapp.pure.verdicts import SetVerdict
 from reviewapp.stages.compare import View
+from reviewapp.web.comparing.telling import tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class Together:
     bar: SafeString
     plot: SafeString
     kind: str
+    sentence: str
+    size: int
 
 
-def together(view: View) -> Together | None:
-    """The groups of a page; None where there is one attempt alone."""
-    if len(view.siblings) < 2:
-        return None
+def together(view: View) -> Together:
+    """The groups of a page."""
     verdicts = {
         sibling.pk: verdict for sibling, verdict in zip(view.siblings, view.together.verdicts, strict=True)
     }
@@ -63,7 +64,14 @@ def together(view: View) -> Together | None:
                 fingerprints=sorted({one.answer.fingerprint or "" for one in group.attempts if one.answer}),
             )
         )
-    return Together(groups=shown, bar=_bar(shown), plot=_plot(view.together), kind=view.together.kind.value)
+    return Together(
+        groups=shown,
+        bar=_bar(shown),
+        plot=_plot(view.together),
+        kind=view.together.kind.value,
+        sentence=tidy(view.together.render(_)),
+        size=len(view.siblings),
+    )
 
 
 def _words(kind: str, letter: str) -> str:

@@ -112,17 +112,20 @@ def aligned_row(
 ) -> SafeString:
     """The markup of a row, as templates/pages/compare.html draws it."""
     return format_html(
-        '<div class="aligned-row{}"><div class="aligned-cell {}" dir="ltr" data-side="{}"{}>{}</div>'
-        '<div class="aligned-cell {}" dir="ltr" data-side="{}"{}>{}</div></div>',
+        '<div class="aligned-row{}">{}{}</div>',
         " is-equal" if equal else "",
+        _cell(left, extra, _("original")),
+        _cell(right, extra, _("replay")),
+    )
+
+
+def _cell(inner: SafeString | None, extra: str, side: str) -> SafeString:
+    return format_html(
+        '<div class="aligned-cell {}" data-side="{}"{}><div dir="ltr">{}</div></div>',
         extra,
-        _("original"),
-        mark_safe(" data-empty") if left is None else "",
-        "" if left is None else left,
-        extra,
-        _("replay"),
-        mark_safe(" data-empty") if right is None else "",
-        "" if right is None else right,
+        side,
+        mark_safe(" data-empty") if inner is None else "",
+        inner or "",
     )
 
 

@@ -1,19 +1,91 @@
-"""What a comparison says in one line of a list, where verdict and fingerprints have columns of their own."""
+"""What a verdict says, in the reader's language: the sentence for a page, and a line for lists."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from reviewapp.models import Comparison
-from reviewapp.pure.verdicts import Message
+from reviewapp.pure.verdicts import Message, Verdict, VerdictKind
+from reviewapp.templatetags.faces import VERDICTS
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A verdict as the compare page tells it: the words that one reads first, the rest, and the evidence."""
+
+    kind: str
+    lead: str
+    rest: str
+    confidence: float | None
+    method: int
+    reasons: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def told_of(comparison: Comparison) -> Told:
+    """A kept comparison."""
+    try:
+        parts = [tidy(message.render(_)) for message in _messages(comparison, "parts")]
+        reasons = [tidy(message.render(_)) for message in _messages(comparison, "reasons")]
+    except (KeyError, TypeError, ValueError):
+        # Messages of a method that is no more; the sentence as it was written then stays.
+        parts, reasons = [], []
+    return _told(
+        comparison.verdict,
+        parts or [tidy(comparison.sentence)],
+        comparison.confidence,
+        comparison.method,
+        reasons,
+        comparison.figures.get("figures") or {},
+    )
+
+
+def told_now(verdict: Verdict) -> Told:
+    """A verdict that nobody has kept yet."""
+    return _told(
+        verdict.kind.value,
+        [tidy(part.render(_)) for part in verdict.parts],
+        verdict.confidence,
+        verdict.method,
+        [tidy(reason.render(_)) for reason in verdict.reasons],
+        verdict.figures,
+    )
+
+
+def _told(
+    kind: str,
+    parts: list[str],
+    confidence: float | None,
+    method: int,
+    reasons: list[str],
+    figures: Mapping[str, Any],
+) -> Told:
+    lead = str(VERDICTS[kind][0]).capitalize() + "."
+    if kind == VerdictKind.BACKEND_CHANGED and len(parts) > 1:
+        # Its first clause says as much, and which backends.
+        lead, *parts = parts
+    shown = {name: value for name, value in figures.items() if value is not None}
+    return Told(kind, lead, " ".join(parts), confidence, method, reasons, shown)
 
 
 def what_happened(comparison: Comparison) -> str:
-    """The sentence without its clauses on fingerprints, unless there is nothing else."""
-    stored = comparison.figures.get("parts") or []
-    told = [part for part in stored if not str(part["key"]).startswith(("fp_", "changed"))]
+    """The sentence without its clauses on fingerprints, for lists where those have a column of their own."""
     try:
-        return " ".join(Message.from_json(part).render(_) for part in told or stored) or comparison.sentence
+        messages = list(_messages(comparison, "parts"))
+        told = [message for message in messages if not message.key.startswith(("fp_", "changed"))]
+        return " ".join(message.render(_) for message in told or messages) or comparison.sentence
     except (KeyError, TypeError, ValueError):
-        # A message of a method that is no more; the sentence as it was written then stays.
         return comparison.sentence
+
+
+def _messages(comparison: Comparison, name: str) -> Iterable[Message]:
+    return [Message.from_json(stored) for stored in comparison.figures.get(name) or []]
+
+
+def tidy(sentence: str) -> str:
+    """A shortened fingerprint at a sentence's end brings dots enough."""
+    return sentence.replace("….", "…")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import Count, Sum
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -30,18 +31,21 @@ from reviewapp.models import (
     Severity,
 )
 from reviewapp.models.bodies import exchange_of
+from reviewapp.models.fingerprint import states_of
 from reviewapp.models.replaying import neighbours
 from reviewapp.pure.exchange import Exchange
-from reviewapp.pure.verdicts import Verdict, VerdictKind
 from reviewapp.stages import compare as stage
 from reviewapp.stages.administer import Refused
-from reviewapp.templatetags.faces import VERDICTS
 from reviewapp.web import rendering
 from reviewapp.web.comparing.drawing import MODES, draw
 from reviewapp.web.comparing.facts import facts, one_sided, settings_of
 from reviewapp.web.comparing.groups import together
+from reviewapp.web.comparing.telling import told_now, told_of
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 
+# Reading and judging so many tokens takes an eighth of a second; what has more comes after the page.
+QUICK_TOKENS = 1_500
+WAITING_STATES = frozenset({AttemptState.QUEUED, AttemptState.LEASED})
 # What people may still come back to by "undo" travels in an address.
 LONGEST_NOTE = 500
 
@@ -49,55 +53,58 @@ LONGEST_NOTE = 500
 @needs(Permission.READ)
 @require_safe
 def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    """One attempt beside its original; htmx gets the bodies in another mode."""
+    """One attempt beside its original; htmx gets the bodies in another mode, or the siblings."""
     attempt = _load(request, id)
+    if is_fragment(request) and "waiting" in request.GET and attempt.state not in WAITING_STATES:
+        # Its page is another one now.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     if attempt.state != AttemptState.DONE:
         return _unanswered(request, attempt)
-    view = stage.view(attempt=attempt)
-    bodies = draw(view, mode=request.GET.get("mode", ""), everything="all" in request.GET)
-    drawn = {"attempt": attempt, "view": view, "bodies": bodies, "modes": MODES.items()}
+    if is_fragment(request) and "together" in request.GET:
+        context = {"attempt": attempt, **_judged(attempt, patient=True)}
+        return vary_on_htmx(render(request, "pages/compare.html#together", context))
+    pair = stage.pair(attempt=attempt)
+    bodies = draw(pair, mode=request.GET.get("mode", ""), everything="all" in request.GET)
+    states = states_of([pair.original_row, pair.answer_row])
+    drawn = {
+        "attempt": attempt,
+        "pair": pair,
+        "bodies": bodies,
+        "modes": MODES.items(),
+        "original_state": states.get(attempt.original_id, ""),
+        "answer_state": states.get(attempt.pk, ""),
+    }
     if is_fragment(request):
         return vary_on_htmx(render(request, "pages/compare.html#bodies", drawn))
-    lead, rest = _sentence(view.verdict)
     context = {
         **_around(request, attempt),
         **drawn,
-        "verdict": view.verdict,
-        "lead": lead,
-        "rest": rest,
-        "reasons": [reason.render(_) for reason in view.verdict.reasons],
-        "figures": {name: value for name, value in view.verdict.figures.items() if value is not None},
-        "together": together(view),
-        # What the attempt's own sentence says already is not said twice.
-        "together_sentence": _other_words(_tidy(view.together.render(_)), rest),
-        "facts": facts(
-            original=view.original,
-            answer=view.answer,
-            original_row=view.original_row,
-            answer_row=view.answer_row,
-        ),
-        "settings": settings_of(original=view.original, answer=view.answer, overrides=view.overrides),
-        "original_row": view.original_row,
-        **_asked(view.original),
+        **_judged(attempt),
+        "facts": facts(pair),
+        "settings": settings_of(original=pair.original, answer=pair.answer, overrides=attempt.run.overrides),
+        **_asked(pair.original),
     }
     return vary_on_htmx(render(request, "pages/compare.html", context))
 
 
-def _sentence(verdict: Verdict) -> tuple[str, str]:
-    """The words that one reads first, and the rest of the sentence."""
-    parts = [_tidy(part.render(_)) for part in verdict.parts]
-    if verdict.kind == VerdictKind.BACKEND_CHANGED:
-        return parts[0], " ".join(parts[1:])
-    return str(VERDICTS[verdict.kind.value][0]).capitalize() + ".", " ".join(parts)
-
-
-def _tidy(sentence: str) -> str:
-    """A shortened fingerprint at a sentence's end brings dots enough."""
-    return sentence.replace("….", "…")
-
-
-def _other_words(sentence: str, said: str) -> str:
-    return "" if sentence in said else sentence
+def _judged(attempt: Attempt, *, patient: bool = False) -> dict[str, Any]:
+    """The verdict, and what the siblings show together: at once where that is quickly told."""
+    siblings = Attempt.objects.filter(
+        run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE
+    ).aggregate(n=Count("pk"), tokens=Sum("answer__output_tokens"))
+    comparison = getattr(attempt, "comparison", None)
+    quick = patient or (siblings["tokens"] or 0) <= QUICK_TOKENS
+    view = None
+    if comparison is None or (siblings["n"] > 1 and quick):
+        view = stage.view(attempt=attempt)
+    told = told_of(comparison) if comparison is not None else None
+    if told is None and view is not None:
+        told = told_now(view.verdict)
+    return {
+        "told": told,
+        "together": together(view) if view is not None and siblings["n"] > 1 else None,
+        "together_later": siblings["n"] > 1 and view is None,
+    }
 
 
 def _asked(original: Exchange) -> dict[str, Any]:
@@ -190,7 +197,7 @@ def _unanswered(request: AppRequest, attempt: Attempt) -> HttpResponse:
         **_around(request, attempt),
         "original_row": row,
         "facts": one_sided(original=exchange, original_row=row),
-        "waits": attempt.state in {AttemptState.QUEUED, AttemptState.LEASED},
+        "waits": attempt.state in WAITING_STATES,
         "failure": failure,
         "failure_body": rendering.pretty(failure.get("body") or ""),
         "advice": _ADVICE.get(failure.get("kind") or "", ""),
