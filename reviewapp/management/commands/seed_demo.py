@@ -53,8 +53,9 @@ class Command(BaseCommand):
         asyncio.run(self._ask(admin))
         recorded = _wait_until_recorded(project, at_least=len(list(calls())))
         reviewer = _reviewer(project)
-        self._judge(reviewer)
-        self._replay(reviewer)
+        flagged = self._judge(reviewer)
+        # By their ids: what somebody quick has flagged meanwhile is not the demo's to replay.
+        self._replay(reviewer, flagged)
         self.stdout.write(
             f"The demo project holds {recorded} interactions, all answered by the simulated provider"
         )
@@ -107,7 +108,8 @@ class Command(BaseCommand):
                     group.create_task(one(call))
         await asyncio.to_thread(administer.revoke_key, actor=admin, key_id=key.pk, now=timezone.now())
 
-    def _judge(self, reviewer: Actor) -> None:
+    def _judge(self, reviewer: Actor) -> list[str]:
+        flagged = []
         rows = {
             row.prompt_preview: row
             for row in Interaction.objects.filter(project=reviewer.project, status=200)
@@ -124,6 +126,7 @@ class Command(BaseCommand):
                     note=note,
                     now=timezone.now(),
                 )
+                flagged.append(str(rows[prompt].pk))
         for prompt, scores, comment, correct in ANNOTATED:
             if prompt not in rows:
                 continue
@@ -136,12 +139,13 @@ class Command(BaseCommand):
                 correction=correct(text) if correct else None,
                 now=timezone.now(),
             )
+        return flagged
 
-    def _replay(self, reviewer: Actor) -> None:
+    def _replay(self, reviewer: Actor, flagged: list[str]) -> None:
         with transaction.atomic():
             run = replay.start_run(
                 actor=reviewer,
-                selection={"filter": {"flagged": "yes"}},
+                selection={"interactions": flagged},
                 attempts=3,
                 overrides={},
                 note="Do the flagged answers come out the same again?",
