@@ -55,10 +55,9 @@ def take_back_what_the_dead_left(**_: Any) -> None:
     try:
         with app.connection_for_write() as connection:
             # Both may have died at once. The worker can do nothing without the broker either.
-            connection.ensure_connection(
-                max_retries=120, interval_start=0.1, interval_step=0, interval_max=0.5
-            )
-            channel = connection.default_channel
+            connection.ensure_connection(max_retries=60, interval_start=1, interval_step=0, interval_max=1)
+            # Of whichever transport: only that of Redis has what is asked for here.
+            channel: Any = connection.default_channel
             restore = getattr(getattr(channel, "qos", None), "restore_by_tag", None)
             if restore is None:
                 return  # RabbitMQ knows at once that a consumer is gone
@@ -67,7 +66,8 @@ def take_back_what_the_dead_left(**_: Any) -> None:
             # With a mailbox of its own: the app's would leave a connection in its pool, on which the forks
             # that are about to be made would wait for ever.
             mailbox = Mailbox(app.conf.control_exchange, type="fanout", accept=["json"], serializer="json")
-            if not left or mailbox(connection).multi_call("ping", timeout=1, limit=1):
+            workers: Any = mailbox(connection)
+            if not left or workers.multi_call("ping", timeout=1, limit=1):
                 return
             for tag in left:
                 restore(tag)
