@@ -8,17 +8,19 @@ are still aligned there, but only the first pair that differs is worth comparing
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from reviewapp.pure.differences.chances import token_key
 from reviewapp.pure.differences.equivalence import in_order
 from reviewapp.pure.differences.tokens import compare_tokens
-from reviewapp.pure.exchange import Choice, Reply
+from reviewapp.pure.exchange import Choice, Reply, Token
 from reviewapp.web.comparing.marks import Numbers, Side
 from reviewapp.web.rendering import ShownToken, show_tokens, visible
 
@@ -85,17 +87,17 @@ def token_blocks(
 
 
 def _both(left: Choice, right: Choice, numbers: Numbers, most: int) -> tuple[list[TokenRow], int]:
-    drawn = _Drawer(show_tokens(left.tokens[:most]), show_tokens(right.tokens[:most]))
+    a, b = left.tokens[:most], right.tokens[:most]
+    drawn = _Drawer(show_tokens(a), show_tokens(b), _parting(a, b))
     rows: list[TokenRow] = []
     line = _Line()
-    for stretch in compare_tokens(left.tokens[:most], right.tokens[:most]):
+    for stretch in compare_tokens(a, b):
         mine = range(stretch.left_start, stretch.left_end)
         theirs = range(stretch.right_start, stretch.right_end)
         if stretch.number is not None:
             number = numbers.of(stretch.number)
-            first = stretch.number == 1
-            line.left += drawn.differing("left", mine, number, first)
-            line.right += drawn.differing("right", theirs, number, first)
+            line.left += [drawn.token("left", place, number=number) for place in mine]
+            line.right += [drawn.token("right", place, number=number) for place in theirs]
             line.equal = False
             continue
         cut = len(mine) - 2 * _KEPT if len(mine) > LONGEST_EQUAL else 0
@@ -105,7 +107,7 @@ def _both(left: Choice, right: Choice, numbers: Numbers, most: int) -> tuple[lis
                     rows += [line.row(), TokenRow(cut=cut)]
                     line = _Line()
                 continue
-            ends = "\n" in left.tokens[i].text
+            ends = "\n" in a[i].text
             line.left.append(drawn.token("left", i, pair=i, ends=ends))
             line.right.append(drawn.token("right", j, pair=i, ends=ends))
             if ends:
@@ -114,6 +116,14 @@ def _both(left: Choice, right: Choice, numbers: Numbers, most: int) -> tuple[lis
     if line.left or line.right:
         rows.append(line.row())
     return rows, max(0, max(len(left.tokens), len(right.tokens)) - most)
+
+
+def _parting(left: Sequence[Token], right: Sequence[Token]) -> int | None:
+    """The place of the first tokens that differ; None where all are equal."""
+    for place, (one, other) in enumerate(zip_longest(left, right)):
+        if one is None or other is None or token_key(one) != token_key(other):
+            return place
+    return None
 
 
 def _one_side(left: Choice, right: Choice, title: str) -> TokenBlock:
@@ -135,12 +145,7 @@ def _one_side(left: Choice, right: Choice, title: str) -> TokenBlock:
 class _Drawer:
     left: Sequence[ShownToken]
     right: Sequence[ShownToken]
-
-    def differing(self, side: Side, places: range, number: int, first: bool) -> Iterator[str]:
-        for at, place in enumerate(places):
-            divergent = first and at == 0
-            # The first tokens that differ were chosen after the same words: their alternatives compare.
-            yield self.token(side, place, pair=-1 if divergent else None, number=number, divergent=divergent)
+    parting: int | None = None
 
     def token(
         self,
@@ -149,10 +154,13 @@ class _Drawer:
         *,
         pair: int | None = None,
         number: int | None = None,
-        divergent: bool = False,
         ends: bool = False,
     ) -> str:
         token = (self.left if side == "left" else self.right)[place]
+        # The first tokens that differ were chosen after the same words, whatever they are aligned with:
+        # it is their alternatives that tell why.
+        divergent = place == self.parting
+        pair = -1 if divergent else pair
         kind = "token is-divergent" if divergent else "token is-other" if number is not None else "token"
         attributes = [f'class="{kind}"', 'tabindex="-1"', f'data-token="{place}"', f'data-of="{side}"']
         if token.sure is not None:
@@ -161,13 +169,13 @@ class _Drawer:
             attributes.append(f'data-pair="{pair}"')
         if number is not None:
             attributes.append(f'data-difference="{number}"')
-        told = _alternatives(token)
+        told = _told(token)
         if told:
             attributes.append(f'data-alternatives="{escape(json.dumps(told, ensure_ascii=False))}"')
         return f"<span {' '.join(attributes)}>{escape(_shown(token.text, ends))}</span>"
 
 
-def _alternatives(token: ShownToken) -> list[list[str | float | bool]]:
+def _told(token: ShownToken) -> list[list[str | float | bool]]:
     """What else might have stood here: text, probability, and whether it is what does."""
     if not token.alternatives:
         return [] if token.probability is None else [[token.text, round(token.probability, 6), True]]
