@@ -13,6 +13,8 @@ from django.db.models import Value
 
 from reviewapp.models import (
     Actor,
+    Alert,
+    AlertChannel,
     Attempt,
     Comparison,
     Interaction,
@@ -31,7 +33,7 @@ from reviewapp.models.interaction import compress
 from reviewapp.pure import words
 from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.ids import new_id
-from reviewapp.stages import administer
+from reviewapp.stages import administer, watch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -219,3 +221,37 @@ def make_attempt(
             created_at=NOW,
         )
     return attempt
+
+
+def make_channel(*, project: Project, name: str = "", kind: str = "webhook", **fields: Any) -> AlertChannel:
+    """Where alerts of any severity and kind go."""
+    channel: AlertChannel = AlertChannel.objects.create(
+        **{
+            "project": project,
+            "name": name or f"Channel {next(_numbers)}",
+            "kind": kind,
+            "url": "http://127.0.0.1:9/hook",
+            "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" if kind == "webhook" else None,
+            "least_severity": "info",
+            "created_at": NOW,
+            **fields,
+        }
+    )
+    return channel
+
+
+def make_alert(*, project: Project, now: datetime = NOW, **fields: Any) -> Alert:
+    """An alert as a stage raises it; each its own matter unless a key is given."""
+    return watch.raise_alert(
+        **{
+            "project_id": project.pk,
+            "kind": "backend-change",
+            "severity": "warning",
+            "title": "gpt-4o-mini answers with a new fingerprint",
+            "text": "fp_a1c9 was seen in 12 of the last 40 answers.",
+            "path": "/changes/",
+            "key": f"matter {next(_numbers)}",
+            "now": now,
+            **fields,
+        }
+    )

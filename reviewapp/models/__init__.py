@@ -1,5 +1,16 @@
 """The tables, one module per noun."""
 
+from reviewapp.models.alert import (
+    DELIVERY_TRANSITIONS,
+    Alert,
+    AlertChannel,
+    AlertDelivery,
+    AlertKind,
+    AlertMark,
+    AlertSeverity,
+    ChannelKind,
+    DeliveryState,
+)
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.export import EXPORT_TRANSITIONS, Export, ExportFormat, ExportState
 from reviewapp.models.fingerprint import (
@@ -53,11 +64,18 @@ from reviewapp.models.source import Source
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
+    "DELIVERY_TRANSITIONS",
     "EXPORT_TRANSITIONS",
     "FINGERPRINT_TRANSITIONS",
     "FLAG_TRANSITIONS",
     "RUN_TRANSITIONS",
     "Actor",
+    "Alert",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertKind",
+    "AlertMark",
+    "AlertSeverity",
     "Annotation",
     "AnnotationRevision",
     "ApiKey",
@@ -65,9 +83,11 @@ __all__ = [
     "AttemptState",
     "AuditEntry",
     "CallShare",
+    "ChannelKind",
     "Comparison",
     "CountedLately",
     "Decision",
+    "DeliveryState",
     "EncryptedTextField",
     "Endpoint",
     "Export",

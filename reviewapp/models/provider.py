@@ -19,8 +19,8 @@ class UnreadableSecret(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "The provider's stored key can't be decrypted with the present encryption keys. "
-            "Put the earlier key back into REVIEWAPP_ENCRYPTION_KEYS, or enter the provider's key again."
+            "A stored secret can't be decrypted with the present encryption keys. "
+            "Put the earlier key back into REVIEWAPP_ENCRYPTION_KEYS, or enter the secret again."
         )
 
 

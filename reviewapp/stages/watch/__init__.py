@@ -3,7 +3,20 @@
 It pulls what was recorded, and nothing calls it from the left.
 """
 
+from reviewapp.stages.watch.alerts import acknowledge, note_seen, raise_alert, take_back
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
 from reviewapp.stages.watch.pools import pull, rebuild
 
-__all__ = ["accept", "overlap", "pull", "put_back", "rebuild", "retire", "settle"]
+__all__ = [
+    "accept",
+    "acknowledge",
+    "note_seen",
+    "overlap",
+    "pull",
+    "put_back",
+    "raise_alert",
+    "rebuild",
+    "retire",
+    "settle",
+    "take_back",
+]
