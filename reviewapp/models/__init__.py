@@ -11,6 +11,18 @@ from reviewapp.models.alert import (
     ChannelKind,
     DeliveryState,
 )
+from reviewapp.models.change import (
+    CHANGE_TRANSITIONS,
+    DECIDED,
+    UNDECIDED,
+    BackendChange,
+    CarriedVerdict,
+    ChangeEvent,
+    ChangeState,
+    SeenKind,
+    Verification,
+    WatchedPool,
+)
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.export import EXPORT_TRANSITIONS, Export, ExportFormat, ExportState
 from reviewapp.models.fingerprint import (
@@ -64,11 +76,14 @@ from reviewapp.models.source import Source
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
+    "CHANGE_TRANSITIONS",
+    "DECIDED",
     "DELIVERY_TRANSITIONS",
     "EXPORT_TRANSITIONS",
     "FINGERPRINT_TRANSITIONS",
     "FLAG_TRANSITIONS",
     "RUN_TRANSITIONS",
+    "UNDECIDED",
     "Actor",
     "Alert",
     "AlertChannel",
@@ -82,7 +97,11 @@ __all__ = [
     "Attempt",
     "AttemptState",
     "AuditEntry",
+    "BackendChange",
     "CallShare",
+    "CarriedVerdict",
+    "ChangeEvent",
+    "ChangeState",
     "ChannelKind",
     "Comparison",
     "CountedLately",
@@ -116,11 +135,14 @@ __all__ = [
     "RunKind",
     "RunState",
     "Scope",
+    "SeenKind",
     "Severity",
     "SignInLink",
     "Source",
     "UnreadableSecret",
     "VerdictName",
+    "Verification",
+    "WatchedPool",
     "Watermark",
     "actor_for_key",
     "actor_for_person",

@@ -80,6 +80,8 @@ class Fingerprint(Scoped):
     last_seen = models.DateTimeField()
     count = models.BigIntegerField(default=0)
     overlap_until = models.DateTimeField(null=True)
+    # When it answered again after its overlap had ended it; see watch/walking.py.
+    returned_at = models.DateTimeField(null=True)
     # Null where the app itself did it: learnt, retired, opened an overlap.
     decided_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     decided_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")

@@ -79,6 +79,8 @@ class Provider(Scoped):
     created_at = models.DateTimeField()
     # What the Test button last found: {"at": …, "findings": [{"name", "good", "text"}]}.
     tested = models.JSONField(default=dict, blank=True)
+    # Whether a backend change starts its verification by itself, or waits for an admin.
+    verifies_by_itself = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

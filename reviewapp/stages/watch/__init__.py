@@ -4,13 +4,17 @@ It pulls what was recorded, and nothing calls it from the left.
 """
 
 from reviewapp.stages.watch.alerts import acknowledge, note_seen, raise_alert, take_back
+from reviewapp.stages.watch.changes import Seen, note_event, open_or_join
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
 from reviewapp.stages.watch.pools import pull, rebuild
 
 __all__ = [
+    "Seen",
     "accept",
     "acknowledge",
+    "note_event",
     "note_seen",
+    "open_or_join",
     "overlap",
     "pull",
     "put_back",
