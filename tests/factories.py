@@ -24,6 +24,8 @@ from reviewapp.models import (
     Person,
     Project,
     Provider,
+    Queue,
+    QueueItem,
     ReplayRun,
     Role,
     Source,
@@ -33,7 +35,7 @@ from reviewapp.models.interaction import compress
 from reviewapp.pure import words
 from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.ids import new_id
-from reviewapp.stages import administer, watch
+from reviewapp.stages import administer, review, watch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
@@ -255,3 +257,16 @@ def make_alert(*, project: Project, now: datetime = NOW, **fields: Any) -> Alert
             **fields,
         }
     )
+
+
+def make_queue(*, project: Project, name: str = "Samples", **fields: Any) -> Queue:
+    return Queue.objects.create(
+        project=project, name=name, slug=f"queue-{next(_numbers)}", created_at=NOW, **fields
+    )
+
+
+def fill_queue(queue: Queue, *interactions: Interaction, reason: str = "By hand") -> list[QueueItem]:
+    """The interactions (or one new one) waiting in the queue."""
+    rows = interactions or (make_interaction(project=queue.project),)
+    review.enqueue(queue=queue, entries=[review.Entry(row.pk) for row in rows], reason=reason, now=NOW)
+    return list(QueueItem.objects.filter(queue=queue).order_by("id"))

@@ -115,6 +115,16 @@ class Rubric(Scoped):
         return f"{self.name} (version {self.version})"
 
 
+class Preference(models.TextChoices):
+    """What a judgement says of a replay's answer beside its original's."""
+
+    SAME = "same", "As good as the original"
+    REGRESSION = "regression", "Worse than the original"
+    ORIGINAL = "original", "The original is better"
+    REPLAY = "replay", "The replay is better"
+    EQUAL = "equal", "Equally good"
+
+
 class Annotation(MadeBy, Scoped):
     """A judgement on an interaction by a rubric: scores, labelled spans, correction, comment.
 
@@ -129,6 +139,8 @@ class Annotation(MadeBy, Scoped):
     spans = models.JSONField(default=list)
     correction = models.TextField(null=True, blank=True)
     comment = models.TextField(blank=True)
+    # Only where it was judged beside its original.
+    preference = models.CharField(max_length=10, choices=Preference.choices, null=True)
     version = models.PositiveIntegerField(default=1)
     created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     created_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
@@ -137,6 +149,12 @@ class Annotation(MadeBy, Scoped):
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(preference__isnull=True) | models.Q(preference__in=Preference.values),
+                name="annotation_preference_known",
+            ),
+        ]
         indexes = [
             # Who judged what, newest first.
             models.Index(fields=["project", "-created_at", "-id"], name="annotation_newest"),
@@ -156,6 +174,7 @@ class AnnotationRevision(models.Model):
     spans = models.JSONField()
     correction = models.TextField(null=True)
     comment = models.TextField(blank=True)
+    preference = models.CharField(max_length=10, null=True)
     edited_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     replaced_at = models.DateTimeField()
 

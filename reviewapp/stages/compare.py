@@ -18,13 +18,10 @@ from uuid import UUID
 from django.db import transaction
 
 from reviewapp.models import (
-    Actor,
     Attempt,
     AttemptState,
     Comparison,
-    Decision,
     Interaction,
-    Permission,
     VerdictName,
 )
 from reviewapp.models.bodies import exchange_of
@@ -35,7 +32,7 @@ from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import METHOD_VERSION, Evidence, SetVerdict, Verdict
 from reviewapp.pure.words import storable
 from reviewapp.stages import replay
-from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.review import decide as decide
 
 log = logging.getLogger(__name__)
 
@@ -222,39 +219,6 @@ def recompute(*, run_id: UUID, now: datetime) -> int:
     replay.finish(run_id=run_id, now=now)
     after = dict(Comparison.objects.filter(attempt__run=run_id).values_list("pk", "verdict"))
     return sum(before.get(pk) != verdict for pk, verdict in after.items())
-
-
-@transaction.atomic
-def decide(
-    *, actor: Actor, comparison: Comparison, decision: str | None, now: datetime, note: str = ""
-) -> bool:
-    """A person's word on a comparison; None takes it back. False when somebody else decided meanwhile.
-
-    Raises Refused for a decision that is none.
-    """
-    actor.check(Permission.REVIEW)
-    if decision is not None and decision not in Decision.values:
-        raise Refused(f"Choose one of {', '.join(Decision.values)}.", field="decision")
-    if len(note) > 10_000:
-        raise Refused("The note is longer than 10,000 characters.", field="note")
-    moved = Comparison.objects.filter(
-        pk=comparison.pk, project=actor.project, decision=comparison.decision
-    ).update(
-        decision=decision,
-        decided_by=actor.person if decision else None,
-        decided_at=now if decision else None,
-        decision_note=note.replace("\x00", "") if decision else "",
-    )
-    if moved:
-        write_audit(
-            actor=actor,
-            action="comparison.decide",
-            target=comparison,
-            now=now,
-            before=comparison.decision,
-            after=decision,
-        )
-    return bool(moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""Review: what people say about interactions, and the queues in which they are handed them."""
+
+from reviewapp.stages.review.adjudicating import adjudicate, can_adjudicate, check_can_adjudicate
+from reviewapp.stages.review.annotations import (
+    EditedMeanwhile,
+    NotYours,
+    annotate,
+    answer_text,
+    edit_annotation,
+    remove_annotation,
+    reply_of,
+    restore_annotation,
+)
+from reviewapp.stages.review.deciding import decide
+from reviewapp.stages.review.flags import flag, move_flag, save_flag_reasons
+from reviewapp.stages.review.handing import (
+    LEASE,
+    check_can_review,
+    leave,
+    renew,
+    return_expired,
+    take,
+)
+from reviewapp.stages.review.items import Entry, disagreeing, enqueue, requeue, reviewers_of
+from reviewapp.stages.review.judging import Judgement, Kept, judge, judged_interaction, skip, undo
+from reviewapp.stages.review.queues import QueueValues, move_queue, save_queue, standing_queue
+from reviewapp.stages.review.rubrics import default_rubric, rubric_of, save_rubric
+from reviewapp.stages.review.texts import NOTE_LIMIT
+
+__all__ = [
+    "LEASE",
+    "NOTE_LIMIT",
+    "EditedMeanwhile",
+    "Entry",
+    "Judgement",
+    "Kept",
+    "NotYours",
+    "QueueValues",
+    "adjudicate",
+    "annotate",
+    "answer_text",
+    "can_adjudicate",
+    "check_can_adjudicate",
+    "check_can_review",
+    "decide",
+    "default_rubric",
+    "disagreeing",
+    "edit_annotation",
+    "enqueue",
+    "flag",
+    "judge",
+    "judged_interaction",
+    "leave",
+    "move_flag",
+    "move_queue",
+    "remove_annotation",
+    "renew",
+    "reply_of",
+    "requeue",
+    "restore_annotation",
+    "return_expired",
+    "reviewers_of",
+    "rubric_of",
+    "save_flag_reasons",
+    "save_queue",
+    "save_rubric",
+    "skip",
+    "standing_queue",
+    "take",
+    "undo",
+]

@@ -1,0 +1,135 @@
+"""Handing out: the next item for a person, for as long as they work on it.
+
+One transaction finds the first item with a free place, locks it (passing over those that others are
+just being handed) and takes the place. Where all that is left is locked it waits for the lock, so
+that "nothing left" is only said when it is true.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from reviewapp.models import (
+    Actor,
+    ItemState,
+    Permission,
+    Queue,
+    QueueItem,
+    QueueKind,
+    QueueSlot,
+    QueueState,
+    SlotState,
+)
+from reviewapp.stages.administer import Refused
+from reviewapp.stages.review.items import locked_item, settle
+
+LEASE: Final = timedelta(minutes=10)
+# Returned at once before a hand-out; the rest is the sweeper's.
+_AT_ONCE: Final = 20
+
+
+def check_can_review(*, actor: Actor, queue: Queue) -> None:
+    """Raise unless this person may judge in this queue now."""
+    actor.check(Permission.REVIEW)
+    if actor.person is None:
+        raise Refused("Only people can review; a key can't.")
+    if queue.state != QueueState.OPEN:
+        raise Refused(f"The queue “{queue.name}” is {queue.state}; an admin can open it.")
+    named = set(queue.reviewers.values_list("pk", flat=True))
+    if named and actor.person.pk not in named:
+        raise Refused(f"The queue “{queue.name}” is for other people; an admin can add you.")
+
+
+def take(*, actor: Actor, queue: Queue, now: datetime, beside: UUID | None = None) -> QueueSlot | None:
+    """The item that this person works on, or else the next one, leased; None when nothing is left.
+
+    `beside` is the item that they have open: the other one, to be ready when they have done it.
+    Raises Refused.
+    """
+    check_can_review(actor=actor, queue=queue)
+    _return_expired(queue_id=queue.pk, now=now, most=_AT_ONCE)
+    return _take(actor, queue, now, beside)
+
+
+@transaction.atomic
+def _take(actor: Actor, queue: Queue, now: datetime, beside: UUID | None) -> QueueSlot | None:
+    person = actor.person
+    assert person is not None
+    # Two windows of one person come one after the other.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{queue.pk}:{person.pk}"])
+    mine = QueueSlot.objects.filter(queue=queue, person=person, state=SlotState.LEASED)
+    held: QueueSlot | None = mine.exclude(item=beside).order_by("taken_at").first()
+    if held is not None:
+        mine.filter(pk=held.pk).update(lease_until=now + LEASE)
+        return held
+    waiting = QueueItem.objects.filter(queue=queue).waiting_for(person).in_order()
+    item: QueueItem | None = (
+        waiting.select_for_update(skip_locked=True, of=("self",)).first()
+        or waiting.select_for_update(of=("self",)).first()
+    )
+    if item is None:
+        return None
+    slot, _made = QueueSlot.objects.update_or_create(
+        item=item,
+        person=person,
+        round=item.round,
+        defaults={"state": SlotState.LEASED, "lease_until": now + LEASE, "taken_at": now},
+        create_defaults={
+            "project_id": queue.project_id,
+            "queue": queue,
+            "state": SlotState.LEASED,
+            "lease_until": now + LEASE,
+            "taken_at": now,
+            "replay_first": queue.kind == QueueKind.PAIRWISE and bool(secrets.randbits(1)),
+        },
+    )
+    QueueItem.objects.filter(pk=item.pk).update(free=item.free - 1, state=ItemState.IN_PROGRESS)
+    found: QueueSlot = slot
+    return found
+
+
+def renew(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> list[UUID]:
+    """Keep what somebody works on; gives those that are still theirs."""
+    actor.check(Permission.REVIEW)
+    mine = QueueSlot.objects.visible_to(actor).filter(
+        pk__in=slot_ids, person=actor.person, state=SlotState.LEASED
+    )
+    mine.update(lease_until=now + LEASE)
+    return list(mine.values_list("pk", flat=True))
+
+
+def leave(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> int:
+    """Give places back that somebody will not use; gives how many."""
+    actor.check(Permission.REVIEW)
+    mine = QueueSlot.objects.visible_to(actor).filter(pk__in=slot_ids, person=actor.person)
+    return sum(_leave(slot, now=now) for slot in mine.filter(state=SlotState.LEASED))
+
+
+def return_expired(*, now: datetime, most: int = 1000) -> int:
+    """Give back the places whose leases ran out, in all queues; gives how many."""
+    return _return_expired(queue_id=None, now=now, most=most)
+
+
+def _return_expired(*, queue_id: UUID | None, now: datetime, most: int) -> int:
+    expired = QueueSlot.objects.filter(state=SlotState.LEASED, lease_until__lt=now)
+    if queue_id is not None:
+        expired = expired.filter(queue=queue_id)
+    return sum(_leave(slot, now=now, expired=True) for slot in expired.order_by("lease_until")[:most])
+
+
+@transaction.atomic
+def _leave(slot: QueueSlot, *, now: datetime, expired: bool = False) -> bool:
+    item = locked_item(slot.item_id)
+    leased = QueueSlot.objects.filter(pk=slot.pk, state=SlotState.LEASED)
+    if expired:
+        leased = leased.filter(lease_until__lt=now)
+    if not leased.update(state=SlotState.LEFT, lease_until=None):
+        return False
+    settle(item, now=now)
+    return True
