@@ -9,9 +9,11 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
+from reviewapp.pure import words
 from reviewapp.pure.differences.words import compare_texts
 
 register = template.Library()
+register.filter("storable", words.storable)
 
 
 @register.filter
@@ -42,13 +44,13 @@ def _in_words(question: dict[str, Any], value: Any) -> str:
 @register.filter
 def quotes(annotation: Any, text: str) -> list[tuple[str, dict[str, Any]]]:
     """The words that each mark is on."""
-    return [(text[span["start"] : span["end"]], span) for span in annotation.spans]
+    return [(words.storable(text[span["start"] : span["end"]]), span) for span in annotation.spans]
 
 
 @register.filter
 def correction_marks(annotation: Any, text: str) -> Iterator[dict[str, str]]:
     """What a correction took away and put in, in order."""
-    for segment in compare_texts(text, annotation.correction).segments:
+    for segment in compare_texts(words.storable(text), annotation.correction).segments:
         if segment.kind == "equal":
             yield {"kind": "equal", "text": segment.left.text}
             continue
@@ -96,4 +98,11 @@ def labels_json(labels: Any) -> str:
 @register.filter
 def spans_json(annotation: Any) -> str:
     """The marks given before, for the module that marks text."""
-    return json.dumps(annotation.spans if annotation else [])
+    spans = annotation.spans if annotation else []
+    return json.dumps(spans if isinstance(spans, list) else [])
+
+
+@register.filter
+def as_json(text: str) -> str:
+    """A text for a module that counts its characters: each arrives as it is, whatever HTML makes of it."""
+    return json.dumps(text)

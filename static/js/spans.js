@@ -3,9 +3,24 @@
 const form = () => document.querySelector("[data-rubric]");
 const field = () => form()?.querySelector("[name=spans]");
 const labels = () => JSON.parse(form()?.querySelector("[data-spans]")?.dataset.labels ?? "[]");
-const answer = () => document.getElementById("answer-text")?.textContent ?? "";
+// As JSON in an attribute, since HTML would change its line ends and drop NUL.
+const answer = () => JSON.parse(document.getElementById("answer-text")?.dataset.text ?? '""');
 const points = (text) => [...text].length;
 let kept = null;
+
+// What may differ between the words as drawn and as recorded: space and line ends (the browser makes LF of CR LF, and
+// paragraphs of empty lines) and the signs of Markdown. They are left out of both; `places` says where the rest stands.
+const INK = /[^\s*_`~#>|\\-]/;
+function inked(text) {
+  const places = [];
+  let ink = "";
+  for (let at = 0; at < text.length; at++) {
+    if (!INK.test(text[at])) continue;
+    ink += text[at];
+    places.push(at);
+  }
+  return { ink, places };
+}
 
 // Where the selection stands in the recorded text. The page may show Markdown rendered, so the words selected are looked
 // up: the occurrence nearest to where they stand in the drawn message is meant.
@@ -14,20 +29,22 @@ function selected() {
   if (!selection?.rangeCount || selection.isCollapsed) return null;
   const message = selection.anchorNode.parentElement?.closest("[data-judged]");
   if (!message || !message.contains(selection.focusNode)) return null;
-  const words = selection.toString().trim();
   const text = answer();
-  if (!words || !text) return null;
+  const whole = inked(text);
+  const words = inked(selection.toString()).ink;
+  if (!words) return null;
   const before = document.createRange();
   before.selectNodeContents(message.querySelector(".message-body") ?? message);
   before.setEnd(selection.getRangeAt(0).startContainer, selection.getRangeAt(0).startOffset);
-  const drawn = before.toString().length;
+  const drawn = inked(before.toString()).ink.length;
   let best = -1;
-  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1)) {
+  for (let at = whole.ink.indexOf(words); at >= 0; at = whole.ink.indexOf(words, at + 1)) {
     if (best < 0 || Math.abs(at - drawn) < Math.abs(best - drawn)) best = at;
   }
   if (best < 0) return null;
-  const start = points(text.slice(0, best));
-  return { start, end: start + points(words) };
+  const start = whole.places[best];
+  const end = whole.places[best + words.length - 1] + 1;
+  return { start: points(text.slice(0, start)), end: points(text.slice(0, end)) };
 }
 
 function read() {

@@ -354,16 +354,27 @@ def test_a_turned_writing_direction_stays_within_its_text(client, project):
     for text in (page, listed):
         for match in re.finditer("[\u202a-\u202e\u2066-\u2069]", text):
             around = text[max(0, match.start() - 400) : match.start()]
-            kept_in = ('dir="auto"', "<bdi", "<title>", '<pre id="answer-text" hidden>')
+            kept_in = ('dir="auto"', "<bdi", "<title>")
             assert any(words in around for words in kept_in), around[-200:]
 
 
-def test_a_lone_half_of_a_character_does_not_break_a_page(client, project):
+def test_a_lone_half_of_a_character_does_not_break_a_page(client, project, admin):
+    text = "half \ud83d and \x00 nothing"
+    said = {"role": "assistant", "content": text}
     one = factories.make_interaction(
         project=project,
         prompt="odd",
         answer="odd",
-        request={"model": "m", "messages": [{"role": "user", "content": "half \ud83d and \x00 nothing"}]},
+        request={"model": "m", "messages": [{"role": "user", "content": text}]},
+        response={"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]},
+    )
+    review.annotate(
+        actor=admin,
+        interaction=one,
+        scores={},
+        spans=[{"start": 0, "end": 8, "label": "wrong"}],
+        correction="whole",
+        now=NOW,
     )
 
     for query in ("", "?view=json", "?source"):

@@ -45,19 +45,22 @@ def interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     part = "preview" if is_fragment(request) and "view" not in request.GET else ""
     part = "main" if is_fragment(request) and "view" in request.GET else part
     template = "pages/interaction.html" + (f"#{part}" if part else "")
+    return vary_on_htmx(render(request, template, {**context, **_view(request)}))
+
+
+def refused(request: AppRequest, found: Interaction, **said: Any) -> HttpResponse:
+    """The whole page once more, for who has no scripts: why it was refused, and what was written."""
+    context = shown(found) | beside(request, found) | _view(request) | said
+    return vary_on_htmx(render(request, "pages/interaction.html", context, status=422))
+
+
+def _view(request: AppRequest) -> dict[str, Any]:
     view = request.GET.get("view", "conversation")
-    return vary_on_htmx(
-        render(
-            request,
-            template,
-            {
-                **context,
-                "view": view if view in VIEWS else "conversation",
-                "views": VIEWS.items(),
-                "as_source": "source" in request.GET,
-            },
-        )
-    )
+    return {
+        "view": view if view in VIEWS else "conversation",
+        "views": VIEWS.items(),
+        "as_source": "source" in request.GET,
+    }
 
 
 def load(request: AppRequest, id_: UUID) -> Interaction:

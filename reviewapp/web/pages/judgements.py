@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +19,20 @@ from django_htmx.http import trigger_client_event
 
 from reviewapp.models import Annotation, Flag, FlagState, Interaction, Permission, Severity
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.pure.words import storable
 from reviewapp.stages import review
 from reviewapp.web.frame import AppRequest, needs
-from reviewapp.web.pages.interaction import beside, load, shown
+from reviewapp.web.pages.interaction import beside, load, refused, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a person's form said. Refused, it is shown again, so that nothing written is lost."""
+
+    scores: dict[str, Any]
+    spans: Any
+    correction: str | None
+    comment: str
 
 
 @needs(Permission.REVIEW)
@@ -36,7 +50,7 @@ def flag_interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A0
             now=timezone.now(),
         )
     except InvalidAnswer as error:
-        return _problem(request, str(error))
+        return _problem(request, found, _in_words(error))
     response = _flags(request, found)
     trigger_client_event(response, "dialog-close", {})
     return _toast(
@@ -70,9 +84,8 @@ def annotate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Give one's judgement, or change it."""
     found = load(request, id)
     now = timezone.now()
-    values: dict[str, Any] = {}
+    written = _written(request, found)
     try:
-        values = _judgement(request, found)
         if request.POST.get("annotation"):
             annotation = get_object_or_404(
                 Annotation.objects.visible_to(request.actor).select_related("interaction__body", "rubric"),
@@ -84,12 +97,12 @@ def annotate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 annotation=annotation,
                 version=int(request.POST.get("version") or 0),
                 now=now,
-                **values,
+                **asdict(written),
             )
         else:
-            made = review.annotate(actor=request.actor, interaction=found, now=now, **values)
+            made = review.annotate(actor=request.actor, interaction=found, now=now, **asdict(written))
     except (InvalidAnswer, review.NotYours, review.EditedMeanwhile) as error:
-        return _not_saved(request, found, error)
+        return _not_saved(request, found, error, written)
     response = _annotations(request, found)
     undo = reverse("annotation-remove", args=[made.pk]) if made.version == 1 else ""
     return _toast(response, _("Saved"), undo=undo, target="#annotations")
@@ -116,15 +129,15 @@ def _set_removed(request: AppRequest, id_: UUID, *, removed: bool) -> HttpRespon
     try:
         deed(actor=request.actor, annotation=annotation, now=timezone.now())
     except review.NotYours as error:
-        return _problem(request, str(error))
+        return _problem(request, found, str(error))
     response = _annotations(request, found)
     undo = reverse("annotation-restore", args=[id_]) if removed else ""
     words = _("Judgement taken back") if removed else _("Judgement restored")
     return _toast(response, words, undo=undo, target="#annotations")
 
 
-def _judgement(request: AppRequest, found: Interaction) -> dict[str, Any]:
-    """The form's values as the stage takes them. Raises InvalidAnswer."""
+def _written(request: AppRequest, found: Interaction) -> Written:
+    """The form's values as the stage takes them; what can't be read stays, for the stage to refuse."""
     rubric = review.default_rubric(request.actor)
     scores: dict[str, Any] = {}
     for question in rubric.questions if rubric else []:
@@ -133,27 +146,41 @@ def _judgement(request: AppRequest, found: Interaction) -> dict[str, Any]:
             continue
         if question["kind"] == "boolean":
             scores[question["key"]] = text == "true"
-        elif question["kind"] == "number":
-            try:
-                number = float(text)
-            except ValueError:
-                raise InvalidAnswer(f"scores.{question['key']}", "must be a number") from None
-            scores[question["key"]] = int(number) if number.is_integer() else number
         else:
-            scores[question["key"]] = text
+            scores[question["key"]] = _number(text) if question["kind"] == "number" else text
+    spans = request.POST.get("spans") or "[]"
+    with suppress(ValueError):
+        spans = json.loads(spans)
+    return Written(
+        scores=scores,
+        spans=spans,
+        correction=_correction(request, storable(review.answer_text(found))),
+        comment=_line_ends(request.POST.get("comment", "")).strip(),
+    )
+
+
+def _number(text: str) -> float | str:
     try:
-        spans = json.loads(request.POST.get("spans") or "[]")
+        number = float(text)
     except ValueError:
-        raise InvalidAnswer("spans", "must be JSON") from None
-    # A text area sends line breaks as CR LF, which are none of the correction.
-    correction = request.POST.get("correction", "").replace("\r\n", "\n")
-    corrected = "correct" in request.POST and correction != review.answer_text(found)
-    return {
-        "scores": scores,
-        "spans": spans,
-        "correction": correction if corrected else None,
-        "comment": request.POST.get("comment", "").replace("\r\n", "\n").strip(),
-    }
+        return text
+    return int(number) if number.is_integer() else number
+
+
+def _correction(request: AppRequest, answer: str) -> str | None:
+    """The corrected answer, or None where the fold is closed or nothing was changed.
+
+    A text area sends every line break as CR LF, whatever the answer has. They become what the answer
+    has, so that line ends are no part of a correction.
+    """
+    written = _line_ends(request.POST.get("correction", ""))
+    if "correct" not in request.POST or written == _line_ends(answer):
+        return None
+    return written.replace("\n", "\r\n") if "\r\n" in answer else written
+
+
+def _line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _flags(request: AppRequest, found: Interaction) -> HttpResponse:
@@ -168,20 +195,35 @@ def _annotations(request: AppRequest, found: Interaction) -> HttpResponse:
     return render(request, "pages/annotations.html", {**shown(found), **beside(request, found)})
 
 
-def _not_saved(request: AppRequest, found: Interaction, error: Exception) -> HttpResponse:
+def _not_saved(request: AppRequest, found: Interaction, error: Exception, written: Written) -> HttpResponse:
     """Say why, in the form. The form itself stays as it is: it holds what somebody wrote."""
+    rubric = review.default_rubric(request.actor)
+    sentence = _in_words(error, rubric.questions if rubric else ())
     if not request.htmx:
-        context = {**shown(found), **beside(request, found), "problem": error}
-        return render(request, "pages/annotations.html", context, status=422)
-    notice = {"kind": "error", "title": _("Not saved"), "text": str(error)}
+        return refused(request, found, problem=sentence, written=written)
+    notice = {"kind": "error", "title": _("Not saved"), "text": sentence}
     response = render(request, "components/notice.html", notice, status=422)
     response.headers["HX-Retarget"] = "#judgement-problem"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
 
 
-def _problem(request: AppRequest, sentence: str) -> HttpResponse:
+def _in_words(error: Exception, questions: Sequence[dict[str, Any]] = ()) -> str:
+    """The refusal for a reader of the page, who sees a question's words and not its key."""
+    if not isinstance(error, InvalidAnswer):
+        return str(error)
+    labels = {f"scores.{question['key']}": question["label"] for question in questions}
+    label = labels.get(error.field)
+    if label is None:
+        name = _("The judgement") if error.field == "scores" else error.field.capitalize()
+        return f"{name} {error.reason}."
+    return f"“{label}” {error.reason.removesuffix(f': {label}')}."
+
+
+def _problem(request: AppRequest, found: Interaction, sentence: str) -> HttpResponse:
     """A deed that was refused: the screen stays, a toast says why."""
+    if not request.htmx:
+        return refused(request, found, refusal=sentence)
     response = HttpResponse(sentence, status=422, content_type="text/plain; charset=utf-8")
     response.headers["HX-Reswap"] = "none"
     return _toast(response, sentence, kind="error")
