@@ -195,29 +195,35 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     except ValueError:
         # The only other one: Python refuses to convert so many digits, for the time it would take.
         raise InvalidJson("An integer has more than 4,300 digits") from None
-    # A short value, or one with few brackets, can't be deep: counting them is far cheaper than walking,
-    # and so is looking at the brackets alone.
-    if (
-        end - position > 2 * MAX_DEPTH
-        and text.count("[", position, end) + text.count("{", position, end) > MAX_DEPTH
-        and not looks_shallow(text[position:end])
-        and _too_deep(value)
-    ):
+    if end - position > 2 * MAX_DEPTH and not fits(value, text[position:end]):
         raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels")
     return value, end
+
+
+def fits(value: Any, text: str, *, within: int = 0) -> bool:
+    """Whether the value, of this text, can be read again with that many levels around it."""
+    levels = MAX_DEPTH - within
+    # A short value, or one with few brackets, can't be deep: counting them is far cheaper than walking,
+    # and so is looking at the brackets alone.
+    return (
+        len(text) <= 2 * levels
+        or text.count("[") + text.count("{") <= levels
+        or looks_shallow(text, levels=levels)
+        or not _deeper(value, levels)
+    )
 
 
 _AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
-def looks_shallow(text: str) -> bool:
+def looks_shallow(text: str, *, levels: int = MAX_DEPTH) -> bool:
     """Whether taking away the innermost pairs of brackets, again and again, soon leaves none.
 
     True is certain; brackets within strings may make it say no.
     """
     brackets = to_bytes(text).translate(_AS_ROUND, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         fewer = brackets.replace(b"()", b"")
         if len(fewer) == len(brackets):
             break
@@ -225,9 +231,9 @@ def looks_shallow(text: str) -> bool:
     return not brackets
 
 
-def _too_deep(value: Any) -> bool:
+def _deeper(value: Any, levels: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = [
             child
             for node in level

@@ -158,6 +158,14 @@ def test_one_level_beyond_the_bound_is_refused():
         rawjson.parse("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 
 
+@pytest.mark.parametrize("text", ["[" * 199 + "]" * 199, '{"a":' * 198 + '["' + "[" * 300 + '"]' + "}" * 198])
+def test_a_value_fits_where_the_levels_around_it_leave_room(text):
+    value = rawjson.parse(text)
+
+    assert rawjson.fits(value, text, within=1)
+    assert not rawjson.fits(value, text, within=2)
+
+
 def test_depth_is_seen_behind_siblings():
     deep = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
 

@@ -11,8 +11,9 @@ import pytest
 
 from reviewapp.formats.interchange import read_interaction
 from reviewapp.models import FailedMessage, Interaction, Provider, Source
+from reviewapp.pure import rawjson
 from reviewapp.pure.ids import new_id
-from reviewapp.stages import record
+from reviewapp.stages import record, review
 from tests import factories
 from tests.factories import NOW
 
@@ -261,6 +262,58 @@ def test_a_chunk_that_is_no_json_is_kept_as_a_string(project):
 
     assert json.loads(found.body.chunks_text)[1] == "<html>"
     assert found.answer_preview == "Hi"
+
+
+def nested(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize("levels", [rawjson.MAX_DEPTH - 2, rawjson.MAX_DEPTH - 1, rawjson.MAX_DEPTH])
+def test_a_chunk_nested_as_deep_as_can_be_read_can_be_read_again(project, levels):
+    deep = f'{{"choices":[],"x":{nested(levels - 1)}}}'
+    events = f'data: {{"choices":[{{"delta":{{"content":"Hi"}}}}]}}\n\ndata: {deep}\n\n'.encode()
+    one = wire(project, request=b'{"messages":[]}', response=events, content_type="text/event-stream")
+
+    found = record_one(one)
+
+    last = rawjson.parse(rawjson.from_bytes(found.body.chunks_text))[1]
+    assert last in (rawjson.parse(deep), deep)
+    assert review.answer_text(found) == "Hi"
+
+
+@pytest.mark.parametrize(("levels", "is_json"), [(196, True), (197, False), (198, False)])
+def test_an_answer_that_merging_nests_too_deep_is_kept_as_text(project, levels, is_json):
+    """A part of the Responses API stands four levels deep in the whole, in its event one."""
+    begun = '{"type":"response.output_item.added","output_index":0,"item":{"type":"message","content":[]}}'
+    part = f'{{"type":"output_text","text":"Hi","x":{nested(levels - 1)}}}'
+    event = f'{{"type":"response.content_part.done","output_index":0,"content_index":0,"part":{part}}}'
+    one = wire(
+        project,
+        endpoint="responses",
+        request=b'{"input":"?"}',
+        response=f"data: {begun}\n\ndata: {event}\n\n".encode(),
+        content_type="text/event-stream",
+    )
+
+    found = record_one(one)
+
+    assert (found.answer_preview, found.body.response_is_json) == ("Hi", is_json)
+    assert review.answer_text(found) == ("Hi" if is_json else "")
+    assert '"text":"Hi"' in rawjson.from_bytes(found.body.response_text)
+
+
+def test_of_embeddings_no_number_is_searched(project):
+    response = {
+        "object": "list",
+        "model": "text-embedding-3-small",
+        "data": [{"index": n, "object": "embedding", "embedding": [0.25, 0.775]} for n in range(3)],
+    }
+    request = {"model": "text-embedding-3-small", "input": ["red shoes", "blue shoes", "green shoes"]}
+
+    found = record_one(arrival(project, endpoint="embeddings", request=request, response=response))
+
+    assert "775" not in str(found.text.document)
+    assert "shoes" in str(found.text.document)
 
 
 def test_an_error_body_that_is_no_json_is_kept_as_text(project):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reviewapp.formats.openai.endpoints import PATHS, endpoint_of_url, infer_endpoint
 from reviewapp.formats.openai.headers import kept_headers
 from reviewapp.formats.openai.messages import Message, Part, part_text
-from reviewapp.formats.openai.replies import read_reply
+from reviewapp.formats.openai.replies import EMBEDDING, read_reply
 from reviewapp.formats.openai.requests import (
     RequestView,
     Tool,
@@ -18,6 +18,7 @@ from reviewapp.formats.openai.requests import (
 )
 
 __all__ = [
+    "EMBEDDING",
     "PATHS",
     "Message",
     "Part",

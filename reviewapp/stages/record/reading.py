@@ -8,6 +8,7 @@ lone surrogates are replaced, numbers that don't fit are null, texts in indexes 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -77,7 +78,9 @@ def read(arrival: Arrival) -> Reading:
     request = _parsed(recorded.request_text, "request")
     if response is None and chunks is not None:
         response = merge_chunks(recorded.endpoint, chunks)
-        recorded = replace(recorded, response_text=_dumped(response))
+        text = _dumped(response)
+        # What stood in an event stands some levels deeper in the whole, perhaps too deep to be read again.
+        recorded = replace(recorded, response_text=text, response_is_json=rawjson.fits(response, text))
     status, error = _outcome(recorded)
     view = openai.read_request(recorded.endpoint, request)
     figures = token_figures(recorded.endpoint, response)
@@ -166,11 +169,12 @@ def _is_stream(wire: Wire) -> bool:
 
 
 def _chunk(text: str) -> tuple[str, Any]:
-    """A chunk's JSON text and value; what is no JSON is kept as a JSON string."""
-    try:
-        return text, rawjson.parse(text)
-    except rawjson.InvalidJson:
-        return json.dumps(text), text
+    """A chunk's JSON text and value; what is no JSON, or too deep for the array, is kept as a JSON string."""
+    with suppress(rawjson.InvalidJson):
+        value = rawjson.parse(text)
+        if rawjson.fits(value, text, within=1):
+            return text, value
+    return json.dumps(text), text
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -215,7 +219,11 @@ def _within(value: int | None, limit: int) -> int | None:
 
 
 def _searched(prompt: str, reply: Reply, answer: str) -> str:
-    """What full-text search looks through: the answer, the other choices', then the prompt."""
-    others = [text for choice in reply.choices[1:] if (text := choice.text or choice.refusal)]
+    """What full-text search looks through: the answer, the other choices', then the prompt; no vectors."""
+    others = [
+        text
+        for choice in reply.choices[1:]
+        if choice.role != openai.EMBEDDING and (text := choice.text or choice.refusal)
+    ]
     said = "\n".join([answer, *others])[:SEARCHED_CHARACTERS]
     return f"{said}\n{prompt[:SEARCHED_CHARACTERS]}"
