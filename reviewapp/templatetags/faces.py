@@ -106,7 +106,7 @@ FINGERPRINT_STATES: dict[str, tuple[str | Promise, str | Promise]] = {
 
 @register.simple_tag
 def fingerprint(value: str | None, state: str | None = "", show_state: bool = True) -> SafeString:
-    """The chip: glyph, value, state word. The state `accepted` says nothing, being the ordinary case."""
+    """The chip: glyph, value, state word. The state `accepted`, the ordinary case, is a small tick."""
     if not value:
         return format_html(
             '<span class="fingerprint is-none" title="{}">{}<span class="fingerprint-value">{}</span></span>',
@@ -116,11 +116,10 @@ def fingerprint(value: str | None, state: str | None = "", show_state: bool = Tr
         )
     shown = readable(value)
     word, explanation = FINGERPRINT_STATES.get(state or "", ("", ""))
-    badge = (
-        format_html('<span class="fingerprint-state">{}</span>', word)
-        if word and show_state and state != "accepted"
-        else ""
-    )
+    badge: str = ""
+    if word and show_state:
+        told = icon("check2", label=str(word)) if state == "accepted" else word
+        badge = format_html('<span class="fingerprint-state">{}</span>', told)
     return format_html(
         '<span class="fingerprint hue-{}" data-state="{}" title="{}">{}'
         '<bdi class="fingerprint-value">{}</bdi>{}</span>',

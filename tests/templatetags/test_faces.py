@@ -51,10 +51,11 @@ def test_a_fingerprint_chip_holds_the_value_and_the_word_of_its_state():
     assert '<span class="fingerprint-state">new</span>' in html
 
 
-def test_the_ordinary_state_says_nothing():
+def test_the_ordinary_state_is_a_tick_with_a_name():
     html = render("{% fingerprint value state %}", value="fp_a1c9e02b7d", state="accepted")
 
-    assert "fingerprint-state" not in html
+    assert 'aria-label="accepted"' in html
+    assert ">accepted<" not in html
 
 
 @pytest.mark.parametrize("value", [None, ""])

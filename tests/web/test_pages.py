@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from reviewapp.models import Export, Project
+from reviewapp.models import Export, Fingerprint, Project
 from reviewapp.models.filters import Filter
 from reviewapp.stages import export, review
 from tests import factories
@@ -379,3 +379,43 @@ def test_a_lone_half_of_a_character_does_not_break_a_page(client, project, admin
 
     for query in ("", "?view=json", "?source"):
         assert client.get(reverse("interaction", args=[one.pk]) + query).status_code == 200
+
+
+# --- The state of a fingerprint -------------------------------------------------------------------
+
+
+def test_every_chip_says_the_state_of_its_fingerprint(client, project):
+    provider = factories.make_provider(project=project)
+    Fingerprint.objects.create(
+        project=project,
+        provider=provider,
+        model="gpt-4o-mini",
+        value="fp_44709d6fcb",
+        state="overlap",
+        overlap_until=NOW,
+        first_seen=NOW,
+        last_seen=NOW,
+    )
+    one = factories.make_interaction(project=project)
+    run = factories.make_run(project=project)
+    attempt = factories.make_attempt(run=run, original=one, verdict="identical")
+    failed = factories.make_attempt(
+        run=run, original=one, number=2, state="failed", error="No.", finished_at=NOW
+    )
+
+    pages = {
+        "home": reverse("home"),
+        "list": reverse("interactions"),
+        "interaction": reverse("interaction", args=[one.pk]),
+        "run": reverse("replay-run", args=[run.pk]),
+        "compare": reverse("compare", args=[attempt.pk]),
+        "failed": reverse("compare", args=[failed.pk]),
+    }
+
+    without = [
+        name
+        for name, url in pages.items()
+        for chip in re.findall(r'<span class="fingerprint hue-[^>]*>', client.get(url).content.decode())
+        if 'data-state="overlap"' not in chip
+    ]
+    assert without == []

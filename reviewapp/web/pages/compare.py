@@ -197,6 +197,7 @@ def _unanswered(request: AppRequest, attempt: Attempt) -> HttpResponse:
         **_around(request, attempt),
         "original_row": row,
         "facts": one_sided(original=exchange, original_row=row),
+        "original_state": states_of([row]).get(row.pk, ""),
         "waits": attempt.state in WAITING_STATES,
         "failure": failure,
         "failure_body": rendering.pretty(failure.get("body") or ""),

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.models import Membership, Permission
+from reviewapp.models.fingerprint import states_of
 from reviewapp.models.overview import overview
 from reviewapp.web.frame import AppRequest, needs
 
@@ -24,11 +25,14 @@ def home(request: AppRequest) -> HttpResponse:
     now = timezone.now()
     membership = Membership.objects.get(project=request.actor.project, person=request.actor.person)
     since = membership.home_seen_at or now - FIRST_LOOK
+    told = overview(actor=request.actor, since=since, now=now)
+    states = states_of(told.newest)
     return render(
         request,
         "pages/home.html",
         {
-            "overview": overview(actor=request.actor, since=since, now=now),
+            "overview": told,
+            "newest": [(one, states.get(one.pk, "")) for one in told.newest],
             "first_look": membership.home_seen_at is None,
             "base_url": request.build_absolute_uri("/v1"),
         },

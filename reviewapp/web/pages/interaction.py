@@ -108,11 +108,12 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         .prefetch_related("revisions")
         .order_by("created_at")
     )
-    attempts = (
+    attempts = list(
         Attempt.objects.filter(original=found)
         .select_related("answer", "comparison", "run", "run__created_by")
-        .order_by("-created_at")
+        .order_by("-created_at")[:50]
     )
+    states = states_of([found, *(one.answer for one in attempts if one.answer is not None)])
     return {
         "flags": Flag.objects.filter(interaction=found)
         .exclude(state=FlagState.REMOVED)
@@ -123,8 +124,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "annotations": annotations,
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
         "rubric": review.default_rubric(request.actor),
-        "attempts": list(attempts[:50]),
-        "fingerprint_state": states_of([found]).get(found.pk, ""),
+        "attempts": [(one, states.get(one.pk, "")) for one in attempts],
+        "fingerprint_state": states.get(found.pk, ""),
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
         "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),

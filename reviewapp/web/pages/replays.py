@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.models import Attempt, Permission, ReplayRun, RunState, VerdictName
+from reviewapp.models.fingerprint import states_of
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.models.replaying import CANCELLED, WAITING, WORST_FIRST, RunRow, Spent, attempts_page, run_rows
 from reviewapp.models.replaying import spent as added_up
@@ -188,7 +189,7 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 "run": found,
                 "row": shown.row,
                 "pace": 5 if shown.row.total > LARGE_RUN else 1,
-                "attempts": [(one, _told(one)) for one in page.items],
+                "attempts": _with_words(page.items),
                 "show": show,
                 "shows": _shows(shown.row),
                 "before": _address(show=show, cursor=page.before) if page.before else "",
@@ -197,6 +198,12 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             },
         )
     )
+
+
+def _with_words(attempts: Sequence[Attempt]) -> list[tuple[Attempt, str, str]]:
+    """Each attempt, what happened in a line, and the state of its answer's fingerprint."""
+    states = states_of([one.answer for one in attempts if one.answer is not None])
+    return [(one, _told(one), states.get(one.pk, "")) for one in attempts]
 
 
 def _told(attempt: Attempt) -> str:
