@@ -66,6 +66,31 @@ def test_a_fingerprint_may_look_like_anything(fingerprint):
     assert chat(system_fingerprint=fingerprint).fingerprint == fingerprint
 
 
+REPORTED_IN_METADATA = {"output": [], "metadata": {"system_fingerprint": "fp_xai"}}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"metadata": None}, {"metadata": {"user": "7"}}])
+def test_a_fingerprint_in_metadata_that_nobody_sent_is_the_backends(metadata):
+    request = {"input": "?", **metadata}
+
+    reply = read_reply("responses", REPORTED_IN_METADATA, request=request)
+
+    assert reply.fingerprint == "fp_xai"
+
+
+@pytest.mark.parametrize("sent", ["fp_xai", "mine", None])
+def test_a_fingerprint_in_metadata_that_was_sent_there_is_the_callers(sent):
+    request = {"input": "?", "metadata": {"system_fingerprint": sent}}
+
+    assert read_reply("responses", REPORTED_IN_METADATA, request=request).fingerprint is None
+
+
+def test_the_fingerprint_at_its_own_place_wins_over_the_metadata():
+    answer = {**ANSWER, "metadata": {"system_fingerprint": "other"}}
+
+    assert read_reply("chat.completions", answer, request={}).fingerprint == "fp_0aa8d3e20b"
+
+
 def test_a_fingerprint_in_metadata_is_not_the_backends_word():
     assert chat(system_fingerprint=None, metadata={"system_fingerprint": "fp_1"}).fingerprint is None
 

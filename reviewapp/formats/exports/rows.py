@@ -45,7 +45,7 @@ class ExportRow:
     def reply(self) -> Reply:
         text = self.recorded.response_text
         response = rawjson.parse(text) if text is not None and self.recorded.response_is_json else None
-        return read_reply(self.recorded.endpoint, response, self.recorded.status)
+        return read_reply(self.recorded.endpoint, response, self.recorded.status, request=self.request)
 
 
 COLUMNS: tuple[tuple[str, str], ...] = (

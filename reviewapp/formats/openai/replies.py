@@ -29,10 +29,15 @@ from reviewapp.pure.exchange import Alternative, Choice, Endpoint, JsonObject, R
 # The role of a choice whose text is a vector: to be compared, not to be read or searched.
 EMBEDDING: Final = "embedding"
 _ERROR_PREVIEW: Final = 500
+_METADATA_KEY: Final = "system_fingerprint"
 
 
-def read_reply(endpoint: Endpoint, response: Any, status: int | None = 200) -> Reply:
-    """The reply that this response body, as parsed JSON, means."""
+def read_reply(endpoint: Endpoint, response: Any, status: int | None = 200, *, request: Any = None) -> Reply:
+    """The reply that this response body, as parsed JSON, means.
+
+    `request`, where it is at hand, tells apart what the backend says of itself in the metadata from
+    what the caller sent along.
+    """
     failed = status is not None and not 200 <= status < 300
     if not isinstance(response, dict):
         return Reply(error=_error_of_body(response, status, failed=failed))
@@ -43,13 +48,27 @@ def read_reply(endpoint: Endpoint, response: Any, status: int | None = 200) -> R
         id=filled(response.get("id")),
         model=filled(response.get("model")),
         created=integer(response.get("created", response.get("created_at"))),
-        fingerprint=filled(response.get("system_fingerprint")),
+        fingerprint=_fingerprint(response, request),
         service_tier=filled(response.get("service_tier")),
         echoed_seed=_echoed_seed(response),
         choices=_choices(endpoint, response),
         usage=_usage(response),
         error=error,
     )
+
+
+def _fingerprint(response: JsonObject, request: Any) -> str | None:
+    """The fingerprint that was reported.
+
+    xAI puts that of the Responses API into `metadata`, which is the caller's: every backend sends back
+    what it was sent there. So it counts only where the request is known and had no such key of its own.
+    """
+    reported = filled(response.get("system_fingerprint"))
+    if reported or not isinstance(request, dict):
+        return reported
+    if _METADATA_KEY in object_of(request.get("metadata")):
+        return None
+    return filled(object_of(response.get("metadata")).get(_METADATA_KEY))
 
 
 def _choices(endpoint: Endpoint, response: JsonObject) -> tuple[Choice, ...]:

@@ -124,7 +124,11 @@ def read_exchange(
     """
     if response is None and chunks:
         response = merge_chunks(endpoint, chunks)
-    reply = read_reply(endpoint, response, status) if response is not None or error is None else Reply()
+    reply = (
+        read_reply(endpoint, response, status, request=request)
+        if response is not None or error is None
+        else Reply()
+    )
     if error is not None and reply.error is None:
         reply = replace(reply, error=error)
     return Exchange(endpoint=endpoint, request=object_of(request), reply=reply, status=status)

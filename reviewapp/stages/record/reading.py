@@ -84,7 +84,7 @@ def read(arrival: Arrival) -> Reading:
     status, error = _outcome(recorded)
     view = openai.read_request(recorded.endpoint, request)
     figures = token_figures(recorded.endpoint, response)
-    reply = openai.read_reply(recorded.endpoint, figures.rest, status)
+    reply = openai.read_reply(recorded.endpoint, figures.rest, status, request=request)
     answer = openai.output_text(reply)
     return Reading(
         id=arrival.id,
