@@ -55,7 +55,7 @@ class Command(BaseCommand):
         reviewer = _reviewer(project)
         flagged = self._judge(reviewer)
         # By their ids: what somebody quick has flagged meanwhile is not the demo's to replay.
-        self._replay(reviewer, flagged)
+        replay_flagged(reviewer=reviewer, flagged=flagged)
         self.stdout.write(
             f"The demo project holds {recorded} interactions, all answered by the simulated provider"
         )
@@ -141,17 +141,21 @@ class Command(BaseCommand):
             )
         return flagged
 
-    def _replay(self, reviewer: Actor, flagged: list[str]) -> None:
-        with transaction.atomic():
-            run = replay.start_run(
-                actor=reviewer,
-                selection={"interactions": flagged},
-                attempts=3,
-                overrides={},
-                note="Do the flagged answers come out the same again?",
-                now=timezone.now(),
-            )
-        replay_nudge.delay(run_id=str(run.pk))
+
+def replay_flagged(*, reviewer: Actor, flagged: list[str]) -> None:
+    """Ask the flagged answers again; none is flagged where the worker was too late or every call failed."""
+    if not flagged:
+        return
+    with transaction.atomic():
+        run = replay.start_run(
+            actor=reviewer,
+            selection={"interactions": flagged},
+            attempts=3,
+            overrides={},
+            note="Do the flagged answers come out the same again?",
+            now=timezone.now(),
+        )
+    replay_nudge.delay(run_id=str(run.pk))
 
 
 def _first_admin(project: Project) -> Actor:
