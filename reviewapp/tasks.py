@@ -171,8 +171,10 @@ def replay_sweep() -> None:
 
 @shared_task
 def watch_pull() -> None:
-    """Count the fingerprints of what was recorded since, and end the overlaps that have passed."""
+    """Count the fingerprints of what was recorded since, tell what they show, end overlaps that passed."""
     until = time.monotonic() + WATCH_TURN_SECONDS
     while watch.pull(now=timezone.now()) and time.monotonic() < until:
+        pass
+    while watch.walk(now=timezone.now()) and time.monotonic() < until:
         pass
     watch.settle(now=timezone.now())

@@ -33,6 +33,7 @@ from reviewapp.models.fingerprint import (
     FingerprintState,
     Watermark,
 )
+from reviewapp.models.identity import IdentityPart, IdentityPartName
 from reviewapp.models.interaction import (
     Endpoint,
     FailedMessage,
@@ -139,6 +140,8 @@ __all__ = [
     "Flag",
     "FlagReason",
     "FlagState",
+    "IdentityPart",
+    "IdentityPartName",
     "Interaction",
     "InteractionBody",
     "InteractionText",

@@ -79,6 +79,8 @@ class Fingerprint(Scoped):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     count = models.BigIntegerField(default=0)
+    # How many answers the pool had counted before this value came: what its share since then is of.
+    calls_before = models.BigIntegerField(default=0)
     overlap_until = models.DateTimeField(null=True)
     # When it answered again after its overlap had ended it; see watch/walking.py.
     returned_at = models.DateTimeField(null=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Case, F, Sum, When
 from django.db.models.functions import TruncDay, TruncHour
 
 from reviewapp.models.fingerprint import Fingerprint, FingerprintHour, lives_of, shared_values
@@ -135,6 +135,27 @@ def history_of(pool: Pool) -> list[Bucket]:
         .order_by("at")
         .values_list("at", "fingerprint__value", "n")
     )
+    return _buckets(found)
+
+
+def history_for(*, project: UUID, provider: UUID, model: str, now: datetime) -> list[Bucket]:
+    """The answers of a provider's model: by the hour lately, by the day before that."""
+    found = (
+        FingerprintHour.objects.filter(
+            fingerprint__in=Fingerprint.objects.filter(
+                project=project, provider=provider, model=model
+            ).reporting()
+        )
+        .annotate(at=Case(When(hour__gte=now - HOURLY, then=F("hour")), default=TruncDay("hour")))
+        .values("at", "fingerprint__value")
+        .annotate(n=Sum("count"))
+        .order_by("at")
+        .values_list("at", "fingerprint__value", "n")
+    )
+    return _buckets(found)
+
+
+def _buckets(found: Iterable[tuple[datetime, str | None, int]]) -> list[Bucket]:
     buckets: dict[datetime, dict[str | None, int]] = {}
     for at, value, n in found:
         buckets.setdefault(at, {})[value] = n

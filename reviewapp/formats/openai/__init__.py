@@ -5,7 +5,7 @@ from __future__ import annotations
 from reviewapp.formats.openai.endpoints import PATHS, endpoint_of_url, infer_endpoint
 from reviewapp.formats.openai.headers import kept_headers
 from reviewapp.formats.openai.messages import Message, Part, part_text
-from reviewapp.formats.openai.replies import EMBEDDING, read_reply
+from reviewapp.formats.openai.replies import EMBEDDING, read_identity, read_reply
 from reviewapp.formats.openai.requests import (
     RequestView,
     Tool,
@@ -32,6 +32,7 @@ __all__ = [
     "preview",
     "prompt_text",
     "read_exchange",
+    "read_identity",
     "read_reply",
     "read_request",
     "seed_of",

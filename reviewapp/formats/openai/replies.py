@@ -307,6 +307,13 @@ def _usage(response: JsonObject) -> Usage:
     )
 
 
+def read_identity(response: Any) -> tuple[str | None, int | None]:
+    """The service tier and the seed that a response tells, without reading the answer itself."""
+    if not isinstance(response, dict):
+        return None, None
+    return filled(response.get("service_tier")), _echoed_seed(response)
+
+
 def _echoed_seed(response: JsonObject) -> int | None:
     """The seed that the server says it used, where it says so."""
     places = [response, object_of(response.get("x_groq")), object_of(response.get("details"))]

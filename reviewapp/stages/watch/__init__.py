@@ -7,6 +7,7 @@ from reviewapp.stages.watch.alerts import acknowledge, note_seen, raise_alert, t
 from reviewapp.stages.watch.changes import Seen, note_event, open_or_join
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
 from reviewapp.stages.watch.pools import pull, rebuild
+from reviewapp.stages.watch.walking import walk
 
 __all__ = [
     "Seen",
@@ -23,4 +24,5 @@ __all__ = [
     "retire",
     "settle",
     "take_back",
+    "walk",
 ]

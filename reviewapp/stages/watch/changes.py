@@ -18,9 +18,19 @@ from uuid import UUID
 
 from django.db import transaction
 
-from reviewapp.models import BackendChange, ChangeEvent, Project, Provider, SeenKind, system_actor
+from reviewapp.models import (
+    AlertKind,
+    AlertSeverity,
+    BackendChange,
+    ChangeEvent,
+    Project,
+    Provider,
+    SeenKind,
+    system_actor,
+)
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import write_audit
+from reviewapp.stages.watch.alerts import raise_alert
 
 _TITLES: Final[Mapping[str, str]] = {
     SeenKind.NEW_VALUE: "A new fingerprint answers for {model}",
@@ -81,6 +91,16 @@ def open_or_join(
         model=model,
         event=event.kind,
         sentence=storable(event.sentence),
+    )
+    raise_alert(
+        project_id=project_id,
+        kind=AlertKind.CHANGE,
+        severity=AlertSeverity.WARNING,
+        title=change.title,
+        text=event.sentence,
+        path=f"/changes/{change.pk}/",
+        key=f"change:{change.pk}",
+        now=now,
     )
     return change
 

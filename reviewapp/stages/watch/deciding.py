@@ -106,6 +106,43 @@ def put_back(
     return True
 
 
+def open_overlap(*, fingerprint: Fingerprint, now: datetime) -> int:
+    """A new value came: the accepted ones before it stay valid for the usual overlap; gives how many rows.
+
+    Once for each new value: what is accepted again after its overlap, because it is still seen, stays so.
+    """
+    before = Fingerprint.objects.filter(
+        project=fingerprint.project_id,
+        provider=fingerprint.provider_id,
+        model=fingerprint.model,
+        state=FingerprintState.ACCEPTED,
+        value__isnull=False,
+        first_seen__lt=fingerprint.first_seen,
+    ).exclude(value=fingerprint.value)
+    with transaction.atomic():
+        until = now + usual_overlap(fingerprint=fingerprint)
+        moved: int = before.update(
+            state=FingerprintState.OVERLAP,
+            overlap_until=until,
+            decided_by=None,
+            decided_by_key=None,
+            decided_at=now,
+            note="A new value answers.",
+        )
+        if moved:
+            write_audit(
+                actor=system_actor(project=fingerprint.project),
+                action="fingerprint.overlap",
+                target=fingerprint,
+                now=now,
+                value=fingerprint.value,
+                model=fingerprint.model,
+                until=until.isoformat(),
+                note="A new value answers; the accepted ones before it stay valid until then.",
+            )
+    return moved
+
+
 def settle(*, now: datetime) -> int:
     """End the overlaps whose window has passed; gives how many values."""
     moved = 0

@@ -28,7 +28,9 @@ from reviewapp.models import (
     Fingerprint,
     FingerprintHour,
     FingerprintState,
+    IdentityPart,
     Interaction,
+    WatchedPool,
     Watermark,
 )
 from reviewapp.models.fingerprint import pool_model, pool_value
@@ -36,6 +38,7 @@ from reviewapp.pure import rawjson
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.pools import first_state, shape_of
 from reviewapp.pure.pools.overlaps import HISTORY_AFTER
+from reviewapp.stages.watch.parts import count_parts
 
 BATCH: Final = 1000
 LAG: Final = timedelta(seconds=2)
@@ -104,6 +107,7 @@ def rebuild(*, now: datetime) -> int:
     FingerprintHour.objects.all().delete()
     Fingerprint.objects.update(count=0)
     CountedLately.objects.all().delete()
+    IdentityPart.objects.all().delete()
     mark.created_at, mark.interaction, mark.swept_at = None, None, now
     total = 0
     while found := list(
@@ -151,7 +155,9 @@ def _count(interactions: Sequence[Interaction]) -> None:
     CountedLately.objects.bulk_create(
         CountedLately(interaction=one.pk, created_at=one.created_at) for one in interactions
     )
-    sightings = [_sighting(one) for one in interactions if _tells(one)]
+    telling = [one for one in interactions if _tells(one)]
+    count_parts(telling)
+    sightings = [_sighting(one) for one in telling]
     if not sightings:
         return
     rows = _rows(sightings)
@@ -159,7 +165,7 @@ def _count(interactions: Sequence[Interaction]) -> None:
     for row in rows.values():
         calls[row.project_id, row.provider_id, row.model] += row.count
     states = {(_pool_of(row), row.value): row.state for row in rows.values()}
-    returned: set[UUID] = set()
+    returned: dict[UUID, datetime] = {}
     fresh: list[Fingerprint] = []
     hours: Counter[tuple[UUID, datetime]] = Counter()
     touched: dict[UUID, Fingerprint] = {}
@@ -175,10 +181,10 @@ def _count(interactions: Sequence[Interaction]) -> None:
                     reported=one.value is not None,
                 ),
             )
-            found = rows[one.key] = _new_row(one, state)
+            found = rows[one.key] = _new_row(one, state, before=calls[one.pool])
             fresh.append(found)
         elif _comes_back(found, one):
-            returned.add(found.pk)
+            returned.setdefault(found.pk, one.asked_at)
         found.count += 1
         found.first_seen = min(found.first_seen, one.asked_at)
         found.last_seen = max(found.last_seen, one.asked_at)
@@ -190,11 +196,12 @@ def _count(interactions: Sequence[Interaction]) -> None:
     Fingerprint.objects.bulk_update(
         [row for row in touched.values() if row.pk not in new], ["count", "first_seen", "last_seen"]
     )
-    for row in (touched[pk] for pk in returned):
-        Fingerprint.objects.of_value(row).filter(
+    for pk, at in returned.items():
+        Fingerprint.objects.of_value(touched[pk]).filter(
             state=FingerprintState.RETIRED, decided_by=None, decided_by_key=None
-        ).update(state=FingerprintState.NEW, note="")
+        ).update(state=FingerprintState.NEW, note="", returned_at=at)
     _add_hours(hours)
+    _add_to_walk(Counter(one.pool for one in sightings))
 
 
 def _tells(one: Interaction) -> bool:
@@ -239,7 +246,7 @@ def _pool_of(row: Fingerprint) -> Pool:
     return row.project_id, row.provider_id, row.model
 
 
-def _new_row(one: _Sighting, state: str) -> Fingerprint:
+def _new_row(one: _Sighting, state: str, *, before: int) -> Fingerprint:
     return Fingerprint(
         id=new_id(),
         project_id=one.project,
@@ -250,6 +257,7 @@ def _new_row(one: _Sighting, state: str) -> Fingerprint:
         state=state,
         first_seen=one.asked_at,
         last_seen=one.asked_at,
+        calls_before=before,
     )
 
 
@@ -271,6 +279,25 @@ def _add_hours(hours: Counter[tuple[UUID, datetime]]) -> None:
             "SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[]) "
             f"ON CONFLICT (fingerprint_id, hour) DO UPDATE SET count = {table}.count + excluded.count",
             [[pk for pk, _ in hours], [hour for _, hour in hours], list(hours.values())],
+        )
+
+
+def _add_to_walk(calls: Counter[Pool]) -> None:
+    """These pools have more history now; in a fixed order, so that nobody waits in a circle."""
+    table = WatchedPool._meta.db_table
+    pools = sorted(calls)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (project_id, provider_id, model, counted, walked) "  # noqa: S608
+            "SELECT *, 0 FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[]) "
+            "ON CONFLICT (project_id, provider_id, model) "
+            f"DO UPDATE SET counted = {table}.counted + excluded.counted",
+            [
+                [project for project, _, _ in pools],
+                [provider for _, provider, _ in pools],
+                [model for _, _, model in pools],
+                [calls[pool] for pool in pools],
+            ],
         )
 
 

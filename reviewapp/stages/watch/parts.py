@@ -1,0 +1,137 @@
+"""Counting the other parts of a backend's identity, in the transaction that counts the fingerprints.
+
+The model that the answer names, its service tier, the headers that name a backend, and whether
+the seed that came back is the one that was sent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from reviewapp.formats.openai import read_identity
+from reviewapp.models import IdentityPart, IdentityPartName, Interaction
+from reviewapp.models.fingerprint import pool_model
+from reviewapp.models.identity import SEED_DIFFERENT, SEED_HONOURED
+from reviewapp.pure import rawjson
+from reviewapp.pure.ids import new_id
+from reviewapp.pure.pools import LEARNING_CALLS
+from reviewapp.pure.pools.overlaps import HISTORY_AFTER
+from reviewapp.pure.words import storable
+
+# Headers that name what answered, not the request, the way it took, or the moment.
+HEADERS: Final = (
+    "openai-version",
+    "openai-model",
+    "azureml-model-session",
+    "x-ms-deployment-name",
+    "x-litellm-model-id",
+    "x-litellm-version",
+    "server",
+)
+# A part with more values than this names no backend; what comes beyond is not kept.
+MOST_VALUES: Final = 200
+_LONGEST: Final = 200
+# Answers larger than this (images, audio) are not parsed for two words.
+_LARGEST: Final = 2_000_000
+
+Key: TypeAlias = tuple[UUID, UUID, str, str, str, str]
+Whole: TypeAlias = tuple[UUID, UUID, str, str, str]
+
+
+def count_parts(interactions: Sequence[Interaction]) -> None:
+    """Add what these answers tell. Their bodies must be at hand."""
+    told = [(one, key) for one in interactions for key in _keys(one)]
+    if not told:
+        return
+    rows = _rows({key for _, key in told})
+    calls: Counter[Whole] = Counter()
+    values: Counter[Whole] = Counter()
+    for key, row in rows.items():
+        calls[key[:5]] += row.count
+        values[key[:5]] += 1
+    fresh: list[IdentityPart] = []
+    touched: dict[UUID, IdentityPart] = {}
+    for one, key in told:
+        row_ = rows.get(key)
+        if row_ is None:
+            if values[key[:5]] >= MOST_VALUES:
+                continue
+            row_ = rows[key] = _new_row(one, key, before=calls[key[:5]])
+            values[key[:5]] += 1
+            fresh.append(row_)
+        row_.count += 1
+        row_.first_seen = min(row_.first_seen, one.started_at)
+        row_.last_seen = max(row_.last_seen, one.started_at)
+        touched[row_.pk] = row_
+        calls[key[:5]] += 1
+    IdentityPart.objects.bulk_create(fresh)
+    new = {row.pk for row in fresh}
+    IdentityPart.objects.bulk_update(
+        [row for row in touched.values() if row.pk not in new], ["count", "first_seen", "last_seen"]
+    )
+
+
+def _keys(one: Interaction) -> Iterator[Key]:
+    pool = one.project_id, one.provider_id, pool_model(one.model, one.response_model)
+    for part, name, value in _told(one):
+        yield (*pool, part, name, storable(value)[:_LONGEST])
+
+
+def _told(one: Interaction) -> Iterator[tuple[str, str, str]]:
+    """The parts that an answer tells, as (part, header's name, value)."""
+    if one.response_model:
+        yield IdentityPartName.RESPONSE_MODEL, "", one.response_model
+    for name in HEADERS:
+        value = one.body.headers.get(name)
+        if isinstance(value, str) and value:
+            yield IdentityPartName.HEADER, name, value
+    tier, seed = _tier_and_seed(one)
+    if tier:
+        yield IdentityPartName.SERVICE_TIER, "", tier
+    if seed is not None and one.seed is not None:
+        yield IdentityPartName.SEED, "", SEED_HONOURED if seed == one.seed else SEED_DIFFERENT
+
+
+def _tier_and_seed(one: Interaction) -> tuple[str | None, int | None]:
+    """Read where a glance says that the answer tells them."""
+    text = one.body.response_text
+    if text is None or not one.body.response_is_json or len(text) > _LARGEST:
+        return None, None
+    if b'"service_tier"' not in text and (one.seed is None or b'"seed"' not in text):
+        return None, None
+    try:
+        return read_identity(rawjson.parse(text))
+    except rawjson.InvalidJson:
+        return None, None
+
+
+def _rows(keys: set[Key]) -> dict[Key, IdentityPart]:
+    """Every row of the parts that are met."""
+    found = IdentityPart.objects.filter(
+        project__in={key[0] for key in keys},
+        provider__in={key[1] for key in keys},
+        model__in={key[2] for key in keys},
+    )
+    return {(row.project_id, row.provider_id, row.model, row.part, row.name, row.value): row for row in found}
+
+
+def _new_row(one: Interaction, key: Key, *, before: int) -> IdentityPart:
+    project, provider, model, part, name, value = key
+    asked_at: datetime = one.started_at
+    return IdentityPart(
+        id=new_id(),
+        project_id=project,
+        provider_id=provider,
+        model=model,
+        part=part,
+        name=name,
+        value=value,
+        first_seen=asked_at,
+        last_seen=asked_at,
+        calls_before=before,
+        is_news=before >= LEARNING_CALLS and one.created_at - asked_at <= HISTORY_AFTER,
+    )
