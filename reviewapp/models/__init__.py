@@ -89,6 +89,7 @@ from reviewapp.models.scoping import (
     actor_for_person,
     system_actor,
 )
+from reviewapp.models.seeds import SeedCounter, SeedPolicyKind, SeedRange
 from reviewapp.models.source import Source
 
 __all__ = [
@@ -167,6 +168,9 @@ __all__ = [
     "RunKind",
     "RunState",
     "Scope",
+    "SeedCounter",
+    "SeedPolicyKind",
+    "SeedRange",
     "SeenKind",
     "Severity",
     "SignInLink",

@@ -7,8 +7,9 @@ Four policies. Fixed: always the same seed. Sequence: start, start + step, …, 
 ends. Random: any seed of the range, each as likely. Derived: the same request always gets the
 same seed, from its request hash, so that a repeated question can be recognised and reused.
 
-Choosing is a pure function of the policy, the last seed and the draw: the caller keeps the last
-seed in its row and advances it by compare-and-swap.
+Choosing is a pure function of the policy and of how many seeds were given before (`seed_at`): the
+caller keeps that number in a row and advances it atomically, so a block of seeds costs one update,
+and a random policy repeats none until the whole range was given.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LAST_DEFAULT: Final = 2**31 - 1
 _EXACT_EVERYWHERE: Final = 2**53
 # Part of the derived seed: whoever changes how it is derived must change it, and the golden values.
 _DERIVATION: Final = "s1"
+# Of the Feistel network: three make it random enough for seeds, four are customary.
+_TURNS: Final = 4
 
 
 class InvalidSeedRange(ValueError):
@@ -168,6 +171,72 @@ def allocate(
         last = next_seed(policy=policy, last=last, request_hash=request_hash, draw=draw)
         seeds.append(last)
     return tuple(seeds)
+
+
+def seed_at(*, policy: SeedPolicy, number: int, key: bytes = b"", request_hash: str = "") -> int:
+    """The seed given after `number` others. `key` makes one range's random order differ from another's."""
+    within = policy.range
+    if policy.kind == "random":
+        return within.first + shuffled(number % within.size, size=within.size, key=key)
+    if policy.kind == "sequence":
+        start = within.first if policy.start is None else policy.start
+        return within.first + (start - within.first + number * policy.step) % within.size
+    return next_seed(policy=policy, request_hash=request_hash)
+
+
+def shuffled(number: int, *, size: int, key: bytes) -> int:
+    """Where a random order of 0 … size − 1 has this number: a permutation, so no place comes twice.
+
+    A balanced Feistel network over the next even number of bits, walked until it falls inside the
+    size (Black & Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
+    """
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
+    while True:
+        left, right = number >> half, number & mask
+        for turn in range(_TURNS):
+            left, right = right, left ^ (_drawn(turn, right, key) & mask)
+        number = left << half | right
+        if number < size:
+            return number
+
+
+def number_of(*, policy: SeedPolicy, seed: int, key: bytes = b"") -> int | None:
+    """How many seeds come before this one in the policy's order; None when it never comes.
+
+    The inverse of `seed_at`, for policies that count.
+    """
+    within = policy.range
+    if seed not in within:
+        return None
+    if policy.kind == "random":
+        return unshuffled(seed - within.first, size=within.size, key=key)
+    if policy.kind == "sequence":
+        start = within.first if policy.start is None else policy.start
+        away, common = (seed - start) % within.size, gcd(policy.step, within.size)
+        if away % common:
+            return None
+        turns = within.size // common
+        return away // common * pow(policy.step // common, -1, turns) % turns if turns > 1 else 0
+    return None
+
+
+def unshuffled(place: int, *, size: int, key: bytes) -> int:
+    """The number that `shuffled` puts in this place."""
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
+    while True:
+        left, right = place >> half, place & mask
+        for turn in reversed(range(_TURNS)):
+            left, right = right ^ (_drawn(turn, left, key) & mask), left
+        place = left << half | right
+        if place < size:
+            return place
+
+
+def _drawn(turn: int, half: int, key: bytes) -> int:
+    text = b"%d:%d" % (turn, half)
+    return int.from_bytes(hashlib.blake2b(text, key=key[:64], digest_size=8).digest(), "big")
 
 
 def derived_seed(*, request_hash: str, within: SeedRange = DEFAULT_RANGE) -> int:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,9 @@ from reviewapp.pure.seeds import (
     describe,
     free_range,
     next_seed,
+    number_of,
     overlapping,
+    seed_at,
 )
 
 ranges = st.tuples(st.integers(-50, 50), st.integers(0, 30)).map(lambda r: SeedRange(r[0], r[0] + r[1]))
@@ -191,3 +195,36 @@ def test_where_ranges_overlap_the_narrowest_owns_the_seed() -> None:
 )
 def test_a_seed_that_some_servers_refuse_is_marked(seed: int, warning: str) -> None:
     assert warning in " ".join(describe(seed, {}).warnings)
+
+
+@given(policies("random") | policies("sequence"), st.binary(min_size=1, max_size=16))
+def test_a_counting_policy_gives_none_twice_and_none_outside(policy, key):
+    given_ = [seed_at(policy=policy, number=number, key=key) for number in range(policy.length)]
+
+    assert len(set(given_)) == policy.length
+    assert all(seed in policy.range for seed in given_)
+
+
+@given(policies("random") | policies("sequence"), st.binary(min_size=1, max_size=16))
+def test_it_is_known_when_a_seed_was_given(policy, key):
+    given_ = [seed_at(policy=policy, number=number, key=key) for number in range(policy.length)]
+
+    assert [number_of(policy=policy, seed=seed, key=key) for seed in given_] == list(range(policy.length))
+    never = set(range(policy.range.first, policy.range.last + 1)) - set(given_)
+    assert all(number_of(policy=policy, seed=seed, key=key) is None for seed in never)
+
+
+def test_a_random_policy_looks_random():
+    policy = SeedPolicy(kind="random")
+    first = [seed_at(policy=policy, number=number, key=b"one") for number in range(1000)]
+    other = [seed_at(policy=policy, number=number, key=b"two") for number in range(1000)]
+
+    steps = {later - earlier for earlier, later in pairwise(first)}
+    assert len(steps) > 990
+    assert abs(sum(first) / 1000 / 2**30 - 1) < 0.1
+    assert not set(first) & set(other)
+
+
+def test_a_seed_outside_the_range_was_never_given():
+    assert number_of(policy=SeedPolicy(kind="random", range=SeedRange(5, 9)), seed=10) is None
+    assert number_of(policy=SeedPolicy(kind="derived"), seed=10) is None

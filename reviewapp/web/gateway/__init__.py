@@ -64,7 +64,10 @@ class Recorded:
         body = await _read_body(headers, receive)
         request = calls.read_request(body)
         route = await calls.find_route(directory, key, context)
-        body, seed = calls.outgoing(self._endpoint, body, request, route.source)
+        given: int | None = None
+        if route.source is not None and calls.wants_seed(self._endpoint, request, route.source):
+            given = await shared().seeds.next(route.source, self._endpoint, request)
+        body, seed = calls.outgoing(self._endpoint, body, request, route.source, seed=given)
         return calls.Call(
             id=new_id(),
             endpoint=self._endpoint,

@@ -8,7 +8,6 @@ and which seed it carries.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,6 @@ from reviewapp.web.gateway.directory import Directory, KeyEntry, ProviderEntry, 
 BODY_LIMIT: Final = 32 * 1024 * 1024
 REUSE: Final = ("off", "valid", "reviewed")
 # Servers that forbid 0, and clients that break above 2^53, all take these.
-LARGEST_SEED: Final = 2**31 - 1
 _SEEDED: Final = frozenset(["chat.completions", "completions"])
 
 Headers = Mapping[bytes, bytes]
@@ -191,11 +189,23 @@ def _parsed(body: bytes) -> Any:
         raise errors.no_json(str(error)) from None
 
 
+def wants_seed(endpoint: Endpoint, request: dict[str, Any], source: SourceEntry | None) -> bool:
+    """Whether the source's policy gives this request a seed."""
+    return source is not None and source.add_seed and endpoint in _SEEDED and seed_of(request) is None
+
+
 def outgoing(
-    endpoint: Endpoint, body: bytes, request: dict[str, Any], source: SourceEntry | None
+    endpoint: Endpoint,
+    body: bytes,
+    request: dict[str, Any],
+    source: SourceEntry | None,
+    *,
+    seed: int | None = None,
 ) -> tuple[bytes, int | None]:
-    """The request as it goes to the provider, and the seed in it."""
+    """The request as it goes to the provider, and the seed in it. `seed`: the one it is given."""
     additions = dict(_additions(endpoint, request, source)) if source is not None else {}
+    if seed is not None:
+        additions["seed"] = str(seed)
     if additions:
         text = rawjson.splice(rawjson.decode(body), set=additions)
         body = rawjson.to_bytes(text)
@@ -209,8 +219,6 @@ def outgoing(
 
 def _additions(endpoint: Endpoint, request: dict[str, Any], source: SourceEntry) -> Iterable[tuple[str, str]]:
     """What the source's policy adds, as raw JSON by member."""
-    if source.add_seed and endpoint in _SEEDED and seed_of(request) is None:
-        yield "seed", str(1 + secrets.randbelow(LARGEST_SEED))
     if source.add_logprobs and request.get("logprobs") is None:
         if endpoint == "chat.completions":
             yield "logprobs", "true"

@@ -1,6 +1,6 @@
-"""Keys, sources and providers as the gateway sees them: in memory, so that a call needs no database.
+"""Keys, sources with their seeds, and providers as the gateway sees them: in memory, without a database.
 
-A thread asks the database once a second whether one of the three tables changed (their row versions
+A thread asks the database once a second whether one of the four tables changed (their row versions
 are added up, which is one small query) and reads them again when they did. So a key that is revoked
 stops working, and a provider that is changed is called by its new address, within `POLL_SECONDS` and the
 time of the reading: about a second. What a caller names and the directory does not know (a key made
@@ -27,7 +27,7 @@ from django.db.models import BinaryField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from reviewapp.models import ApiKey, Provider, Scope, Source, UnreadableSecret
+from reviewapp.models import ApiKey, Provider, Scope, SeedRange, Source, UnreadableSecret
 from reviewapp.stages import administer
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class SourceEntry:
     provider: UUID | None
     add_seed: bool
     add_logprobs: bool
+    # Open ones, in the order in which they are given.
+    seed_ranges: tuple[SeedRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class ProviderEntry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The three tables at one moment."""
+    """The four tables at one moment."""
 
     keys: dict[bytes, KeyEntry]
     sources: dict[tuple[UUID, str], SourceEntry]
@@ -175,10 +177,10 @@ def _settle(asking: list[asyncio.Future[None]]) -> None:
 
 
 def _version() -> str:
-    """Changes whenever a row of the three tables is made, changed or removed."""
+    """Changes whenever a row of the four tables is made, changed or removed."""
     parts = [
         f"(SELECT count(*) || '.' || coalesce(sum(xmin::text::bigint), 0) FROM {model._meta.db_table})"  # noqa: S608
-        for model in (ApiKey, Source, Provider)
+        for model in (ApiKey, Source, Provider, SeedRange)
     ]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {' || '.join(parts)}")
@@ -196,12 +198,16 @@ def _read() -> Snapshot:
         )
         for key in ApiKey.objects.filter(revoked_at__isnull=True).select_related("source")
     }
+    ranges: dict[UUID, list[SeedRange]] = {}
+    for one in SeedRange.objects.filter(is_open=True).order_by("first"):
+        ranges.setdefault(one.source_id, []).append(one)
     sources = {
         (source.project_id, source.name): SourceEntry(
             id=source.id,
             provider=source.provider_id,
             add_seed=source.add_seed,
             add_logprobs=source.add_logprobs,
+            seed_ranges=tuple(ranges.get(source.id, ())),
         )
         for source in Source.objects.all()
     }

@@ -1,4 +1,4 @@
-"""What the calls of one event loop share: the directory of keys, and the connections to providers."""
+"""What the calls of one event loop share: the directory of keys, the seeds, the connections to providers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from reviewapp.web.gateway import upstream
 from reviewapp.web.gateway.directory import Directory
+from reviewapp.web.gateway.seeds import Seeds
 
 
 class Shared:
@@ -15,6 +16,7 @@ class Shared:
     def __init__(self) -> None:
         self.directory = Directory()
         self.session = upstream.open_session()
+        self.seeds = Seeds()
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
