@@ -184,7 +184,7 @@ def test_a_key_decides_and_the_toast_takes_it_back(opened: Page):
     opened.keyboard.type("Only the wording")
     opened.keyboard.press("Escape")
     opened.keyboard.press("s")
-    chosen = opened.locator('#decision [value="same"]')
+    chosen = opened.locator('#decision button[value="same"]')
     expect(chosen).to_have_attribute("aria-pressed", "true")
     kept = Comparison.objects.exclude(decision=None).get()
     assert (kept.decision, kept.decision_note) == ("same", "Only the wording")
