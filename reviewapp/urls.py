@@ -17,10 +17,12 @@ from reviewapp.web.pages import (
     palette,
     replay_new,
     replays,
+    seeds,
     settings,
     style,
 )
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
+from reviewapp.web.pages.settings import seeds as settings_seeds
 
 urlpatterns = [
     path("api/v1/", api_urls()),
@@ -58,6 +60,7 @@ urlpatterns = [
     path("exports/<uuid:id>/", exports.export, name="export"),
     path("exports/<uuid:id>/cancel/", exports.cancel, name="export-cancel"),
     path("exports/<uuid:id>/file/", exports.download, name="export-download"),
+    path("seeds/<str:seed>/", seeds.seed, name="seed"),
     path("settings/", settings.overview, name="settings"),
     path("settings/members/", members.members, name="settings-members"),
     path("settings/members/<uuid:id>/role/", members.change_role, name="settings-member-role"),
@@ -72,6 +75,9 @@ urlpatterns = [
     path("settings/sources/", providers.sources, name="settings-sources"),
     path("settings/sources/new/", providers.source, name="settings-source-new"),
     path("settings/sources/<uuid:id>/", providers.source, name="settings-source"),
+    path("settings/seeds/", settings_seeds.seeds, name="settings-seeds"),
+    path("settings/seeds/import/", settings_seeds.import_file, name="settings-seeds-import"),
+    path("settings/seeds/<uuid:id>/<str:to>/", settings_seeds.move, name="settings-seeds-move"),
     path("settings/rubrics/", rubrics.rubrics, name="settings-rubrics"),
     path("settings/rubrics/reasons/", rubrics.reasons, name="settings-flag-reasons"),
     path("settings/audit/", audit.audit, name="settings-audit"),

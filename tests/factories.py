@@ -28,6 +28,7 @@ from reviewapp.models import (
     QueueItem,
     ReplayRun,
     Role,
+    SeedRange,
     Source,
     actor_for_person,
 )
@@ -75,6 +76,16 @@ def make_provider(*, project: Project, name: str = "openai", base_url: str = "",
 
 def make_source(*, project: Project, name: str = "support-bot", **fields: Any) -> Source:
     return Source.objects.create(project=project, name=name, created_at=NOW, **fields)
+
+
+def make_seed_range(*, source: Source, first: int = 1, last: int = 1000, **values: Any) -> SeedRange:
+    """A range reserved to the source by an admin of its project."""
+    return administer.reserve_range(
+        actor=make_actor(project=source.project),
+        source=source,
+        values=administer.RangeValues(first=first, last=last, **values),
+        now=NOW,
+    )
 
 
 def make_interaction(

@@ -79,6 +79,7 @@ def full() -> World:
         manifest={"rows": 4},
     )
     factories.make_key(project=project)
+    factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
     return World(actor.person, project)
 
 
@@ -133,6 +134,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-sources": ("settings-sources", None, ""),
     "settings-source-new": ("settings-source-new", None, ""),
     "settings-source": ("settings-source", by_id(Source), ""),
+    "settings-seeds": ("settings-seeds", None, ""),
+    "seed": ("seed", lambda world: "5", ""),
     "settings-rubrics": ("settings-rubrics", None, ""),
     "settings-audit": ("settings-audit", None, ""),
 }
@@ -189,7 +192,7 @@ def test_every_page_is_looked_at():
     looked_at = {name for name, _, _ in PAGES.values()}
     posts = {
         "home-seen", "interactions-flag", "interaction-flag", "interaction-annotate", "flag-move",
-        "annotation-remove", "annotation-restore",
+        "annotation-remove", "annotation-restore", "settings-seeds-import", "settings-seeds-move",
     }  # fmt: skip
     suffixes = (
         "-cancel",

@@ -76,6 +76,10 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-sources": ("admin", None),
     "settings-source-new": ("admin", "admin"),
     "settings-source": ("admin", "admin"),
+    "settings-seeds": ("admin", "admin"),
+    "settings-seeds-import": (None, "admin"),
+    "settings-seeds-move": (None, "admin"),
+    "seed": ("viewer", None),
     "settings-rubrics": ("admin", "admin"),
     "settings-flag-reasons": (None, "admin"),
     "settings-audit": ("admin", None),
@@ -175,6 +179,7 @@ def world(project):
         ).pk,
         "settings-provider": interaction.provider_id,
         "settings-source": interaction.source_id,
+        "settings-seeds": factories.make_seed_range(source=interaction.source).pk,
     }
     people = {
         "outsider": factories.make_member(project=factories.make_project(), role="admin"),
@@ -191,6 +196,8 @@ def address_of(name: str, ids: dict[str, Any]) -> str:
     for argument in pattern.pattern.converters:
         if argument == "to":
             kwargs[argument] = "resolved"
+        elif argument == "seed":
+            kwargs[argument] = "4711"
         elif argument == "token":
             kwargs[argument] = "no-such-token"
         else:

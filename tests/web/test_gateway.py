@@ -103,6 +103,36 @@ def test_the_sources_policy_adds_a_seed_where_there_is_none(gateway, provider):
     assert found.body.request_text == provider.asked[0].body
 
 
+def test_the_sources_range_gives_each_seed_once(gateway, provider):
+    source = factories.make_source(project=gateway.project, name="bot", add_seed=True)
+    factories.make_seed_range(source=source, first=100, last=109, policy="sequence")
+
+    seeds = [int(ask(gateway, X_Review_Source="bot").headers["X-Review-Seed"]) for _ in range(10)]
+
+    assert seeds == list(range(100, 110))
+
+
+def test_a_used_up_range_begins_again_rather_than_fail_a_call(gateway, provider):
+    source = factories.make_source(project=gateway.project, name="bot", add_seed=True)
+    factories.make_seed_range(source=source, first=7, last=8, policy="sequence")
+
+    seeds = [int(ask(gateway, X_Review_Source="bot").headers["X-Review-Seed"]) for _ in range(4)]
+
+    assert seeds == [7, 8, 7, 8]
+
+
+def test_a_derived_seed_is_the_same_for_the_same_question(gateway, provider):
+    source = factories.make_source(project=gateway.project, name="bot", add_seed=True)
+    factories.make_seed_range(source=source, policy="derived")
+
+    first, again, other = (
+        ask(gateway, QUESTION | more, X_Review_Source="bot").headers["X-Review-Seed"]
+        for more in ({}, {"stream": False}, {"top_p": 0.5})
+    )
+
+    assert first == again != other
+
+
 def test_the_clients_own_seed_stays(gateway, provider):
     factories.make_source(project=gateway.project, name="bot", add_seed=True)
 

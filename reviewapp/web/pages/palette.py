@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.models import Interaction, Permission, Source
 from reviewapp.models.browsing import known_values
+from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.running import running_work
 
@@ -53,7 +54,14 @@ def _finds(request: AppRequest, typed: str) -> list[Find]:
                 )
             )
     if re.fullmatch(r"-?\d{1,20}", typed):
-        found.append(Find("dice-5", _("Seed %(n)s") % {"n": typed}, f"{here}?{urlencode({'seed': typed})}"))
+        found.append(
+            Find(
+                "dice-5",
+                _("Seed %(n)s") % {"n": typed},
+                reverse("seed", args=[typed]),
+                _whose(request, typed),
+            )
+        )
     lowered = typed.lower()
     if len(typed) >= 2:
         found += [
@@ -72,6 +80,14 @@ def _finds(request: AppRequest, typed: str) -> list[Find]:
     ]
     found.append(Find("search", _("Search for “%(q)s”") % {"q": typed}, f"{here}?{urlencode({'q': typed})}"))
     return found
+
+
+def _whose(request: AppRequest, typed: str) -> str:
+    try:
+        found = administer.describe_seed(actor=request.actor, seed=int(typed)).range
+    except administer.Refused:
+        return ""
+    return found.source.name if found is not None else _("in no range")
 
 
 def _by_id(request: AppRequest, text: str) -> Any:
