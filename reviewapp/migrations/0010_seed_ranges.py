@@ -13,7 +13,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewapp", "0005_comparisons_in_order"),
+        ("reviewapp", "0009_parts_of_identity"),
     ]
 
     operations = [
