@@ -1,9 +1,11 @@
 """Change detection measured on a real server.
 
-usage: python -m benchmarks.detection [--short] [--cache FOLDER] [--json FILE] [--plot FILE] [--trials N]
+usage: python -m benchmarks.detection [--short] [--part servers|days] [--trials N]
+                                       [--cache FOLDER] [--json FILE] [--plot FILE]
 
 Collects rows from llama.cpp servers once (kept in the cache folder), then draws checks from them. The
-short form takes a few minutes and tries fewer changes with fewer trials.
+short form takes a few minutes and tries fewer changes with fewer trials. With `--json` the figures are
+written as they come, and a run that was broken off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,9 +15,8 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from benchmarks.detection.measuring import run
+from benchmarks.detection.measuring import Figures, measure_days, measure_servers
 from benchmarks.detection.plot import draw_power
 from benchmarks.detection.servers import ROOT, TINY
 from benchmarks.detection.tables import tables
@@ -30,23 +31,38 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--plot", type=Path, help="draw power against requests here (SVG)")
     parser.add_argument("--trials", type=int, help="checks drawn for each cell")
+    parser.add_argument("--part", choices=("servers", "days"), help="only the one (default: both)")
     options = parser.parse_args()
-    if not TINY.is_dir():
-        print(f"The tiny model is not at {TINY}; nothing can be measured without it.")
+    if options.part != "days" and not TINY.is_dir():
+        print(f"The tiny model is not at {TINY}; nothing can be measured on it. There is --part days.")
         return 1
     started = time.monotonic()
-    figures: dict[str, Any] = run(
-        cache=options.cache,
-        short=options.short,
-        trials=options.trials or (60 if options.short else 200),
-        report=lambda line: print(line, file=sys.stderr, flush=True),
-    )
+    path: Path | None = options.json
+    figures: Figures = json.loads(path.read_text()) if path and path.exists() else {}
+
+    def report(line: str) -> None:
+        print(f"{time.monotonic() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
+
+    def keep(found: Figures) -> None:
+        if path:
+            path.write_text(json.dumps(found, indent=1))
+
+    if options.part != "days":
+        figures = measure_servers(
+            cache=options.cache,
+            short=options.short,
+            trials=options.trials or (60 if options.short else 200),
+            known=figures,
+            report=report,
+            keep=keep,
+        )
+    if options.part != "servers":
+        figures = measure_days(short=options.short, known=figures, report=report)
+    keep(figures)
     for line in tables(figures):
         print(line)
     print(f"{time.monotonic() - started:.0f} s")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
-    if options.plot:
+    if options.plot and "regimes" in figures:
         options.plot.write_text(draw_power(figures))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,16 +22,33 @@ RULES = {"numbers and texts": ("token", "seeded"), "numbers": ("token",), "texts
 MARGIN_TRIALS = 600
 
 
-def run(*, cache: Path, short: bool, trials: int, report: Callable[[str], None]) -> dict[str, Any]:
-    """The figures as plain values, by regime and change."""
+Figures: TypeAlias = dict[str, Any]
+
+
+def measure_servers(
+    *,
+    cache: Path,
+    short: bool,
+    trials: int,
+    known: Figures,
+    report: Callable[[str], None],
+    keep: Callable[[Figures], None],
+) -> Figures:
+    """The figures by regime and change, as plain values.
+
+    `keep` gets them after each cell; cells that are `known` from a run that was broken off stay as they are.
+    """
     collector = Collector(cache=cache / "rows", models=Models(cache / "models"))
-    regimes: dict[str, Any] = {}
+    figures: Figures = {**known, "trials": trials, "short": short}
+    regimes: Figures = figures.setdefault("regimes", {})
     for regime in REGIMES:
         before = collector.rows(regime, SAME)
-        cells: dict[str, Any] = {}
+        told = regimes.setdefault(regime.name, {"cells": {}, "repeated": [before.repeated, before.compared]})
         for change in (SAME, *(regime.short_changes if short else regime.changes)):
+            if change in told["cells"]:
+                continue
             report(f"{regime.name}, {change}")
-            cells[change] = _cell(
+            told["cells"][change] = _cell(
                 regime,
                 before,
                 before if change == SAME else collector.rows(regime, change),
@@ -40,13 +57,15 @@ def run(*, cache: Path, short: bool, trials: int, report: Callable[[str], None])
                 # Each cell has its own random numbers, so that a run of fewer cells gives the same figures.
                 rng=np.random.default_rng(zlib.crc32(f"{regime.name}, {change}".encode())),
             )
-        regimes[regime.name] = {
-            "cells": cells,
-            "repeated": [before.repeated, before.compared],
-        }
+            keep(figures)
+    return figures
+
+
+def measure_days(*, short: bool, known: Figures, report: Callable[[str], None]) -> Figures:
+    """Thirty days of hourly canaries on fifty endpoints, and how soon changes are found."""
     report("thirty days of hourly canaries on fifty endpoints")
     days: Days = watch_days(rng=np.random.default_rng(30), days=5 if short else 30)
-    return {"regimes": regimes, "trials": trials, "short": short, "canaries": days.as_values()}
+    return {**known, "canaries": days.as_values()}
 
 
 def _cell(

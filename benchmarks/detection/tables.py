@@ -95,6 +95,14 @@ def canary_table(figures: dict[str, Any]) -> Iterator[str]:
 
 def tables(figures: dict[str, Any]) -> Iterator[str]:
     """All of it, with a heading for each."""
+    if "regimes" in figures:
+        yield from _server_tables(figures)
+    if "canaries" in figures:
+        yield "\nHourly canaries"
+        yield from canary_table(figures)
+
+
+def _server_tables(figures: dict[str, Any]) -> Iterator[str]:
     budgets = " / ".join(str(budget) for budget in next(iter(_cells(figures, null=True)))[1]["rates"]["MET"])
     for place, level in enumerate(LEVELS):
         yield f"\nFalse alarms between sessions, level {level:g}, {budgets} requests a check"
@@ -105,5 +113,3 @@ def tables(figures: dict[str, Any]) -> Iterator[str]:
     yield from rule_table(figures)
     yield "\nSingle records, replayed at temperature 0"
     yield from margin_table(figures)
-    yield "\nHourly canaries"
-    yield from canary_table(figures)

@@ -11,6 +11,18 @@ from reviewapp.models.alert import (
     ChannelKind,
     DeliveryState,
 )
+from reviewapp.models.canary import (
+    CANARY_TRANSITIONS,
+    Canary,
+    CanaryBaseline,
+    CanaryCheck,
+    CanarySession,
+    CanarySet,
+    CanaryState,
+    CheckState,
+    SessionPurpose,
+    SessionState,
+)
 from reviewapp.models.change import (
     CHANGE_TRANSITIONS,
     DECIDED,
@@ -94,6 +106,7 @@ from reviewapp.models.source import Source
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
+    "CANARY_TRANSITIONS",
     "CHANGE_TRANSITIONS",
     "DECIDED",
     "DELIVERY_TRANSITIONS",
@@ -121,10 +134,17 @@ __all__ = [
     "AuditEntry",
     "BackendChange",
     "CallShare",
+    "Canary",
+    "CanaryBaseline",
+    "CanaryCheck",
+    "CanarySession",
+    "CanarySet",
+    "CanaryState",
     "CarriedVerdict",
     "ChangeEvent",
     "ChangeState",
     "ChannelKind",
+    "CheckState",
     "Comparison",
     "CountedLately",
     "Decision",
@@ -172,6 +192,8 @@ __all__ = [
     "SeedPolicyKind",
     "SeedRange",
     "SeenKind",
+    "SessionPurpose",
+    "SessionState",
     "Severity",
     "SignInLink",
     "SlotState",

@@ -109,6 +109,7 @@ def decide(
     check: Check,
     rng: np.random.Generator,
     archive: Sequence[members.Archived] = (),
+    routine_permutations: int = ROUTINE_PERMUTATIONS,
 ) -> Decision:
     """The verdict of a check against its baseline."""
     labels = statistics.compare_labels(baseline=baseline, tested=check.rows)
@@ -130,7 +131,7 @@ def decide(
                 look=look,
                 seed_honoured=check.seed_honoured,
                 rng=rng,
-                permutations=CONFIRMING_PERMUTATIONS if number else ROUTINE_PERMUTATIONS,
+                permutations=CONFIRMING_PERMUTATIONS if number else routine_permutations,
             )
         )
         for number, look in enumerate(check.looks)

@@ -23,6 +23,7 @@ from reviewapp.stages.replay.starting import (
     retry_failed,
     selected,
     start_run,
+    start_scheduled_run,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "runs_in_need",
     "selected",
     "start_run",
+    "start_scheduled_run",
     "sweep",
     "work",
 ]

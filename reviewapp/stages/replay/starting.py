@@ -22,6 +22,7 @@ from reviewapp.models import (
     AttemptState,
     Interaction,
     Permission,
+    Project,
     Provider,
     ReplayRun,
     RunKind,
@@ -252,6 +253,32 @@ def start_run(
         overrides=overrides,
         selection=kept,
     )
+    return run
+
+
+def start_scheduled_run(
+    *,
+    project: Project,
+    interactions: Sequence[UUID],
+    attempts: int,
+    overrides: Mapping[str, Any],
+    note: str,
+    now: datetime,
+) -> ReplayRun:
+    """Queue a run of canaries within the caller's transaction; whoever commits nudges the workers.
+
+    No audit entry: what a schedule asks was decided by whoever made the schedule.
+    """
+    run: ReplayRun = ReplayRun.objects.create(
+        project=project,
+        kind=RunKind.CANARY,
+        note=note,
+        selection={"interactions": len(interactions)},
+        attempts=attempts,
+        overrides=dict(overrides),
+        created_at=now,
+    )
+    _insert_attempts(run, Interaction.objects.filter(project=project, pk__in=interactions), None, now)
     return run
 
 
