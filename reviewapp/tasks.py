@@ -178,3 +178,33 @@ def watch_pull() -> None:
     while watch.walk(now=timezone.now()) and time.monotonic() < until:
         pass
     watch.settle(now=timezone.now())
+
+
+@shared_task
+def watch_canaries(*, set_id: str) -> None:
+    """The schedule's nudge: begin what is due of a canary set."""
+    run = watch.begin(set_id=UUID(set_id), now=timezone.now())
+    if run is not None:
+        replay_nudge.delay(run_id=str(run))
+
+
+@shared_task
+def watch_prepare_canaries(*, set_id: str) -> None:
+    if watch.prepare(set_id=UUID(set_id), clock=timezone.now):
+        watch_canaries.delay(set_id=set_id)
+
+
+@shared_task
+def watch_sweep_canaries() -> None:
+    """Read what was answered, decide, and find what a lost message or a dead worker left behind."""
+    runs = watch.advance(now=timezone.now())
+    watch.renew_accepted(now=timezone.now())
+    runs += [
+        run
+        for id_ in watch.due_sets(now=timezone.now())
+        if (run := watch.begin(set_id=id_, now=timezone.now()))
+    ]
+    for run in runs:
+        replay_nudge.delay(run_id=str(run))
+    for set_id in watch.waiting(now=timezone.now()):
+        watch_prepare_canaries.delay(set_id=str(set_id))

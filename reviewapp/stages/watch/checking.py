@@ -119,7 +119,7 @@ def _decide(canaries: CanarySet, check: CanaryCheck, now: datetime) -> UUID | No
     decision = decide_check(check)
     looks = CanarySession.objects.filter(check_of=check).count()
     unpaid = ""
-    if decision.wants_confirmation and looks == 1:
+    if decision.wants_confirmation and looks == 1 and canaries.state == CanaryState.WATCHING:
         try:
             return ask(
                 canaries,

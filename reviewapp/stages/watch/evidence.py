@@ -129,6 +129,7 @@ def archive_of(canaries: CanarySet) -> list[Archived]:
     ended = CanaryBaseline.objects.filter(set=canaries, ended_at__isnull=False).order_by("-ended_at")
     found = []
     for baseline in ended[:_EARLIER_BASELINES]:
+        assert baseline.ended_at is not None
         rows = known_rows(fit_sessions(baseline, now=baseline.ended_at)).rows
         if rows:
             name = f"baseline of {baseline.started_at:%-d %B %Y, %H:%M} UTC"

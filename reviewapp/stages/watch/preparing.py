@@ -1,0 +1,301 @@
+"""Getting a canary set ready: what its provider can answer, and the questions of the starter set.
+
+A set that is made waits in the state *preparing*. One worker leases it, asks, and writes everything in one
+transaction: the questions' first answers as interactions, through the record stage, the canaries, an
+empty baseline, the schedule. A worker that dies leaves nothing but a lease that runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, Q
+
+from reviewapp.models import (
+    Canary,
+    CanaryBaseline,
+    CanarySet,
+    CanaryState,
+    Endpoint,
+    UnreadableSecret,
+)
+from reviewapp.pure.drift import starter
+from reviewapp.pure.drift.dialect import Dialect
+from reviewapp.pure.drift.panel import (
+    FIRST_SEED,
+    SEED_PROBES,
+    SEED_QUESTIONS,
+    TEXT_PROMPTS,
+    TOKEN_PROMPTS,
+    Abilities,
+    Question,
+    SeedProbe,
+    is_seed_honoured,
+)
+from reviewapp.pure.exchange import Reply
+from reviewapp.pure.ids import new_id
+from reviewapp.stages import record
+from reviewapp.stages.administer import ensure_source
+from reviewapp.stages.watch.asking import spent_today
+from reviewapp.stages.watch.schedules import write_schedule
+
+if TYPE_CHECKING:
+    from reviewapp.providers.client import Answer
+    from reviewapp.providers.panel import Asker
+
+log = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(minutes=5)
+AGAIN: Final = timedelta(seconds=30)
+MOST_TRIES: Final = 5
+SOURCE: Final = "canaries"
+TAG: Final = "canary"
+AT_ONCE: Final = 4
+# Learning the dialect, then at most this for the seed.
+LEARNING_REQUESTS: Final = 12 + 2 * SEED_PROBES * SEED_QUESTIONS
+
+
+class TooLittleBudget(Exception):
+    """The day's budget does not pay for preparing; the message is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question asked: the bytes that went out and came back, and what they say."""
+
+    question: Question
+    wire: record.Wire
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What preparing found out, and the answers that begin the starter set's canaries."""
+
+    dialect: Dialect
+    seed_honoured: bool
+    kept: tuple[Answered, ...]
+    requests: int
+
+
+def waiting(*, now: datetime) -> list[UUID]:
+    """Sets that are to be prepared and nobody prepares."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    rows = CanarySet.objects.filter(free, state=CanaryState.PREPARING)
+    return list(rows.order_by("created_at").values_list("pk", flat=True))
+
+
+def prepare(*, set_id: UUID, clock: Callable[[], datetime]) -> bool:
+    """Prepare a set; False when another worker does, or it could not be done now."""
+    now = clock()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    mine = CanarySet.objects.filter(free, pk=set_id, state=CanaryState.PREPARING)
+    if not mine.update(lease_until=now + LEASE, tries=F("tries") + 1):
+        return False
+    from reviewapp.providers.errors import CallFailed  # the SDK, which only workers load
+
+    canaries = CanarySet.objects.select_related("provider").get(pk=set_id)
+    try:
+        left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
+        learnt = asyncio.run(_learn(canaries, left=max(left, 0), clock=clock))
+        _store(canaries, learnt, now=clock())
+    except CallFailed as error:
+        _put_off(canaries, str(error), again=error.may_pass, now=clock())
+        return False
+    except (TooLittleBudget, UnreadableSecret) as error:
+        _put_off(canaries, str(error), again=False, now=clock())
+        return False
+    return True
+
+
+async def _learn(canaries: CanarySet, *, left: int, clock: Callable[[], datetime]) -> Learnt:
+    from reviewapp.providers.panel import Asker, Budget, BudgetSpent, Side
+
+    provider = canaries.provider
+    purse = Budget(limit=left)
+    side = Side(provider.name, (provider.base_url,), provider.api_key, canaries.model)
+    rng = np.random.default_rng(canaries.pk.int)
+    async with Asker(side, budget=purse, rng=rng, clock=clock) as asker:
+        try:
+            dialect = await asker.learn_dialect(
+                Question(TOKEN_PROMPTS[0], "token", FIRST_SEED), model=canaries.model, dialect=Dialect()
+            )
+            honoured = await _is_honoured(asker, canaries, dialect, rng)
+        except BudgetSpent:
+            raise TooLittleBudget(_too_little(canaries, LEARNING_REQUESTS)) from None
+    kept: tuple[Answered, ...] = ()
+    asked = purse.spent
+    if canaries.starter:
+        plan = starter.plan(Abilities(alternatives=dialect.alternatives, seed_honoured=honoured))
+        if plan.requests + starter.GREEDY_TEXTS > purse.left:
+            raise TooLittleBudget(_too_little(canaries, asked + plan.requests + starter.GREEDY_TEXTS))
+        kept, more = await _choose(canaries, plan, dialect, clock)
+        asked += more
+    return Learnt(dialect=dialect, seed_honoured=honoured, kept=kept, requests=asked)
+
+
+def _too_little(canaries: CanarySet, wanted: int) -> str:
+    return (
+        f"Preparing asks up to {wanted:,} requests, more than is left of the day's budget of "
+        f"{canaries.daily_budget:,}. Raise the budget, or try again after midnight, UTC."
+    )
+
+
+async def _is_honoured(asker: Asker, canaries: CanarySet, dialect: Dialect, rng: np.random.Generator) -> bool:
+    """Whether the seed counts: as the provider's test found, else asked now."""
+    if not dialect.seed:
+        return False
+    known = canaries.provider.seed_honoured
+    if known is not None:
+        return known
+    probes: list[SeedProbe] = []
+    for prompt in TEXT_PROMPTS[:SEED_QUESTIONS]:
+        question = Question(prompt, "seeded", FIRST_SEED)
+        seeds = [FIRST_SEED + 1 + number for number in range(SEED_PROBES)]
+        same = await asker.ask_seeds(
+            question, [FIRST_SEED] * SEED_PROBES, dialect=dialect, model=canaries.model
+        )
+        other = await asker.ask_seeds(question, seeds, dialect=dialect, model=canaries.model)
+        probes.append(SeedProbe(same=tuple(same), different=tuple(other)))
+        if is_seed_honoured(probes, rng=rng):
+            return True
+    return False
+
+
+async def _choose(
+    canaries: CanarySet, plan: starter.Plan, dialect: Dialect, clock: Callable[[], datetime]
+) -> tuple[tuple[Answered, ...], int]:
+    """The answers of the questions that are kept, and how many requests were asked."""
+    found = await _ask_all(canaries, [*plan.candidates * plan.probes, *plan.texts], dialect, clock)
+    asked = plan.requests
+    candidates = [one for one in found if one.question in plan.candidates]
+    picked = starter.chosen([(one.question, one.reply) for one in candidates]) if candidates else []
+    if plan.candidates and plan.candidates[0].kind == "border" and len(picked) < starter.FEWEST_BORDERS:
+        greedy = starter.greedy_texts()
+        found += await _ask_all(canaries, greedy, dialect, clock)
+        asked += len(greedy)
+        wanted: list[Question] = list(greedy)
+    else:
+        wanted = [*picked, *plan.texts]
+    first = {one.question: one for one in reversed(found)}
+    return tuple(first[question] for question in wanted if question in first), asked
+
+
+async def _ask_all(
+    canaries: CanarySet, questions: Sequence[Question], dialect: Dialect, clock: Callable[[], datetime]
+) -> list[Answered]:
+    """Ask each once, a few at a time; one that stays without an answer is left out.
+
+    Raises the last error when fewer than half are answered.
+    """
+    from reviewapp.providers.client import Client, Target
+    from reviewapp.providers.errors import CallFailed
+
+    provider = canaries.provider
+    target = Target(
+        name=provider.name,
+        base_url=provider.base_url,
+        api_key=provider.api_key,
+        timeout_seconds=provider.timeout_seconds,
+    )
+    gate = asyncio.Semaphore(min(AT_ONCE, provider.max_concurrency))
+    pace = 60 / provider.requests_per_minute if provider.requests_per_minute else 0.0
+    failures: list[CallFailed] = []
+
+    async with Client(target) as client:
+
+        async def one(question: Question, place: int) -> Answered | None:
+            await asyncio.sleep(place * pace)
+            async with gate:
+                body = json.dumps(dialect.request(question, model=canaries.model), ensure_ascii=False)
+                started_at = clock()
+                try:
+                    answer = await client.send(endpoint="chat.completions", request=body.encode())
+                except CallFailed as error:
+                    failures.append(error)
+                    return None
+            return _answered(question, body.encode(), answer, started_at)
+
+        told = await asyncio.gather(*(one(question, place) for place, question in enumerate(questions)))
+    answered = [one for one in told if one is not None and one.reply.choices]
+    if failures and 2 * len(answered) < len(questions):
+        raise failures[-1]
+    return answered
+
+
+def _answered(question: Question, body: bytes, answer: Answer, started_at: datetime) -> Answered:
+    from reviewapp.formats.openai import read_reply
+    from reviewapp.pure import rawjson
+
+    text, is_json = rawjson.read_body(answer.body)
+    wire = record.Wire(
+        endpoint="chat.completions",
+        request=body,
+        started_at=started_at,
+        response=answer.body,
+        content_type=answer.content_type,
+        status=answer.status,
+        latency_ms=answer.latency_ms,
+        tags=(TAG,),
+        headers=answer.headers,
+    )
+    reply = read_reply("chat.completions", rawjson.parse(text) if is_json else None, answer.status)
+    return Answered(question=question, wire=wire, reply=reply)
+
+
+@transaction.atomic
+def _store(canaries: CanarySet, learnt: Learnt, *, now: datetime) -> None:
+    """All of it at once, if the set still waits for it."""
+    locked = CanarySet.objects.select_for_update().filter(pk=canaries.pk, state=CanaryState.PREPARING).first()
+    if locked is None:
+        return
+    source = ensure_source(project=canaries.project, name=SOURCE, now=now)
+    arrivals = [
+        record.Arrival(
+            id=new_id(),
+            project_id=canaries.project_id,
+            received_at=now,
+            content=one.wire,
+            source_id=source.pk,
+            provider_id=canaries.provider_id,
+        )
+        for one in learnt.kept
+    ]
+    outcome = record.record_now(arrivals=arrivals, now=now) if arrivals else record.Outcome()
+    recorded = set(outcome.recorded)
+    Canary.objects.bulk_create(
+        Canary(set=locked, interaction_id=arrival.id, kind=one.question.kind, created_at=now)
+        for arrival, one in zip(arrivals, learnt.kept, strict=True)
+        if arrival.id in recorded
+    )
+    CanaryBaseline.objects.get_or_create(
+        set=locked, ended_at__isnull=True, defaults={"started_at": now, "reason": "The first."}
+    )
+    day = now.date().isoformat()
+    locked.state = CanaryState.WATCHING
+    locked.endpoint = Endpoint.CHAT
+    locked.alternatives = learnt.dialect.alternatives
+    locked.seed_honoured = learnt.seed_honoured
+    locked.not_taken = list(learnt.dialect.given_up)
+    locked.prepared = {day: locked.prepared.get(day, 0) + learnt.requests}
+    locked.lease_until, locked.tries, locked.trouble = None, 0, ""
+    locked.save()
+    write_schedule(locked)
+
+
+def _put_off(canaries: CanarySet, sentence: str, *, again: bool, now: datetime) -> None:
+    """Try later, or say that it can't be done."""
+    waits = CanarySet.objects.filter(pk=canaries.pk, state=CanaryState.PREPARING)
+    if again and canaries.tries < MOST_TRIES:
+        waits.update(lease_until=now + AGAIN, trouble=sentence)
+    else:
+        waits.update(state=CanaryState.FAILED, lease_until=None, trouble=sentence)

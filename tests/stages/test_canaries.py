@@ -1,0 +1,459 @@
+"""Canaries against the simulated provider: prepared, learnt, checked, changed, renewed."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django_celery_beat.models import PeriodicTask
+
+from reviewapp.models import (
+    AuditEntry,
+    BackendChange,
+    Canary,
+    CanaryBaseline,
+    CanaryCheck,
+    CanarySession,
+    CanarySet,
+    Interaction,
+    NotAllowed,
+    ReplayRun,
+)
+from reviewapp.providers.simulated import server
+from reviewapp.stages import compare, replay, watch
+from reviewapp.stages.administer import Refused
+from reviewapp.stages.watch import CanaryValues, evidence
+from tests.factories import NOW, make_interaction, make_provider
+from tests.watching import tell, watched
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def simulated():
+    with server.running() as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def provider(project, simulated):
+    return make_provider(project=project, name="simulated", base_url=simulated, max_concurrency=40)
+
+
+@pytest.fixture
+def steady(admin, provider):
+    """A model that never varies, with its baseline."""
+    return watched(actor=admin, provider=provider, model="sim-steady")
+
+
+def test_the_starter_set_is_recorded_like_anybodys_data(admin, provider):
+    found = watched(actor=admin, provider=provider, model="sim-small", learn=False, whole=True)
+
+    canaries = Canary.objects.filter(set=found.set).select_related("interaction__source")
+    kinds = [canary.kind for canary in canaries]
+    assert found.set.state == "watching"
+    assert found.set.alternatives == 20
+    assert found.set.seed_honoured is True
+    assert (kinds.count("token"), kinds.count("seeded")) == (20, 5)
+    assert {canary.interaction.source.name for canary in canaries} == {"canaries"}
+    assert all(canary.interaction.tags == ["canary"] for canary in canaries)
+    assert all(canary.interaction.output_tokens == 1 for canary in canaries if canary.kind == "token")
+
+
+def test_a_model_without_a_seed_gets_no_seeded_texts(admin, provider):
+    found = watched(actor=admin, provider=provider, model="sim-no-seed", learn=False)
+
+    assert found.set.seed_honoured is False
+    assert set(found.set.canaries.values_list("kind", flat=True)) == {"token"}
+
+
+def test_a_provider_that_is_away_is_tried_again_later(admin, project):
+    away = make_provider(project=project, name="away", base_url="http://127.0.0.1:9/v1")
+    made = watch.make_set(actor=admin, provider=away, model="m", values=CanaryValues(), now=NOW)
+
+    done = watch.prepare(set_id=made.pk, clock=lambda: NOW)
+
+    made.refresh_from_db()
+    assert not done
+    assert made.state == "preparing"
+    assert "can't be reached" in made.trouble
+    assert watch.waiting(now=NOW) == []
+    assert watch.waiting(now=NOW + timedelta(minutes=1)) == [made.pk]
+
+
+def test_a_model_that_does_not_exist_says_so_and_is_not_tried_again(admin, provider):
+    made = watch.make_set(actor=admin, provider=provider, model="no-such", values=CanaryValues(), now=NOW)
+
+    watch.prepare(set_id=made.pk, clock=lambda: NOW)
+
+    made.refresh_from_db()
+    assert made.state == "failed"
+    assert "no-such" in made.trouble
+    assert watch.waiting(now=NOW + timedelta(days=1)) == []
+
+
+def test_preparing_is_one_workers_at_a_time(admin, provider):
+    made = watch.make_set(actor=admin, provider=provider, model="sim-small", values=CanaryValues(), now=NOW)
+    CanarySet.objects.filter(pk=made.pk).update(lease_until=NOW + timedelta(minutes=1))
+
+    assert not watch.prepare(set_id=made.pk, clock=lambda: NOW)
+    assert watch.prepare(set_id=made.pk, clock=lambda: NOW + timedelta(minutes=2))
+    assert CanaryBaseline.objects.filter(set=made).count() == 1
+
+
+def test_the_first_three_sessions_are_the_baseline(steady):
+    assert [session.purpose for session in steady.sessions] == ["baseline"] * 3
+    assert all(session.fit and session.answered == session.requests == 45 for session in steady.sessions)
+    assert not CanaryCheck.objects.exists()
+
+
+def test_every_answer_of_a_session_can_be_opened(steady):
+    runs = ReplayRun.objects.filter(kind="canary")
+
+    assert runs.count() == 3
+    assert set(runs.values_list("state", flat=True)) == {"done"}
+    assert Interaction.objects.filter(replay_of__isnull=False).count() == 3 * 45
+
+
+def test_rows_are_the_same_when_they_are_read_again_from_the_answers(steady):
+    session = CanarySession.objects.select_related("set").order_by("created_at").first()
+
+    kept = evidence.rows_of(session)
+    session.rows = None
+
+    assert len(kept) == 45
+    assert evidence.rows_of(session) == kept
+
+
+def test_an_unchanged_backend_is_identical_and_joins_the_baseline(steady):
+    check = steady.check()
+
+    assert check.verdict == "identical"
+    assert check.requests == 9
+    assert check.sessions.get().fit
+    assert steady.set.evidence < 1
+    assert not BackendChange.objects.exists()
+
+
+def test_ordinary_noise_is_no_change(admin, provider):
+    noisy = watched(actor=admin, provider=provider, model="sim-small", daily_budget=20_000)
+
+    verdicts = [noisy.check().verdict for _ in range(4)]
+
+    assert "backend_changed" not in verdicts
+    assert not BackendChange.objects.exists()
+
+
+def test_a_small_silent_change_is_found_by_the_next_check(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+
+    check = steady.check()
+
+    change = BackendChange.objects.get()
+    assert check.verdict == "backend_changed"
+    assert check.alarmed
+    assert [session.purpose for session in check.sessions.order_by("created_at")] == ["look", "confirm"]
+    assert check.effect > check.floor
+    assert check.p <= 0.01
+    assert check.column == "log probabilities"
+    assert check.change == change
+    assert (change.model, change.events.get().kind) == ("sim-steady", "behaviour_changed")
+    assert change.events.get().evidence["check"] == str(check.pk)
+    assert not check.sessions.filter(fit=True).exists()
+    assert steady.set.changed_at == check.created_at
+
+
+def test_the_session_after_a_change_confirms_it_with_more_requests_and_raises_no_second_alarm(
+    steady, simulated
+):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+    steady.check()
+
+    again = steady.check()
+
+    assert again.verdict == "backend_changed"
+    assert again.sessions.order_by("created_at").first().requests == 45
+    assert not again.alarmed
+    assert BackendChange.objects.get().events.count() == 1
+
+
+def test_a_changed_sampler_is_found_by_text_alone_and_the_sentence_says_so(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="none", fingerprint="same", top_p=0.5)
+
+    check = steady.check()
+
+    assert check.verdict == "backend_changed"
+    assert check.statistic == "unseen_text"
+    assert "The text changed but the log probabilities did not" in check.sentence
+
+
+def test_a_relabelled_backend_is_no_change_of_behaviour(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="none", fingerprint="new")
+
+    check = steady.check()
+
+    assert check.verdict == "identical"
+    assert any("The vendor says the stack changed; behaviour does not differ" in note for note in check.notes)
+    assert not BackendChange.objects.exists()
+
+
+def test_a_provider_that_fails_is_inconclusive_and_never_a_difference(steady, simulated):
+    before = steady.set.evidence
+    tell(simulated, "faults", model="sim-steady", shares={"quota": 1.0})
+    steady.now += timedelta(hours=1)
+
+    steady.session()
+
+    check = CanaryCheck.objects.get()
+    steady.set.refresh_from_db()
+    assert check.verdict == "inconclusive"
+    assert "failed" in check.sentence
+    assert steady.set.evidence == before
+    assert not check.sessions.get().fit
+
+
+def test_answers_that_never_come_end_the_check_after_a_while(steady):
+    steady.now += timedelta(hours=1)
+    run = watch.begin(set_id=steady.set.pk, now=steady.now)
+
+    watch.advance(now=steady.now + timedelta(minutes=14))
+    waits = CanaryCheck.objects.get().state
+    watch.advance(now=steady.now + timedelta(minutes=16))
+
+    assert waits == "open"
+    assert CanaryCheck.objects.get().verdict == "inconclusive"
+    assert ReplayRun.objects.get(pk=run).state == "cancelled"
+
+
+def test_a_check_goes_on_where_a_dead_process_left_it(steady):
+    steady.now += timedelta(hours=1)
+    run = watch.begin(set_id=steady.set.pk, now=steady.now)
+
+    assert watch.begin(set_id=steady.set.pk, now=steady.now + timedelta(hours=2)) is None
+    assert watch.advance(now=steady.now) == []
+    replay.work(run_id=run, worker="another", seconds=60)
+    while compare.compare_new(now=steady.now, run_id=run):
+        pass
+    watch.advance(now=steady.now)
+    watch.advance(now=steady.now)
+
+    assert CanaryCheck.objects.get().verdict == "identical"
+
+
+def test_the_database_refuses_a_second_session_at_the_same_time(steady):
+    first = steady.sessions[0]
+    run = ReplayRun.objects.create(project=steady.set.project, created_at=NOW)
+    CanarySession.objects.filter(pk=first.pk).update(state="asking")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CanarySession.objects.create(
+            set=steady.set,
+            baseline=first.baseline,
+            run=run,
+            purpose="look",
+            requests=1,
+            created_at=NOW,
+        )
+
+
+def test_nothing_is_asked_before_it_is_due(steady):
+    assert watch.begin(set_id=steady.set.pk, now=steady.now + timedelta(minutes=10)) is None
+    assert steady.set.pk not in watch.due_sets(now=steady.now + timedelta(minutes=10))
+
+
+def test_a_nudge_that_beat_lost_is_found_by_the_sweep(steady):
+    later = steady.now + timedelta(minutes=62)
+
+    assert watch.due_sets(now=later) == [steady.set.pk]
+
+
+def test_the_budget_of_the_day_is_never_passed(admin, provider):
+    poor = watched(actor=admin, provider=provider, model="sim-steady", learn=False, daily_budget=140)
+    spent = watch.spent_today(canaries=poor.set, now=poor.now)
+
+    poor.session()
+    with pytest.raises(watch.NothingToAsk) as refused:
+        poor.session()
+
+    assert 45 <= spent <= 60
+    assert watch.spent_today(canaries=poor.set, now=poor.now) == spent + 45
+    assert "Today's budget of 140 requests has" in str(refused.value)
+
+
+def test_a_schedule_that_meets_an_empty_budget_says_so_and_goes_on_after_midnight(admin, provider):
+    poor = watched(actor=admin, provider=provider, model="sim-steady", learn=False, daily_budget=140)
+    poor.session()
+
+    poor.wait(hours=8)
+    assert poor.session(forced=False) is None
+    poor.set.refresh_from_db()
+    trouble = poor.set.trouble
+    poor.wait(hours=8)
+
+    assert "Today's budget" in trouble
+    assert poor.session(forced=False) is not None
+    assert poor.set.trouble == ""
+
+
+def test_a_first_look_whose_fresh_requests_can_not_be_paid_says_so(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+    steady.wait(days=1)
+    CanarySet.objects.filter(pk=steady.set.pk).update(daily_budget=20)
+
+    steady.session()
+
+    check = CanaryCheck.objects.get()
+    assert check.verdict == "inconclusive"
+    assert any("Fresh requests were not asked." in note for note in check.notes)
+    assert not check.alarmed
+
+
+def test_the_schedule_stands_in_the_database_where_beat_reads_it(admin, steady):
+    row = PeriodicTask.objects.get(pk=steady.set.schedule_id)
+    before = (row.interval.every, row.interval.period, row.enabled)
+
+    watch.change_set(actor=admin, canaries=steady.set, values=CanaryValues(every_minutes=30), now=NOW)
+
+    row.refresh_from_db()
+    assert before == (60, "minutes", True)
+    assert row.task == "reviewapp.tasks.watch_canaries"
+    assert json.loads(row.kwargs) == {"set_id": str(steady.set.pk)}
+    assert row.interval.every == 30
+
+
+def test_paused_canaries_are_not_asked(admin, steady):
+    assert watch.pause(actor=admin, canaries=steady.set, now=steady.now)
+
+    assert not PeriodicTask.objects.get(pk=steady.set.schedule_id).enabled
+    assert watch.begin(set_id=steady.set.pk, now=steady.now + timedelta(days=1)) is None
+    assert watch.due_sets(now=steady.now + timedelta(days=1)) == []
+    assert watch.resume(actor=admin, canaries=steady.set, now=steady.now)
+    assert watch.due_sets(now=steady.now + timedelta(days=1)) == [steady.set.pk]
+
+
+def test_after_its_last_day_a_model_is_not_asked(admin, steady):
+    gone = (steady.now + timedelta(days=3)).date()
+    watch.change_set(actor=admin, canaries=steady.set, values=CanaryValues(retires_on=gone), now=NOW)
+
+    steady.now += timedelta(days=4)
+
+    with pytest.raises(watch.NothingToAsk, match="was to be retired on"):
+        steady.session()
+
+
+def test_capture_now_adds_a_session_to_the_baseline(admin, steady):
+    run = watch.ask_now(actor=admin, canaries=steady.set, capture=True, now=steady.now)
+
+    session = CanarySession.objects.get(run=run)
+    assert (session.purpose, session.requests) == ("baseline", 45)
+    assert AuditEntry.objects.filter(action="canaries.capture").count() == 1
+
+
+def test_an_accepted_change_renews_the_baseline_from_what_answered_since(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+    steady.check()
+    steady.check()
+    BackendChange.objects.update(state="accepted", decided_at=steady.now)
+
+    assert watch.renew_accepted(now=steady.now) == 1
+    assert watch.renew_accepted(now=steady.now) == 0
+    steady.set.refresh_from_db()
+    check = steady.check()
+
+    standing = CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True)
+    assert standing.reason == "The change of the backend was accepted."
+    assert check.baseline == standing
+    assert check.verdict in {"identical", "nondeterministic"}
+    assert (steady.set.changed_at, steady.set.alarmed_at) == (None, None)
+
+
+def test_a_rollback_is_recognised_by_name(admin, steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
+    steady.check()
+    steady.check()
+    watch.renew(actor=admin, canaries=steady.set, now=steady.now)
+    steady.set.refresh_from_db()
+    steady.check()
+    tell(simulated, "reset", model="sim-steady")
+
+    back = steady.check()
+
+    assert back.verdict == "backend_changed"
+    assert any("The answers are the same as before" in note for note in back.notes)
+
+
+def test_a_backend_that_comes_back_by_itself_ends_the_alarm(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+    steady.check()
+    tell(simulated, "reset", model="sim-steady")
+
+    back = steady.check()
+
+    assert back.verdict == "identical"
+    assert "It answers as its baseline again." in back.notes
+    assert (steady.set.changed_at, steady.set.alarmed_at, steady.set.evidence) == (None, None, 0)
+
+
+def test_any_interaction_can_be_made_a_canary(admin, project, provider, simulated):
+    interaction = make_interaction(project=project, provider=provider, model="sim-steady", seed=7)
+
+    made = watch.watch_with(actor=admin, interaction=interaction, now=NOW)
+    again = watch.watch_with(actor=admin, interaction=interaction, now=NOW)
+    watch.prepare(set_id=made.pk, clock=lambda: NOW)
+
+    canary = Canary.objects.get(set=made)
+    made.refresh_from_db()
+    assert made == again
+    assert (canary.interaction, canary.kind) == (interaction, "greedy")
+    assert (made.state, made.starter) == ("watching", False)
+
+
+def test_log_probabilities_are_asked_for_where_the_record_did_not(admin, project, provider):
+    interaction = make_interaction(project=project, provider=provider, model="sim-steady", seed=7)
+    made = watch.watch_with(actor=admin, interaction=interaction, now=NOW)
+    watch.prepare(set_id=made.pk, clock=lambda: NOW)
+
+    run = watch.begin(set_id=made.pk, now=NOW)
+    replay.work(run_id=run, worker="w1", seconds=60)
+
+    assert ReplayRun.objects.get(pk=run).overrides == {"logprobs": True, "top_logprobs": 20}
+    assert all(Interaction.objects.filter(replay_of=interaction).values_list("has_logprobs", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"status": 500}, "It got no answer"),
+        ({"endpoint": "embeddings"}, "Only chat completions"),
+        ({"model": ""}, "names no model"),
+    ],
+)
+def test_what_can_not_be_a_canary_is_refused_with_the_reason(admin, project, provider, fields, reason):
+    interaction = make_interaction(project=project, provider=provider, **fields)
+
+    with pytest.raises(Refused, match=reason):
+        watch.watch_with(actor=admin, interaction=interaction, now=NOW)
+
+
+def test_only_admins_make_canaries(reviewer, provider):
+    with pytest.raises(NotAllowed):
+        watch.make_set(actor=reviewer, provider=provider, model="m", values=CanaryValues(), now=NOW)
+
+
+def test_a_model_has_one_set_of_canaries(admin, provider):
+    watch.make_set(actor=admin, provider=provider, model="m", values=CanaryValues(), now=NOW)
+
+    with pytest.raises(Refused, match="has its canaries already"):
+        watch.make_set(actor=admin, provider=provider, model="m", values=CanaryValues(), now=NOW)
+
+
+def test_removing_a_set_removes_its_schedule_and_keeps_the_answers(admin, steady):
+    answers = Interaction.objects.count()
+
+    watch.remove_set(actor=admin, canaries=steady.set, now=steady.now)
+
+    assert not CanarySet.objects.exists()
+    assert not PeriodicTask.objects.filter(name__startswith="canaries ").exists()
+    assert Interaction.objects.count() == answers
