@@ -9,185 +9,424 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('django_celery_beat', '0019_alter_periodictasks_options'),
-        ('reviewapp', '0010_seed_ranges'),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
+        ("reviewapp", "0010_seed_ranges"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CanaryBaseline',
+            name="CanaryBaseline",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('started_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('reason', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("reason", models.TextField(blank=True)),
             ],
         ),
         migrations.CreateModel(
-            name='CanaryCheck',
+            name="CanaryCheck",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('open', 'Under way'), ('done', 'Done')], default='open', max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('verdict', models.CharField(max_length=20, null=True)),
-                ('sentence', models.TextField(blank=True)),
-                ('notes', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
-                ('statistic', models.CharField(blank=True, max_length=20)),
-                ('column', models.CharField(blank=True, max_length=30)),
-                ('effect', models.FloatField(null=True)),
-                ('floor', models.FloatField(null=True)),
-                ('p', models.FloatField(null=True)),
-                ('detectable', models.FloatField(null=True)),
-                ('requests', models.PositiveIntegerField(default=0)),
-                ('failed', models.PositiveIntegerField(default=0)),
-                ('figures', models.JSONField(default=dict)),
-                ('evidence_before', models.FloatField(default=0)),
-                ('evidence', models.FloatField(default=0)),
-                ('alarmed', models.BooleanField(default=False)),
-                ('compared_with', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None)),
-                ('method', models.PositiveSmallIntegerField(null=True)),
-                ('baseline', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.canarybaseline')),
-                ('change', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='reviewapp.backendchange')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Under way"), ("done", "Done")], default="open", max_length=10
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("verdict", models.CharField(max_length=20, null=True)),
+                ("sentence", models.TextField(blank=True)),
+                (
+                    "notes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), default=list, size=None
+                    ),
+                ),
+                ("statistic", models.CharField(blank=True, max_length=20)),
+                ("column", models.CharField(blank=True, max_length=30)),
+                ("effect", models.FloatField(null=True)),
+                ("floor", models.FloatField(null=True)),
+                ("p", models.FloatField(null=True)),
+                ("detectable", models.FloatField(null=True)),
+                ("requests", models.PositiveIntegerField(default=0)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("figures", models.JSONField(default=dict)),
+                ("evidence_before", models.FloatField(default=0)),
+                ("evidence", models.FloatField(default=0)),
+                ("alarmed", models.BooleanField(default=False)),
+                (
+                    "compared_with",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.UUIDField(), default=list, size=None
+                    ),
+                ),
+                ("method", models.PositiveSmallIntegerField(null=True)),
+                (
+                    "baseline",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.canarybaseline",
+                    ),
+                ),
+                (
+                    "change",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="reviewapp.backendchange",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CanarySet',
+            name="CanarySet",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('model', models.TextField()),
-                ('endpoint', models.CharField(choices=[('chat.completions', 'Chat completions'), ('responses', 'Responses'), ('completions', 'Completions'), ('embeddings', 'Embeddings')], default='chat.completions', max_length=20)),
-                ('state', models.CharField(choices=[('preparing', 'Preparing'), ('watching', 'Watching'), ('paused', 'Paused'), ('failed', 'Could not start')], default='preparing', max_length=10)),
-                ('starter', models.BooleanField(default=False)),
-                ('repeats', models.PositiveSmallIntegerField(default=1)),
-                ('every_minutes', models.PositiveIntegerField(default=60)),
-                ('learn_every_minutes', models.PositiveIntegerField(default=480)),
-                ('daily_budget', models.PositiveIntegerField(default=2000)),
-                ('retires_on', models.DateField(null=True)),
-                ('alternatives', models.PositiveSmallIntegerField(null=True)),
-                ('seed_honoured', models.BooleanField(null=True)),
-                ('not_taken', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
-                ('prepared', models.JSONField(default=dict)),
-                ('evidence', models.FloatField(default=0)),
-                ('changed_at', models.DateTimeField(null=True)),
-                ('alarmed_at', models.DateTimeField(null=True)),
-                ('trouble', models.TextField(blank=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviewapp.apikey')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.project')),
-                ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='reviewapp.provider')),
-                ('schedule', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='django_celery_beat.periodictask')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("model", models.TextField()),
+                (
+                    "endpoint",
+                    models.CharField(
+                        choices=[
+                            ("chat.completions", "Chat completions"),
+                            ("responses", "Responses"),
+                            ("completions", "Completions"),
+                            ("embeddings", "Embeddings"),
+                        ],
+                        default="chat.completions",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("preparing", "Preparing"),
+                            ("watching", "Watching"),
+                            ("paused", "Paused"),
+                            ("failed", "Could not start"),
+                        ],
+                        default="preparing",
+                        max_length=10,
+                    ),
+                ),
+                ("starter", models.BooleanField(default=False)),
+                ("repeats", models.PositiveSmallIntegerField(default=1)),
+                ("every_minutes", models.PositiveIntegerField(default=60)),
+                ("learn_every_minutes", models.PositiveIntegerField(default=480)),
+                ("daily_budget", models.PositiveIntegerField(default=2000)),
+                ("retires_on", models.DateField(null=True)),
+                ("alternatives", models.PositiveSmallIntegerField(null=True)),
+                ("seed_honoured", models.BooleanField(null=True)),
+                (
+                    "not_taken",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), default=list, size=None
+                    ),
+                ),
+                ("prepared", models.JSONField(default=dict)),
+                ("evidence", models.FloatField(default=0)),
+                ("changed_at", models.DateTimeField(null=True)),
+                ("alarmed_at", models.DateTimeField(null=True)),
+                ("trouble", models.TextField(blank=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviewapp.apikey",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.project",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="reviewapp.provider",
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="django_celery_beat.periodictask",
+                    ),
+                ),
             ],
             bases=(reviewapp.models.project.MadeBy, models.Model),
         ),
         migrations.CreateModel(
-            name='CanarySession',
+            name="CanarySession",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('purpose', models.CharField(choices=[('baseline', 'Baseline'), ('look', 'First look'), ('confirm', 'Fresh requests')], max_length=10)),
-                ('state', models.CharField(choices=[('asking', 'Asking'), ('read', 'Read'), ('lost', 'Nothing usable came')], default='asking', max_length=10)),
-                ('requests', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('read_at', models.DateTimeField(null=True)),
-                ('answered', models.PositiveIntegerField(default=0)),
-                ('failed', models.PositiveIntegerField(default=0)),
-                ('fit', models.BooleanField(default=False)),
-                ('rows', models.BinaryField(null=True)),
-                ('rows_version', models.PositiveSmallIntegerField(null=True)),
-                ('baseline', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='reviewapp.canarybaseline')),
-                ('check_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='reviewapp.canarycheck')),
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='canary_session', to='reviewapp.replayrun')),
-                ('set', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='reviewapp.canaryset')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("baseline", "Baseline"),
+                            ("look", "First look"),
+                            ("confirm", "Fresh requests"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("asking", "Asking"), ("read", "Read"), ("lost", "Nothing usable came")],
+                        default="asking",
+                        max_length=10,
+                    ),
+                ),
+                ("requests", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField()),
+                ("read_at", models.DateTimeField(null=True)),
+                ("answered", models.PositiveIntegerField(default=0)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("fit", models.BooleanField(default=False)),
+                ("rows", models.BinaryField(null=True)),
+                ("rows_version", models.PositiveSmallIntegerField(null=True)),
+                (
+                    "baseline",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="reviewapp.canarybaseline",
+                    ),
+                ),
+                (
+                    "check_of",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="reviewapp.canarycheck",
+                    ),
+                ),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="canary_session",
+                        to="reviewapp.replayrun",
+                    ),
+                ),
+                (
+                    "set",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to="reviewapp.canaryset",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='canarycheck',
-            name='set',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='reviewapp.canaryset'),
+            model_name="canarycheck",
+            name="set",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="checks",
+                to="reviewapp.canaryset",
+            ),
         ),
         migrations.AddField(
-            model_name='canarybaseline',
-            name='set',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='baselines', to='reviewapp.canaryset'),
+            model_name="canarybaseline",
+            name="set",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="baselines",
+                to="reviewapp.canaryset",
+            ),
         ),
         migrations.CreateModel(
-            name='Canary',
+            name="Canary",
             fields=[
-                ('id', models.UUIDField(default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=10)),
-                ('created_at', models.DateTimeField()),
-                ('interaction', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='canaries', to='reviewapp.interaction')),
-                ('set', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='canaries', to='reviewapp.canaryset')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=reviewapp.pure.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=10)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "interaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="canaries",
+                        to="reviewapp.interaction",
+                    ),
+                ),
+                (
+                    "set",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="canaries",
+                        to="reviewapp.canaryset",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='canaryset',
-            constraint=models.UniqueConstraint(fields=('project', 'provider', 'model'), name='canary_set_once'),
+            model_name="canaryset",
+            constraint=models.UniqueConstraint(
+                fields=("project", "provider", "model"), name="canary_set_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canaryset',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['preparing', 'watching', 'paused', 'failed'])), name='canary_set_state_known'),
+            model_name="canaryset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["preparing", "watching", "paused", "failed"])),
+                name="canary_set_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canaryset',
-            constraint=models.CheckConstraint(condition=models.Q(('repeats__gte', 1), ('repeats__lte', 10)), name='canary_set_repeats_range'),
+            model_name="canaryset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("repeats__gte", 1), ("repeats__lte", 10)), name="canary_set_repeats_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canaryset',
-            constraint=models.CheckConstraint(condition=models.Q(('every_minutes__gte', 1), ('learn_every_minutes__gte', 1)), name='canary_set_every_positive'),
+            model_name="canaryset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("every_minutes__gte", 1), ("learn_every_minutes__gte", 1)),
+                name="canary_set_every_positive",
+            ),
         ),
         migrations.AddIndex(
-            model_name='canarysession',
-            index=models.Index(fields=['set', '-created_at'], name='canary_session_latest'),
+            model_name="canarysession",
+            index=models.Index(fields=["set", "-created_at"], name="canary_session_latest"),
         ),
         migrations.AddIndex(
-            model_name='canarysession',
-            index=models.Index(condition=models.Q(('fit', True)), fields=['baseline', 'created_at'], name='canary_session_fit'),
+            model_name="canarysession",
+            index=models.Index(
+                condition=models.Q(("fit", True)),
+                fields=["baseline", "created_at"],
+                name="canary_session_fit",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarysession',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'asking')), fields=('set',), name='canary_session_one_asking'),
+            model_name="canarysession",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "asking")), fields=("set",), name="canary_session_one_asking"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarysession',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asking', 'read', 'lost'])), name='canary_session_state_known'),
+            model_name="canarysession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["asking", "read", "lost"])),
+                name="canary_session_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarysession',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['baseline', 'look', 'confirm'])), name='canary_session_purpose_known'),
+            model_name="canarysession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("purpose__in", ["baseline", "look", "confirm"])),
+                name="canary_session_purpose_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='canarycheck',
-            index=models.Index(fields=['set', '-created_at'], name='canary_check_latest'),
+            model_name="canarycheck",
+            index=models.Index(fields=["set", "-created_at"], name="canary_check_latest"),
         ),
         migrations.AddConstraint(
-            model_name='canarycheck',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('set',), name='canary_check_one_open'),
+            model_name="canarycheck",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "open")), fields=("set",), name="canary_check_one_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarycheck',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'done'])), name='canary_check_state_known'),
+            model_name="canarycheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "done"])), name="canary_check_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canarycheck',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), ('verdict__isnull', False), _connector='OR'), name='canary_check_done_has_verdict'),
+            model_name="canarycheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "done"), _negated=True), ("verdict__isnull", False), _connector="OR"
+                ),
+                name="canary_check_done_has_verdict",
+            ),
         ),
         migrations.AddIndex(
-            model_name='canarybaseline',
-            index=models.Index(fields=['set', '-started_at'], name='canary_baseline_latest'),
+            model_name="canarybaseline",
+            index=models.Index(fields=["set", "-started_at"], name="canary_baseline_latest"),
         ),
         migrations.AddConstraint(
-            model_name='canarybaseline',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('set',), name='canary_baseline_one_standing'),
+            model_name="canarybaseline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at__isnull", True)),
+                fields=("set",),
+                name="canary_baseline_one_standing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='canary',
-            constraint=models.UniqueConstraint(fields=('set', 'interaction'), name='canary_once'),
+            model_name="canary",
+            constraint=models.UniqueConstraint(fields=("set", "interaction"), name="canary_once"),
         ),
     ]
