@@ -36,6 +36,7 @@ urlpatterns = [
     path("interactions/", interactions.interactions, name="interactions"),
     path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),
     path("interactions/flag/", interactions.flag_many, name="interactions-flag"),
+    path("interactions/flag/undo/", interactions.unflag_many, name="interactions-unflag"),
     path("interactions/<uuid:id>/", interaction.interaction, name="interaction"),
     path("interactions/<uuid:id>/flag/", judgements.flag_interaction, name="interaction-flag"),
     path("interactions/<uuid:id>/annotate/", judgements.annotate, name="interaction-annotate"),

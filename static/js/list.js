@@ -79,6 +79,10 @@ function check(row, { range = false, value } = {}) {
 document.addEventListener("list-next", () => move(1));
 document.addEventListener("list-previous", () => move(-1));
 document.addEventListener("list-open", () => list() && activeOf(list())?.querySelector("[data-open]")?.click());
+document.addEventListener("list-annotate", () => {
+  const link = list() && activeOf(list())?.querySelector("[data-open]");
+  if (link) location.assign(`${link.href}#annotate`);
+});
 document.addEventListener("list-select", () => list() && activeOf(list()) && check(activeOf(list())));
 document.addEventListener("list-select-range", () => list() && activeOf(list()) && check(activeOf(list()), { range: true }));
 document.addEventListener("list-clear", () => {
@@ -94,6 +98,20 @@ document.addEventListener("click", (event) => {
   if (box && row) check(row, { range: event.shiftKey, value: box.checked });
   else if (row?.closest("[data-list]")) activate(row, { focus: false });
 });
+
+// What is done to a selection is done to the active row where nothing is selected.
+document.addEventListener(
+  "click",
+  (event) => {
+    const one = event.target.closest?.("[data-selection-bar]") && list();
+    if (!one || one.querySelector("[data-select]:checked")) return;
+    if (activeOf(one)) return check(activeOf(one), { value: true });
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.dispatchEvent(new CustomEvent("toast", { detail: { message: one.dataset.choose } }));
+  },
+  true,
+);
 
 document.addEventListener("change", (event) => {
   if (!event.target.matches?.("[data-select-all]")) return;

@@ -8,6 +8,9 @@ function close(menu, { refocus = false } = {}) {
   if (refocus) menu.querySelector("summary").focus();
 }
 
+// One that holds a field begins in it.
+document.addEventListener("toggle", (event) => event.target.matches?.("details.menu[open]") && event.target.querySelector("[autofocus]")?.focus(), true);
+
 document.addEventListener("click", (event) => {
   for (const menu of open()) {
     const inside = menu.contains(event.target);

@@ -32,6 +32,12 @@ function refresh() {
   for (const group of palette.querySelectorAll("[role=group]")) {
     group.hidden = ![...group.querySelectorAll("[role=option]")].some((option) => !option.hidden);
   }
+  // A screen whose name begins so comes before all that the server finds; else it comes after.
+  const local = palette.querySelector("[data-palette-local]");
+  const named = [...local.querySelectorAll("[role=option]")].some((option) => query && option.textContent.trim().toLowerCase().startsWith(query));
+  const found = document.getElementById("palette-found");
+  if (named) found.before(local);
+  else found.after(local);
   palette.querySelector("[data-palette-none]").hidden = options().length > 0;
   select(options()[0]);
 }

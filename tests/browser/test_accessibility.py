@@ -191,8 +191,9 @@ def test_every_page_is_looked_at():
     """A new page comes into the list above, or among those that are none."""
     looked_at = {name for name, _, _ in PAGES.values()}
     posts = {
-        "home-seen", "interactions-flag", "interaction-flag", "interaction-annotate", "flag-move",
-        "annotation-remove", "annotation-restore", "settings-seeds-import", "settings-seeds-move",
+        "home-seen", "interactions-flag", "interactions-unflag", "interaction-flag", "interaction-annotate",
+        "flag-move", "annotation-remove", "annotation-restore", "settings-seeds-import",
+        "settings-seeds-move",
     }  # fmt: skip
     suffixes = (
         "-cancel",

@@ -38,6 +38,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "interactions": ("viewer", None),
     "interactions-suggest": ("viewer", None),
     "interactions-flag": (None, "reviewer"),
+    "interactions-unflag": (None, "reviewer"),
     "interaction": ("viewer", None),
     "interaction-flag": (None, "reviewer"),
     "interaction-annotate": (None, "reviewer"),

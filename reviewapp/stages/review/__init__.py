@@ -12,7 +12,7 @@ from reviewapp.stages.review.annotations import (
     restore_annotation,
 )
 from reviewapp.stages.review.deciding import decide
-from reviewapp.stages.review.flags import flag, move_flag, save_flag_reasons
+from reviewapp.stages.review.flags import flag, move_flag, save_flag_reasons, undo_flags
 from reviewapp.stages.review.handing import (
     LEASE,
     check_can_review,
@@ -68,4 +68,5 @@ __all__ = [
     "standing_queue",
     "take",
     "undo",
+    "undo_flags",
 ]

@@ -13,6 +13,7 @@ from reviewapp.models import (
     Actor,
     Flag,
     FlagReason,
+    FlagState,
     Interaction,
     Permission,
     Severity,
@@ -75,6 +76,17 @@ def move_flag(*, actor: Actor, flag_id: UUID, to: str, now: datetime) -> bool:
     if moved:
         write_audit(actor=actor, action=f"flag.{to}", target=Flag.objects.get(pk=flag_id), now=now)
     return bool(moved)
+
+
+@transaction.atomic
+def undo_flags(*, actor: Actor, made_at: datetime, now: datetime) -> int:
+    """Take back the flags that somebody made in one go: theirs, of that moment, still open."""
+    actor.check(Permission.REVIEW)
+    made = Flag.objects.visible_to(actor).filter(
+        created_by=actor.person, created_by_key=actor.key, created_at=made_at, state=FlagState.OPEN
+    )
+    ids = list(made.values_list("pk", flat=True))
+    return sum(move_flag(actor=actor, flag_id=one, to=FlagState.REMOVED, now=now) for one in ids)
 
 
 @transaction.atomic

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -77,12 +78,15 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One filter in force, and the address without it."""
+    """One filter in force, the address without it, and what it can be changed to, where that is known."""
 
     name: str
     label: str
     value: str
     remove_url: str
+    options: tuple[str, ...] = ()
+    help: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
 
 @needs(Permission.READ)
@@ -109,17 +113,19 @@ def interactions(request: AppRequest) -> HttpResponse:
 
 
 def _list(request: AppRequest, wanted: Filter, *, status: int = 200, **context: Any) -> HttpResponse:
-    shown = [name for name in request.GET.getlist("column") if name in COLUMNS] or list(SHOWN)
+    shown = _columns(request)
+    fields = _fields(request, wanted)
     response = render(
         request,
         fragment_or_page(request, "pages/interactions.html", "rows"),
         {
-            "chips": chips(wanted, request),
+            "chips": _editable(chips(wanted, request), wanted, fields),
             "wanted": wanted,
             "search": wanted.search_text or request.GET.get("q", ""),
             "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
             "shown": shown,
-            "fields": _fields(request, wanted),
+            "fields": fields,
+            "replay_query": urlencode(wanted.values()) or "everything=yes",
             "filter_query": urlencode(wanted.values()),
             "flag_reasons": FlagReason.objects.filter(project=request.actor.project, is_active=True).order_by(
                 "position"
@@ -132,6 +138,32 @@ def _list(request: AppRequest, wanted: Filter, *, status: int = 200, **context: 
         status=status,
     )
     return vary_on_htmx(response)
+
+
+def _columns(request: HttpRequest) -> list[str]:
+    """The columns chosen in the address, else those chosen last, else the usual ones."""
+    chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
+    if chosen and chosen != request.session.get("columns"):
+        request.session["columns"] = chosen
+    kept = [name for name in request.session.get("columns", ()) if name in COLUMNS]
+    return chosen or kept or list(SHOWN)
+
+
+def _editable(
+    found: list[Chip], wanted: Filter, fields: list[tuple[str, str, str, list[str], str]]
+) -> list[Chip]:
+    """The chips with all that their small forms need."""
+    known = {name: (options, example) for name, _label, _value, options, example in fields}
+    values = wanted.values()
+    return [
+        replace(
+            chip,
+            options=tuple(known.get(chip.name, ([], ""))[0]),
+            help=known.get(chip.name, ([], ""))[1],
+            others=tuple((name, value) for name, value in values.items() if name != chip.name),
+        )
+        for chip in found
+    ]
 
 
 HELP = {
@@ -187,11 +219,25 @@ def flag_many(request: AppRequest) -> HttpResponse:
     except InvalidAnswer as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request,
-            ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows))
-            % {"n": len(rows)},
-        )
+        words = ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows))
+        undo = f"{reverse('interactions-unflag')}?{urlencode({'at': now.isoformat()})}"
+        messages.success(request, words % {"n": len(rows)}, extra_tags=undo if rows else "")
+    return redirect(_back(request))
+
+
+@needs(Permission.REVIEW)
+@require_POST
+def unflag_many(request: AppRequest) -> HttpResponse:
+    """Take back the flags that one deed made."""
+    try:
+        made_at = parse_datetime(request.GET.get("at", ""))
+    except ValueError:
+        made_at = None
+    if made_at is None or made_at.tzinfo is None:
+        raise Http404
+    n = review.undo_flags(actor=request.actor, made_at=made_at, now=timezone.now())
+    words = ngettext("%(n)d flag taken back.", "%(n)d flags taken back.", n)
+    messages.success(request, words % {"n": n})
     return redirect(_back(request))
 
 

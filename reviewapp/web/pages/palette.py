@@ -18,6 +18,7 @@ from reviewapp.models import Interaction, Permission, Source
 from reviewapp.models.browsing import known_values
 from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
+from reviewapp.web.pages.settings import SECTIONS
 from reviewapp.web.running import running_work
 
 
@@ -34,7 +35,7 @@ class Find:
 @needs(Permission.READ)
 @require_safe
 def palette(request: AppRequest) -> HttpResponse:
-    """Ids, seeds, fingerprints, sources, models and words that fit what was typed."""
+    """Screens, ids, seeds, fingerprints, sources, models and words that fit what was typed."""
     typed = request.GET.get("q", "").strip()[:200]
     return render(request, "pages/palette.html", {"finds": _finds(request, typed) if typed else []})
 
@@ -42,7 +43,7 @@ def palette(request: AppRequest) -> HttpResponse:
 def _finds(request: AppRequest, typed: str) -> list[Find]:
     actor = request.actor
     here = reverse("interactions")
-    found: list[Find] = []
+    found = _screens(request, typed.lower()) if len(typed) >= 2 else []
     if re.fullmatch(r"[0-9a-fA-F-]{32,36}", typed):
         row = _by_id(request, typed)
         if row is not None:
@@ -88,6 +89,23 @@ def _whose(request: AppRequest, typed: str) -> str:
     except administer.Refused:
         return ""
     return found.source.name if found is not None else _("in no range")
+
+
+def _screens(request: AppRequest, typed: str) -> list[Find]:
+    """The screens below those of the rail whose name has a word that begins so."""
+    actor = request.actor
+    known = [
+        (word, icon, name, _("settings")) for name, word, icon in SECTIONS if actor.may(Permission.ADMIN)
+    ]
+    if actor.may(Permission.REPLAY):
+        known.append((_("New replay run"), "arrow-repeat", "replay-new", ""))
+    if actor.may(Permission.EXPORT):
+        known.append((_("New export"), "download", "export-new", ""))
+    return [
+        Find(icon, str(word), reverse(name), note)
+        for word, icon, name, note in known
+        if re.search(rf"\b{re.escape(typed)}", str(word).lower())
+    ]
 
 
 def _by_id(request: AppRequest, text: str) -> Any:
