@@ -234,6 +234,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "watch-verify": {"task": "reviewapp.tasks.watch_verify", "schedule": 5.0, "options": {"expires": 5}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
 if urlsplit(BROKER_URL).scheme.startswith("redis"):

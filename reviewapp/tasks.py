@@ -208,3 +208,11 @@ def watch_sweep_canaries() -> None:
         replay_nudge.delay(run_id=str(run))
     for set_id in watch.waiting(now=timezone.now()):
         watch_prepare_canaries.delay(set_id=str(set_id))
+
+
+@shared_task
+def watch_verify() -> None:
+    """Start the verifications that providers want by themselves, and conclude those whose run has ended."""
+    for run_id in watch.verify_by_policy(now=timezone.now()):
+        replay_nudge.delay(run_id=str(run_id))
+    watch.settle_verifications(now=timezone.now())

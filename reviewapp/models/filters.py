@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.dateparse import parse_date, parse_datetime
 
-from reviewapp.models.comparison import Comparison, VerdictName
+from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.interaction import Endpoint, InteractionQuerySet
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.pure import words
@@ -65,6 +66,8 @@ class Filter:
     user: str = ""
     finish_reason: str = ""
     verdict: str = ""
+    # The id of a backend change: the answers that its verification found changed.
+    regressions: str = ""
     # Answers that replays got are interactions too: no (the default), yes (only those), all.
     replays: str = ""
 
@@ -161,6 +164,8 @@ def condition(wanted: Filter) -> Q:
         q &= Q(started_at__gte=_moment("since", wanted.since))
     if wanted.until:
         q &= Q(started_at__lt=_moment("until", wanted.until))
+    if wanted.regressions:
+        _regressions(wanted.regressions)
     if wanted.flagged not in {"", "yes", "no"}:
         raise InvalidFilter("flagged", "must be yes or no")
     if wanted.verdict and wanted.verdict not in VerdictName.values:
@@ -182,6 +187,8 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
         result = result.annotate(last_verdict_name=Subquery(last[:1])).filter(
             last_verdict_name=wanted.verdict
         )
+    if wanted.regressions:
+        result = result.filter(Exists(_regressions(wanted.regressions)))
     if wanted.q:
         query = words.query(wanted.q)
         if not query:
@@ -195,6 +202,17 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
 def filtered(*, queryset: InteractionQuerySet, values: Mapping[str, Any]) -> InteractionQuerySet:
     """`read_filter` and `apply` in one."""
     return apply(queryset, read_filter(values))
+
+
+def _regressions(text: str) -> Any:
+    """A change's comparisons that show another answer; people's word counts more than the verdict."""
+    try:
+        change = UUID(text)
+    except ValueError:
+        raise InvalidFilter("regressions", "must be the id of a backend change") from None
+    found = Comparison.objects.filter(original=OuterRef("pk"), run__verification__change=change)
+    changed = Q(verdict=VerdictName.BACKEND_CHANGED) & ~Q(decision=Decision.SAME)
+    return found.filter(changed | Q(decision=Decision.REGRESSION))
 
 
 def _seeds(text: str) -> Q:

@@ -30,6 +30,7 @@ FIELDS: tuple[str, ...] = (
     "user",
     "finish_reason",
     "verdict",
+    "regressions",
     "replays",
 )
 

@@ -26,6 +26,7 @@ from django.utils import timezone
 from reviewapp.formats.exports import ExportRow, ParquetMissing, open_writer
 from reviewapp.models import (
     Actor,
+    BackendChange,
     Export,
     ExportFormat,
     ExportState,
@@ -35,6 +36,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.bodies import recorded_of
 from reviewapp.models.filters import Filter, apply, read_filter
+from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.export.shape import (
     annotation_value,
@@ -82,6 +84,23 @@ def start_export(*, actor: Actor, format: str, wanted: Filter, now: datetime) ->
     write_audit(
         actor=actor, action="export.create", target=made, now=now, format=format, filter=wanted.values()
     )
+    return made
+
+
+@transaction.atomic
+def report_regressions(*, actor: Actor, change: BackendChange, note: str, now: datetime) -> Export | None:
+    """Decide that a change's changed answers are regressions, and ask for the bundle that anybody can
+    run again.
+
+    The caller enqueues `export_make` on commit. None: somebody decided in the same moment. Raises Refused.
+    """
+    watch.check_can_report(actor=actor, change=change)
+    made = start_export(
+        actor=actor, format=ExportFormat.BUNDLE, wanted=Filter(regressions=str(change.pk)), now=now
+    )
+    if not watch.report_change(actor=actor, change=change, export=made, note=note, now=now):
+        transaction.set_rollback(True)
+        return None
     return made
 
 
@@ -260,6 +279,7 @@ __all__ = [
     "make_export",
     "preview",
     "recorded_of",
+    "report_regressions",
     "rows_of",
     "start_export",
     "sweep_exports",

@@ -21,9 +21,26 @@ from reviewapp.stages.watch.canaries import (
 )
 from reviewapp.stages.watch.changes import Seen, note_event, open_or_join
 from reviewapp.stages.watch.checking import advance
+from reviewapp.stages.watch.closing import (
+    accept_change,
+    check_can_decide,
+    check_can_report,
+    dismiss_change,
+    report_change,
+    undo_decision,
+)
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
 from reviewapp.stages.watch.pools import pull, rebuild
 from reviewapp.stages.watch.preparing import prepare, waiting
+from reviewapp.stages.watch.verifying import (
+    cancel_verification,
+    check_can_verify,
+    retry_unmeasured,
+    scope_of,
+    settle_verifications,
+    start_verification,
+    verify_by_policy,
+)
 from reviewapp.stages.watch.walking import walk
 
 __all__ = [
@@ -31,12 +48,18 @@ __all__ = [
     "NothingToAsk",
     "Seen",
     "accept",
+    "accept_change",
     "acknowledge",
     "advance",
     "ask_now",
     "begin",
+    "cancel_verification",
     "change_set",
+    "check_can_decide",
+    "check_can_report",
+    "check_can_verify",
     "check_can_watch",
+    "dismiss_change",
     "due_sets",
     "make_set",
     "note_event",
@@ -53,11 +76,18 @@ __all__ = [
     "remove_set",
     "renew",
     "renew_accepted",
+    "report_change",
     "resume",
     "retire",
+    "retry_unmeasured",
+    "scope_of",
     "settle",
+    "settle_verifications",
     "spent_today",
+    "start_verification",
     "take_back",
+    "undo_decision",
+    "verify_by_policy",
     "waiting",
     "walk",
     "watch_with",

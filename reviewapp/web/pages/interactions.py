@@ -66,6 +66,7 @@ LABELS: dict[str, Any] = {
     "since": gettext_lazy("since"),
     "until": gettext_lazy("until"),
     "request_hash": gettext_lazy("request hash"),
+    "regressions": gettext_lazy("changed by backend change"),
     "replays": gettext_lazy("replays"),
 }
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,385 @@
+"""Verification: what people had approved or flagged, asked again with its own request and seed.
+
+In scope is every answer of the change's provider and model that people approved (see
+pure/approval.py) or flagged and that a replay's answer can be held against. Of more than `SAMPLE` a
+random sample is asked, each with the same chance, and the figures carry their error bar.
+
+One run at a time: the change goes to *verifying* by compare-and-swap, and a constraint holds
+that a change has one unfinished verification. What is seen meanwhile joins the change. The run is
+like any other; when it has ended, a sweep draws the consequences (`settle_verifications`), which
+can be repeated: what is carried or queued already is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from reviewapp.models import (
+    Actor,
+    AlertKind,
+    AlertSeverity,
+    Annotation,
+    BackendChange,
+    CarriedVerdict,
+    ChangeState,
+    Comparison,
+    Flag,
+    FlagState,
+    Permission,
+    RunKind,
+    RunState,
+    Verification,
+    system_actor,
+)
+from reviewapp.models.changing import Outcome, figures_of, outcome_of
+from reviewapp.pure.approval import approves, is_approved
+from reviewapp.pure.ids import new_id
+from reviewapp.stages import replay, review
+from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.watch.alerts import raise_alert
+
+# With so many a share of 5 % is known to within one and a half points, one of 50 % to within three.
+SAMPLE: Final = 1000
+QUEUE: Final = "changed-answers"
+# Pages of rows read at once when verdicts are carried over.
+_BATCH: Final = 500
+_RANKS: Final = {Outcome.CHANGED: 3.0, Outcome.UNCLEAR: 2.0}
+# A flagged answer before an approved one that changed as much.
+_FLAGGED_FIRST: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What there is to verify: approved and flagged answers, and those of them to ask again."""
+
+    approved: int
+    flagged: int
+    asked: tuple[UUID, ...]
+
+
+def scope_of(*, change: BackendChange, sample: int = SAMPLE) -> Scope:
+    """What a verification of this change would ask. A flagged answer counts as flagged only."""
+    flagged = _flagged(change)
+    approved = _approved(change) - flagged
+    asked = _sample(flagged | approved, change, sample)
+    return Scope(approved=len(approved), flagged=len(flagged), asked=tuple(asked))
+
+
+def _in_scope(change: BackendChange) -> Any:
+    """The condition on a judgement's interaction: recorded of this model, with an answer."""
+    return Q(
+        interaction__provider=change.provider_id,
+        interaction__replay_of__isnull=True,
+        interaction__status__gte=200,
+        interaction__status__lt=300,
+    ) & (
+        Q(interaction__model=change.model)
+        | Q(interaction__model="", interaction__response_model=change.model)
+    )
+
+
+def _flagged(change: BackendChange) -> set[UUID]:
+    rows = Flag.objects.filter(project=change.project_id, state=FlagState.OPEN).filter(_in_scope(change))
+    return set(rows.values_list("interaction", flat=True))
+
+
+def _approved(change: BackendChange) -> set[UUID]:
+    """By the authoritative judgement where there is one, else by all there are."""
+    rows = (
+        Annotation.objects.filter(project=change.project_id, removed_at__isnull=True, rubric__isnull=False)
+        .filter(_in_scope(change))
+        .values_list("interaction", "rubric__questions", "scores", "correction", "authoritative_for")
+        .order_by("created_at")
+    )
+    all_: dict[UUID, list[bool | None]] = defaultdict(list)
+    settled: dict[UUID, bool | None] = {}
+    for interaction, questions, scores, correction, authoritative_for in rows.iterator(chunk_size=2000):
+        opinion = approves(questions=questions, scores=scores, correction=correction)
+        all_[interaction].append(opinion)
+        if authoritative_for is not None:
+            settled[interaction] = opinion
+    return {
+        interaction
+        for interaction, opinions in all_.items()
+        if is_approved([settled[interaction]] if interaction in settled else opinions)
+    }
+
+
+def _sample(ids: Iterable[UUID], change: BackendChange, most: int) -> list[UUID]:
+    """At most so many of them, drawn by the change and the id alone: a second look draws the same."""
+
+    def lot(id_: UUID) -> bytes:
+        return hashlib.sha256(change.pk.bytes + id_.bytes).digest()
+
+    return sorted(ids, key=lot)[:most]
+
+
+def check_can_verify(*, actor: Actor, change: BackendChange) -> None:
+    """Raise with the reason why this actor can't start a verification now."""
+    actor.check(Permission.ADMIN)
+    if change.state == ChangeState.VERIFYING:
+        raise Refused("A verification is running already; what is seen meanwhile joins it.")
+    if change.is_decided:
+        raise Refused("This change was decided. Take the decision back to verify again.")
+
+
+@transaction.atomic
+def start_verification(
+    *, actor: Actor, change: BackendChange, now: datetime, sample: int = SAMPLE
+) -> Verification:
+    """Ask again what people judged. The caller nudges the run's workers on commit. Raises Refused."""
+    check_can_verify(actor=actor, change=change)
+    moved = BackendChange.objects.filter(
+        pk=change.pk, project=actor.project, state__in=[ChangeState.OPEN, ChangeState.VERIFIED]
+    ).update(state=ChangeState.VERIFYING)
+    if not moved:
+        raise Refused("Somebody started a verification or decided in the same moment.")
+    scope = scope_of(change=change, sample=sample)
+    if not scope.asked:
+        raise Refused(
+            f"Nobody has approved or flagged an answer of {change.model} yet, so there is nothing to verify."
+        )
+    run = replay.start_run(
+        actor=actor,
+        selection={"interactions": list(scope.asked)},
+        kind=RunKind.CHANGE,
+        note=f"Verification: {change.title}"[:2000],
+        now=now,
+    )
+    made: Verification = Verification.objects.create(
+        project=actor.project,
+        change=change,
+        run=run,
+        approved=scope.approved,
+        flagged=scope.flagged,
+        asked=len(scope.asked),
+        created_by=actor.person,
+        created_by_key=actor.key,
+        started_at=now,
+    )
+    change.state = ChangeState.VERIFYING
+    write_audit(
+        actor=actor,
+        action="change.verify",
+        target=change,
+        now=now,
+        run=str(run.pk),
+        approved=scope.approved,
+        flagged=scope.flagged,
+        asked=len(scope.asked),
+    )
+    return made
+
+
+@transaction.atomic
+def cancel_verification(*, actor: Actor, change: BackendChange, now: datetime) -> bool:
+    """Stop the run; the change waits again. False when none is running."""
+    actor.check(Permission.ADMIN)
+    running = (
+        Verification.objects.filter(change=change, project=actor.project, finished_at__isnull=True)
+        .select_related("run")
+        .first()
+    )
+    if running is None:
+        return False
+    replay.cancel_run(actor=actor, run=running.run, now=now)
+    return _end_cancelled(running, now)
+
+
+@transaction.atomic
+def retry_unmeasured(*, actor: Actor, change: BackendChange, now: datetime) -> Verification | None:
+    """Ask once more what got no answer; None where nothing failed. The caller nudges the workers."""
+    check_can_verify(actor=actor, change=change)
+    last = _last(change)
+    if last is None or last.was_cancelled:
+        return None
+    moved = BackendChange.objects.filter(
+        pk=change.pk, project=actor.project, state=ChangeState.VERIFIED
+    ).update(state=ChangeState.VERIFYING)
+    if not moved or not replay.retry_failed(actor=actor, run=last.run, now=now):
+        transaction.set_rollback(True)
+        return None
+    Verification.objects.filter(pk=last.pk).update(finished_at=None)
+    write_audit(actor=actor, action="change.retry", target=change, now=now, run=str(last.run_id))
+    return last
+
+
+def _last(change: BackendChange) -> Verification | None:
+    rows = Verification.objects.filter(change=change).select_related("run")
+    found: Verification | None = rows.order_by("-started_at").first()
+    return found
+
+
+def verify_by_policy(*, now: datetime) -> list[UUID]:
+    """Start what providers verify by themselves; gives the runs, for the caller to nudge."""
+    waiting = BackendChange.objects.filter(
+        state=ChangeState.OPEN,
+        provider__verifies_by_itself=True,
+        provider__base_url__gt="",
+        verifications__isnull=True,
+    ).select_related("project", "provider")
+    runs = []
+    for change in waiting.defer("provider__api_key"):
+        try:
+            made = start_verification(actor=system_actor(project=change.project), change=change, now=now)
+        except Refused:
+            continue  # nothing judged yet, or somebody was first
+        runs.append(made.run_id)
+    return runs
+
+
+def settle_verifications(*, now: datetime) -> int:
+    """Draw the consequences of runs that have ended; gives how many.
+
+    Also of one that was finished before and whose failures somebody asked again since.
+    """
+    ended = Verification.objects.filter(
+        Q(finished_at__isnull=True, run__state__in=[RunState.DONE, RunState.CANCELLED])
+        | Q(finished_at__lt=F("run__finished_at"), run__state=RunState.DONE)
+    )
+    settled = 0
+    for verification in ended.select_related("run", "change", "change__project", "project"):
+        if verification.run.state == RunState.CANCELLED:
+            settled += _end_cancelled(verification, now)
+        else:
+            settled += _finish(verification, now)
+    return settled
+
+
+@transaction.atomic
+def _end_cancelled(verification: Verification, now: datetime) -> bool:
+    moved = Verification.objects.filter(pk=verification.pk, finished_at__isnull=True).update(
+        finished_at=now, was_cancelled=True
+    )
+    if moved:
+        before = Verification.objects.filter(change=verification.change_id, was_cancelled=False)
+        BackendChange.objects.filter(pk=verification.change_id, state=ChangeState.VERIFYING).update(
+            state=ChangeState.VERIFIED
+            if before.filter(finished_at__isnull=False).exists()
+            else ChangeState.OPEN
+        )
+    return bool(moved)
+
+
+@transaction.atomic
+def _finish(verification: Verification, now: datetime) -> bool:
+    """Carry kept verdicts over, queue what changed, and say so."""
+    held = Verification.objects.select_for_update(of=("self",)).get(pk=verification.pk)
+    if held.finished_at != verification.finished_at:
+        return False  # another worker was first
+    change = verification.change
+    carried = _carry(verification, now)
+    queued = _queue(verification, now)
+    Verification.objects.filter(pk=verification.pk).update(finished_at=now)
+    BackendChange.objects.filter(pk=change.pk, state=ChangeState.VERIFYING).update(state=ChangeState.VERIFIED)
+    figures = figures_of(verification=verification)
+    write_audit(
+        actor=system_actor(project=change.project),
+        action="change.verified",
+        target=change,
+        now=now,
+        kept=figures.kept,
+        changed=figures.changed,
+        unmeasured=figures.unmeasured,
+        carried=carried,
+        queued=queued,
+    )
+    raise_alert(
+        project_id=change.project_id,
+        kind=AlertKind.VERIFICATION,
+        severity=AlertSeverity.WARNING if figures.changed else AlertSeverity.INFO,
+        title=f"Verified {change.model}: {figures.changed:,} of {figures.asked:,} judged answers changed",
+        text=figures.sentence,
+        path=f"/changes/{change.pk}/",
+        key=f"verification:{verification.pk}",
+        now=now,
+    )
+    return True
+
+
+def _comparisons(verification: Verification, *wanted: Outcome) -> list[Comparison]:
+    rows = Comparison.objects.filter(run=verification.run_id)
+    return [row for row in rows.defer("figures", "sentence") if outcome_of(row) in wanted]
+
+
+def _carry(verification: Verification, now: datetime) -> int:
+    """The judgements on answers that were kept hold for the replays' answers too."""
+    kept = _comparisons(verification, Outcome.KEPT)
+    rows: list[CarriedVerdict] = []
+    for first in range(0, len(kept), _BATCH):
+        by_original = {row.original_id: row for row in kept[first : first + _BATCH]}
+        annotations = Annotation.objects.filter(interaction__in=by_original, removed_at__isnull=True)
+        flags = Flag.objects.filter(interaction__in=by_original, state=FlagState.OPEN)
+        judgements: Sequence[Annotation | Flag] = [
+            *annotations.only("id", "interaction"),
+            *flags.only("id", "interaction"),
+        ]
+        rows += [
+            _carried(verification, judged, by_original[judged.interaction_id], now) for judged in judgements
+        ]
+    # As in the table: what stands there already is left out.
+    before = CarriedVerdict.objects.filter(verification=verification).count()
+    CarriedVerdict.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_BATCH)
+    return CarriedVerdict.objects.filter(verification=verification).count() - before
+
+
+def _carried(
+    verification: Verification, judged: Annotation | Flag, kept: Comparison, now: datetime
+) -> CarriedVerdict:
+    return CarriedVerdict(
+        id=new_id(),
+        project_id=verification.project_id,
+        verification=verification,
+        annotation=judged if isinstance(judged, Annotation) else None,
+        flag=judged if isinstance(judged, Flag) else None,
+        original_id=kept.original_id,
+        # An attempt's answer has the attempt's id.
+        answer_id=kept.attempt_id,
+        verdict=kept.verdict,
+        created_at=now,
+    )
+
+
+def _queue(verification: Verification, now: datetime) -> int:
+    """What changed goes to people, the worst first."""
+    found = _comparisons(verification, Outcome.CHANGED, Outcome.UNCLEAR)
+    if not found:
+        return 0
+    change = verification.change
+    flagged = set(
+        Flag.objects.filter(
+            interaction__in=[row.original_id for row in found], state=FlagState.OPEN
+        ).values_list("interaction", flat=True)
+    )
+    queue = review.standing_queue(
+        project=change.project,
+        slug=QUEUE,
+        name="Changed answers",
+        instructions="Each of these was approved or flagged before, and came out otherwise after the backend "
+        "changed. Judge the new answer; the earlier one stands beside it.",
+        now=now,
+    )
+    return review.enqueue(
+        queue=queue,
+        entries=[
+            review.Entry(
+                interaction_id=row.original_id,
+                attempt_id=row.attempt_id,
+                rank=_RANKS[outcome_of(row)]
+                + (row.confidence or 0.0) / 10
+                + (_FLAGGED_FIRST if row.original_id in flagged else 0.0),
+            )
+            for row in found
+        ],
+        reason=f"Backend change: {change.title}",
+        now=now,
+    )
