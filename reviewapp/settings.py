@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 
 from reviewapp.embedded import paths
+from reviewapp.pure.addresses import AddressRule, WrongNetwork
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -144,6 +145,17 @@ try:
 except ValueError:
     raise WrongSetting(
         "REVIEWAPP_ENCRYPTION_KEYS", "holds a key that is not 32 url-safe base64-encoded bytes"
+    ) from None
+
+# Where providers, webhooks and other alert channels may be beyond public addresses. On one's own machine
+# they are often local (the simulated provider is); in production an admin of a project must not reach
+# into the operator's network.
+try:
+    ADDRESS_RULE = AddressRule.of(_text("REVIEWAPP_ALLOW_PRIVATE_ADDRESSES", "0" if PRODUCTION else "1"))
+except WrongNetwork as error:
+    raise WrongSetting(
+        "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES",
+        f"holds {str(error)!r}; write 1, 0, or networks separated by commas, such as 10.20.0.0/16",
     ) from None
 
 # --- Database -------------------------------------------------------------------------------

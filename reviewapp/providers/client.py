@@ -15,14 +15,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, Omit, OpenAIError
 
+from reviewapp.providers.addresses import guarded_connector, operators_rule, refusal_in
 from reviewapp.providers.errors import BadRequest, CallFailed, NotCallable, ProviderDown, TimedOut, error_of
 from reviewapp.providers.retry_after import read_retry_after
+from reviewapp.pure.addresses import AddressRule
 from reviewapp.pure.exchange import Endpoint
 
 PATHS: Final[Mapping[Endpoint, str]] = {
@@ -70,6 +73,8 @@ class Target:
     api_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = 120.0
     max_connections: int = 1000
+    # Where that may be: what the operator allows, unless the operator names the address here and now.
+    rule: AddressRule = field(default_factory=operators_rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,34 @@ class Answer:
     def is_stream(self) -> bool:
         """Whether the body is server-sent events."""
         return self.content_type.partition(";")[0].strip().lower() == "text/event-stream"
+
+
+class _GuardedHttpClient(DefaultAioHttpClient):
+    """The SDK's aiohttp client on a pool that connects to allowed addresses only.
+
+    Where the environment names a proxy, the SDK goes by way of that, on a pool of its own.
+    """
+
+    def __init__(self, *, rule: AddressRule, **options: Any) -> None:
+        self._rule = rule
+        super().__init__(**options)
+
+    def _init_transport(self, *args: Any, **options: Any) -> httpx2.AsyncBaseTransport:
+        transport: Any = super()._init_transport(*args, **options)
+
+        def open_session() -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=guarded_connector(
+                    rule=self._rule,
+                    ssl=transport.ssl_context,
+                    limit=transport.limits.max_connections or 0,
+                    keepalive_timeout=transport.limits.keepalive_expiry,
+                )
+            )
+
+        transport.client = open_session
+        made: httpx2.AsyncBaseTransport = transport
+        return made
 
 
 class Client:
@@ -106,7 +139,8 @@ class Client:
                 base_url=target.base_url,
                 timeout=timeout,
                 max_retries=0,
-                http_client=DefaultAioHttpClient(
+                http_client=_GuardedHttpClient(
+                    rule=target.rule,
                     timeout=timeout,
                     # A redirect means a wrong address, and may lead where no admin sent us.
                     follow_redirects=False,
@@ -155,6 +189,9 @@ class Client:
         except APIStatusError as error:
             raise self._refusal(error) from error
         except (TimeoutError, httpx2.TimeoutException, APIConnectionError, httpx2.HTTPError) as error:
+            refused = refusal_in(error)
+            if refused is not None:
+                raise NotCallable(f"{name} can't be called: {refused.sentence}.") from error
             raise _lost(error, name=name, seconds=seconds) from error
         except OpenAIError as error:
             raise NotCallable(f"{name} can't be called: {error}") from error

@@ -22,9 +22,11 @@ from typing import Final
 import numpy as np
 
 from reviewapp.formats.openai import read_reply
+from reviewapp.providers.addresses import operators_rule
 from reviewapp.providers.client import Answer, Client, Target
 from reviewapp.providers.errors import BadRequest, CallFailed, RateLimited
 from reviewapp.pure import rawjson
+from reviewapp.pure.addresses import ANYWHERE
 from reviewapp.pure.drift.dialect import Dialect
 from reviewapp.pure.drift.panel import Question
 from reviewapp.pure.drift.rows import Row, row_from_reply
@@ -82,6 +84,8 @@ class Side:
     urls: tuple[str, ...]
     key: str | None = None
     model: str | None = None
+    # An operator who names the addresses on the command line may name any.
+    anywhere: bool = False
 
 
 def base_url(url: str) -> str:
@@ -118,7 +122,11 @@ class Asker:
     async def __aenter__(self) -> Asker:
         for url in self.side.urls:
             target = Target(
-                name=url, base_url=base_url(url), api_key=self.side.key, timeout_seconds=TIMEOUT_SECONDS
+                name=url,
+                base_url=base_url(url),
+                api_key=self.side.key,
+                timeout_seconds=TIMEOUT_SECONDS,
+                rule=ANYWHERE if self.side.anywhere else operators_rule(),
             )
             self._clients.append(await self._stack.enter_async_context(Client(target)))
         return self

@@ -16,6 +16,7 @@ from django.db import connection
 
 from reviewapp.formats.interchange import NAME_LIMIT
 from reviewapp.models import ApiKey, Provider
+from reviewapp.pure.addresses import AddressRule
 from tests import answering, factories
 from tests.serving import settle
 
@@ -409,3 +410,13 @@ def _until(holds: Callable[[], bool], *, seconds: float = 5) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_provider_inside_the_operators_network_is_not_called(provider, settings, gateway):
+    settings.ADDRESS_RULE = AddressRule()
+
+    response = ask(gateway)
+
+    assert response.status_code == 502
+    assert "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES" in response.json()["error"]["message"]
+    assert provider.asked == []

@@ -128,7 +128,13 @@ def _side(name: str, options: dict[str, Any]) -> Side:
             check_address(name=url, base_url=base_url(url))
         except NotCallable as error:
             raise CommandError(str(error)) from error
-    return Side(name=name, urls=tuple(options[name]), key=options["key"], model=options["model"])
+    return Side(
+        name=name,
+        urls=tuple(options[name]),
+        key=options["key"],
+        model=options["model"],
+        anywhere=True,
+    )
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -29,6 +30,7 @@ from reviewapp import health
 from reviewapp.health import Finding
 from reviewapp.journal import lag
 from reviewapp.models import Provider, UnreadableSecret
+from reviewapp.providers.addresses import check_host
 
 GIGABYTE = 1024**3
 LITTLE_SPACE = 2 * GIGABYTE
@@ -192,6 +194,7 @@ def ask_provider(provider: Provider) -> Finding:
     request = urllib.request.Request(f"{provider.base_url.rstrip('/')}/models")  # noqa: S310 - an admin's URL
     started = time.monotonic()
     try:
+        check_host(host=urlsplit(provider.base_url).hostname or "")
         if provider.api_key:
             request.add_header("Authorization", f"Bearer {provider.api_key}")
         with _opener.open(request, timeout=PROVIDER_SECONDS) as answer:

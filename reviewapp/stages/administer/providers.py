@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 
 from reviewapp.models import Actor, Permission, Project, Provider, Source
+from reviewapp.providers.addresses import AddressRefused, check_written
 from reviewapp.stages.administer.audit import Refused, write_audit
 
 
@@ -56,6 +57,10 @@ def _check_values(values: ProviderValues) -> None:
             raise Refused(
                 "The base URL holds an address only; the key has a field of its own.", field="base_url"
             )
+        try:
+            check_written(host=parts.hostname)
+        except AddressRefused as error:
+            raise Refused(f"{error.sentence}.", field="base_url") from None
     if not 1 <= values.max_concurrency <= 1000:
         raise Refused("Choose from 1 to 1,000 calls at once.", field="max_concurrency")
     if not 1 <= values.timeout_seconds <= 3600:

@@ -15,6 +15,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from reviewapp.providers.addresses import guarded_connector, refusal_in
 from reviewapp.web.gateway.directory import ProviderEntry
 
 _PROXIES: Final = frozenset(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"])
@@ -73,7 +74,8 @@ _NOT_TO_CLIENT: Final = _HOP_BY_HOP | frozenset(
 def open_session() -> aiohttp.ClientSession:
     """The session of the process. Without limits of its own: the server before us bounds the connections."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
+        # Looks at an address when it connects to it: a call over an open connection costs nothing more.
+        connector=guarded_connector(
             limit=0,
             keepalive_timeout=KEEPALIVE_SECONDS,
             ttl_dns_cache=60,
@@ -134,6 +136,9 @@ def response_headers(raw: Iterable[tuple[bytes, bytes]], own: Mapping[str, str])
 
 def reason_of(error: Exception) -> str:
     """Why a provider could not be asked, in a few words and without its key."""
+    refused = refusal_in(error)
+    if refused is not None:
+        return f"{refused.sentence}."
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its host name is not known."
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):

@@ -1,0 +1,60 @@
+"""What the environment says, read strictly; each in a process of its own, since settings are read once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+SAY = "from django.conf import settings; print(settings.ADDRESS_RULE)"
+PRODUCTION = {
+    "REVIEWAPP_ENV": "production",
+    "REVIEWAPP_SECRET_KEY": "s" * 60,
+    "REVIEWAPP_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "REVIEWAPP_ALLOWED_HOSTS": "review.example",
+}
+
+
+def start(tmp_path, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REVIEWAPP_")}
+    return subprocess.run(
+        [sys.executable, "-c", SAY],
+        env=kept
+        | {"DJANGO_SETTINGS_MODULE": "reviewapp.settings", "REVIEWAPP_DATA": str(tmp_path)}
+        | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "rule"),
+    [
+        ({}, "1"),
+        (PRODUCTION, "0"),
+        (PRODUCTION | {"REVIEWAPP_ALLOW_PRIVATE_ADDRESSES": "10.20.0.0/16"}, "10.20.0.0/16"),
+        ({"REVIEWAPP_ALLOW_PRIVATE_ADDRESSES": "0"}, "0"),
+    ],
+)
+def test_private_addresses_are_for_ones_own_machine_unless_the_operator_says_otherwise(
+    tmp_path, variables, rule
+):
+    said = start(tmp_path, **variables)
+
+    assert said.stdout.strip() == rule
+
+
+def test_a_network_that_is_none_stops_the_start_with_one_line(tmp_path):
+    said = start(tmp_path, REVIEWAPP_ALLOW_PRIVATE_ADDRESSES="10.0.0.1/8")
+
+    assert said.returncode == 1
+    assert said.stderr == (
+        "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES: holds '10.0.0.1/8'; "
+        "write 1, 0, or networks separated by commas, such as 10.20.0.0/16\n"
+    )
