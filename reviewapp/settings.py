@@ -247,6 +247,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "options": {"expires": 5},
     },
     "watch-verify": {"task": "reviewapp.tasks.watch_verify", "schedule": 5.0, "options": {"expires": 5}},
+    "alert-sweep": {
+        "task": "reviewapp.tasks.watch_sweep_alerts",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
 if urlsplit(BROKER_URL).scheme.startswith("redis"):
@@ -278,6 +283,18 @@ def _is_loopback(host: str) -> bool:
     except ValueError:
         return host == "localhost"
 
+
+# Where people reach the app, for links in messages: what a proxy shows can't be known from here.
+APP_ADDRESS = _text("REVIEWAPP_ADDRESS").rstrip("/")
+if APP_ADDRESS and not re.fullmatch(r"https?://[^/?#\s]+", APP_ADDRESS):
+    raise WrongSetting(
+        "REVIEWAPP_ADDRESS", f"is {APP_ADDRESS!r}; write it with https://, such as https://review.example.org"
+    )
+if not APP_ADDRESS and PRODUCTION:
+    APP_ADDRESS = f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+elif not APP_ADDRESS:
+    _name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104
+    APP_ADDRESS = f"http://{f'[{_name}]' if ':' in _name else _name}:{PORT}"
 
 if not PRODUCTION and not _hosts and not _is_loopback(HOST):
     # Somebody opened it to a network on purpose; the embedded product has no TLS of its own.

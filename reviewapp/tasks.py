@@ -23,6 +23,7 @@ from kombu.exceptions import ChannelError
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.stages import compare, export, record, replay, watch
+from reviewapp.stages.watch import delivering
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +168,20 @@ def replay_sweep() -> None:
         replay_work.delay(run_id=str(run_id))
     for run_id in compare.runs_to_compare():
         replay_compare.delay(run_id=str(run_id))
+
+
+@shared_task
+def watch_sweep_alerts() -> None:
+    """Finds alerts that are due to be sent, also those whose worker died."""
+    for channel_id in delivering.sweep(now=timezone.now()):
+        watch_deliver_alerts.delay(channel_id=str(channel_id))
+
+
+@shared_task
+def watch_deliver_alerts(*, channel_id: str) -> None:
+    delivering.deliver(
+        channel_id=UUID(channel_id), worker=f"{os.getpid()}-{uuid4().hex[:8]}", clock=timezone.now
+    )
 
 
 @shared_task

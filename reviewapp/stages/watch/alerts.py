@@ -95,7 +95,7 @@ def _raise(
         raise ValueError(f"{severity!r} is none of {', '.join(_RANKS)}")
     if not path.startswith("/") or path.startswith("//"):
         raise ValueError(f"{path!r} does not lead into the app")
-    title, text = _cut(title, 200), _cut(text, 4000)
+    title, text = _cut(" ".join(title.split()), 200), _cut(text, 4000)
     _take_turns(project_id, key)
     alert: Alert | None = (
         Alert.objects.filter(project=project_id, key=key, last_at__gt=now - JOINS_FOR)
