@@ -12,9 +12,7 @@ def at(text: str) -> datetime:
 
 
 def quiet(now: str, start: str, end: str, zone: str = "UTC") -> str | None:
-    ends = end_of_quiet(
-        now=at(now), start=time.fromisoformat(start), end=time.fromisoformat(end), zone=zone
-    )
+    ends = end_of_quiet(now=at(now), start=time.fromisoformat(start), end=time.fromisoformat(end), zone=zone)
     return None if ends is None else f"{ends:%Y-%m-%dT%H:%M}"
 
 
