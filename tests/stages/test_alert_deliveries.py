@@ -286,7 +286,7 @@ def test_an_e_mail_reaches_its_reader(project):
     [mail] = box.messages
     body = mail.get_body(("plain",)) or mail.get_body()
     assert mail["To"] == "team@example.org"
-    assert mail["Subject"] == f"[Critical] It is — <b>new</b> ({project.name})"
+    assert mail["Subject"] == f"[Critical] It changed — <b>now</b> ({project.name})"
     assert "fp_ä1 is new." in body.get_content()
     assert f"/changes/?project={project.slug}" in body.get_content()
     assert AlertDelivery.objects.get().state == "sent"
