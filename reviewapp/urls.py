@@ -76,6 +76,7 @@ urlpatterns = [
     path("settings/sources/", providers.sources, name="settings-sources"),
     path("settings/sources/new/", providers.source, name="settings-source-new"),
     path("settings/sources/<uuid:id>/", providers.source, name="settings-source"),
+    path("settings/sources/<uuid:id>/purge/", providers.purge_reuse, name="settings-source-purge"),
     path("settings/seeds/", settings_seeds.seeds, name="settings-seeds"),
     path("settings/seeds/import/", settings_seeds.import_file, name="settings-seeds-import"),
     path("settings/seeds/<uuid:id>/<str:to>/", settings_seeds.move, name="settings-seeds-move"),

@@ -82,6 +82,7 @@ from reviewapp.models.replay import (
     RunKind,
     RunState,
 )
+from reviewapp.models.reuse import Reuse, ReuseDay
 from reviewapp.models.review import (
     FLAG_TRANSITIONS,
     Annotation,
@@ -102,7 +103,7 @@ from reviewapp.models.scoping import (
     system_actor,
 )
 from reviewapp.models.seeds import SeedCounter, SeedPolicyKind, SeedRange
-from reviewapp.models.source import Source
+from reviewapp.models.source import ReusePolicy, Source
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
@@ -182,6 +183,9 @@ __all__ = [
     "QueueSlot",
     "QueueState",
     "ReplayRun",
+    "Reuse",
+    "ReuseDay",
+    "ReusePolicy",
     "Role",
     "RoutingRule",
     "Rubric",

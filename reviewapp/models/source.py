@@ -12,6 +12,12 @@ from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
 
+class ReusePolicy(models.TextChoices):
+    OFF = "off", "Never: every call goes to the provider"
+    VALID = "valid", "When the answer’s fingerprint is still valid"
+    REVIEWED = "reviewed", "When it is valid and people approved the answer"
+
+
 class Source(Scoped):
     """The assistant or system that asks, and what the gateway adds to its requests."""
 
@@ -24,10 +30,21 @@ class Source(Scoped):
     # Added to requests that don't say otherwise; everything else goes on byte for byte.
     add_seed = models.BooleanField(default=False)
     add_logprobs = models.BooleanField(default=False)
+    # What calls do that bring no X-Review-Reuse of their own.
+    reuse = models.CharField(max_length=10, choices=ReusePolicy.choices, default=ReusePolicy.OFF)
+    # Older answers are not served again; null: as long as they are valid.
+    reuse_days = models.PositiveIntegerField(null=True, blank=True)
+    # Answers to what was asked before are not served again: purged.
+    reuse_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="source_name_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="source_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(reuse__in=ReusePolicy.values), name="source_reuse_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -192,8 +192,8 @@ def test_every_page_is_looked_at():
     looked_at = {name for name, _, _ in PAGES.values()}
     posts = {
         "home-seen", "interactions-flag", "interactions-unflag", "interaction-flag", "interaction-annotate",
-        "flag-move", "annotation-remove", "annotation-restore", "settings-seeds-import",
-        "settings-seeds-move",
+        "flag-move", "annotation-remove", "annotation-restore", "settings-source-purge",
+        "settings-seeds-import", "settings-seeds-move",
     }  # fmt: skip
     suffixes = (
         "-cancel",

@@ -77,6 +77,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-sources": ("admin", None),
     "settings-source-new": ("admin", "admin"),
     "settings-source": ("admin", "admin"),
+    "settings-source-purge": (None, "admin"),
     "settings-seeds": ("admin", "admin"),
     "settings-seeds-import": (None, "admin"),
     "settings-seeds-move": (None, "admin"),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 
-from reviewapp.models import Actor, Permission, Project, Provider, Source
+from reviewapp.models import Actor, Permission, Project, Provider, ReusePolicy, Source
 from reviewapp.providers.addresses import AddressRefused, check_written
 from reviewapp.stages.administer.audit import Refused, write_audit
 
@@ -140,6 +140,8 @@ class SourceValues:
     provider: Provider | None = None
     add_seed: bool = False
     add_logprobs: bool = False
+    reuse: str = ReusePolicy.OFF.value
+    reuse_days: int | None = None
 
 
 @transaction.atomic
@@ -150,6 +152,10 @@ def save_source(*, actor: Actor, values: SourceValues, now: datetime, source: So
         raise Refused("Give the source a name of at most 100 characters.", field="name")
     if values.provider is not None and values.provider.project_id != actor.project.pk:
         raise Refused("That provider belongs to another project.", field="provider")
+    if values.reuse not in ReusePolicy.values:
+        raise Refused(f"Choose one of {', '.join(ReusePolicy.values)}.", field="reuse")
+    if values.reuse_days is not None and not 1 <= values.reuse_days <= 36_500:
+        raise Refused("Choose from 1 to 36,500 days, or none.", field="reuse_days")
     try:
         with transaction.atomic():
             if source is None:
@@ -158,8 +164,12 @@ def save_source(*, actor: Actor, values: SourceValues, now: datetime, source: So
             source.provider = values.provider
             source.add_seed = values.add_seed
             source.add_logprobs = values.add_logprobs
+            source.reuse = values.reuse
+            source.reuse_days = values.reuse_days
             source.save()
     except IntegrityError:
         raise Refused(f"There is a source called {values.name} already.", field="name") from None
-    write_audit(actor=actor, action="source.save", target=source, now=now, name=source.name)
+    write_audit(
+        actor=actor, action="source.save", target=source, now=now, name=source.name, reuse=source.reuse
+    )
     return source

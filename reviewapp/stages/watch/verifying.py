@@ -13,7 +13,6 @@ can be repeated: what is carried or queued already is left out.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +39,8 @@ from reviewapp.models import (
     Verification,
     system_actor,
 )
+from reviewapp.models.approvals import approved as approved_answers
 from reviewapp.models.changing import Outcome, figures_of, outcome_of
-from reviewapp.pure.approval import approves, is_approved
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import replay, review
 from reviewapp.stages.administer import Refused, write_audit
@@ -69,7 +68,7 @@ class Scope:
 def scope_of(*, change: BackendChange, sample: int = SAMPLE) -> Scope:
     """What a verification of this change would ask. A flagged answer counts as flagged only."""
     flagged = _flagged(change)
-    approved = _approved(change) - flagged
+    approved = approved_answers(project=change.project_id, among=_in_scope(change)) - flagged
     asked = _sample(flagged | approved, change, sample)
     return Scope(approved=len(approved), flagged=len(flagged), asked=tuple(asked))
 
@@ -90,28 +89,6 @@ def _in_scope(change: BackendChange) -> Any:
 def _flagged(change: BackendChange) -> set[UUID]:
     rows = Flag.objects.filter(project=change.project_id, state=FlagState.OPEN).filter(_in_scope(change))
     return set(rows.values_list("interaction", flat=True))
-
-
-def _approved(change: BackendChange) -> set[UUID]:
-    """By the authoritative judgement where there is one, else by all there are."""
-    rows = (
-        Annotation.objects.filter(project=change.project_id, removed_at__isnull=True, rubric__isnull=False)
-        .filter(_in_scope(change))
-        .values_list("interaction", "rubric__questions", "scores", "correction", "authoritative_for")
-        .order_by("created_at")
-    )
-    all_: dict[UUID, list[bool | None]] = defaultdict(list)
-    settled: dict[UUID, bool | None] = {}
-    for interaction, questions, scores, correction, authoritative_for in rows.iterator(chunk_size=2000):
-        opinion = approves(questions=questions, scores=scores, correction=correction)
-        all_[interaction].append(opinion)
-        if authoritative_for is not None:
-            settled[interaction] = opinion
-    return {
-        interaction
-        for interaction, opinions in all_.items()
-        if is_approved([settled[interaction]] if interaction in settled else opinions)
-    }
 
 
 def _sample(ids: Iterable[UUID], change: BackendChange, most: int) -> list[UUID]:

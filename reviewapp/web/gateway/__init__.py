@@ -9,7 +9,9 @@ are not recorded: nothing was asked of a model. What a provider did or failed to
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -21,11 +23,13 @@ from reviewapp import tasks
 from reviewapp.journal import JournalError
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
+from reviewapp.stages.reuse import Wanted
 from reviewapp.web.gateway import calls, errors, upstream
 from reviewapp.web.gateway.directory import ProviderEntry
 from reviewapp.web.gateway.errors import GatewayError
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Exchange, Receive, Send, send_error
+from reviewapp.web.gateway.reuse import Answer, Reuser, answer_of, send_answer
 
 Scope = Any
 
@@ -49,12 +53,25 @@ class Recorded:
             await send_error(send, errors.not_recorded(str(error)))
         else:
             exchange = Exchange(call, session=shared().session, append=append, send=send)
-            await exchange.run(
+            ask = partial(
+                exchange.run,
                 path=self._path,
                 query=scope["query_string"].decode("latin-1"),
                 headers=scope["headers"],
                 receive=receive,
             )
+            reuser = shared().reuse
+            wanted = reuser.wanted(call)
+            if wanted is None:
+                await ask()
+            elif (answer := await _reusable(reuser, wanted)) is not None:
+                await send_answer(send, answer, call)
+            else:
+                flight = reuser.take_off(wanted)
+                try:
+                    await ask()
+                finally:
+                    reuser.land(wanted, flight, answer_of(call, exchange))
 
     async def _read(self, scope: Scope, receive: Receive, started_at: datetime) -> calls.Call:
         headers = dict(scope["headers"])
@@ -77,6 +94,22 @@ class Recorded:
             seed=seed,
             started_at=started_at,
         )
+
+
+async def _reusable(reuser: Reuser, wanted: Wanted) -> Answer | None:
+    """A stored answer, or that of an equal call which is being asked now."""
+    flight = reuser.under_way(wanted)
+    if flight is None:
+        stored = await reuser.stored(wanted)
+        # While the tables were looked at, another call may have begun to ask.
+        flight = reuser.under_way(wanted) if stored is None else None
+        if flight is None:
+            return stored
+    # Shielded: a caller that goes must not take the answer from the others.
+    answer = await asyncio.shield(flight)
+    if answer is not None:
+        reuser.join(wanted, answer)
+    return answer
 
 
 async def _read_body(headers: calls.Headers, receive: Receive) -> bytes:

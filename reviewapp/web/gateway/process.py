@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from reviewapp.web.gateway import upstream
 from reviewapp.web.gateway.directory import Directory
+from reviewapp.web.gateway.reuse import Reuser
 from reviewapp.web.gateway.seeds import Seeds
 
 
@@ -17,6 +18,7 @@ class Shared:
         self.directory = Directory()
         self.session = upstream.open_session()
         self.seeds = Seeds()
+        self.reuse = Reuser()
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
@@ -35,5 +37,6 @@ async def close() -> None:
     """Let go of connections and threads of this event loop."""
     found = _by_loop.pop(asyncio.get_running_loop(), None)
     if found is not None:
+        await found.reuse.close()
         found.directory.close()
         await found.session.close()

@@ -91,6 +91,17 @@ class Exchange:
         self._tail = b""
         self._streams = False
         self._started = False
+        self._went_well = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer came as a stream."""
+        return self._streams
+
+    @property
+    def whole_answer(self) -> bytes | None:
+        """The body of an answer that came well and whole; None else."""
+        return b"".join(self._body) if self._went_well and self._size <= KEPT_LIMIT else None
 
     async def run(self, *, path: str, query: str, headers: RawHeaders, receive: Receive) -> None:
         """Ask, pass on, record."""
@@ -121,6 +132,9 @@ class Exchange:
                 error = TOO_LONG
             try:
                 await self._append(self._frame(error))
+                self._went_well = (
+                    error is None and self._response is not None and self._response.status == 200
+                )
             except JournalError as problem:
                 failure = errors.not_recorded(str(problem))
             if error != STOPPED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,6 +22,7 @@ from reviewapp.models import (
     FlagState,
     Interaction,
     Permission,
+    Reuse,
     Severity,
 )
 from reviewapp.models.fingerprint import states_of
@@ -126,6 +128,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "rubric": review.default_rubric(request.actor),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],
         "fingerprint_state": states.get(found.pk, ""),
+        "reused": Reuse.objects.filter(interaction=found).aggregate(count=Count("pk"), last=Max("at")),
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
         "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),

@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from reviewapp.models import Permission, Provider, Source
+from reviewapp.models import Permission, Provider, Reuse, ReusePolicy, Source
 from reviewapp.providers.client import Target
 from reviewapp.providers.errors import CallFailed
 from reviewapp.providers.probe import Finding, probe
-from reviewapp.stages import administer
+from reviewapp.stages import administer, reuse
 from reviewapp.stages.administer import ProviderValues, SourceValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
@@ -168,6 +168,20 @@ class SourceForm(forms.Form):
     add_logprobs = forms.BooleanField(
         label=gettext_lazy("Ask for log probabilities on every call"), required=False
     )
+    reuse = forms.ChoiceField(
+        label=gettext_lazy("Serve a stored answer to an equal request with the same seed"),
+        choices=ReusePolicy.choices,
+        initial=ReusePolicy.OFF,
+        required=False,
+        help_text=gettext_lazy("A call can say otherwise with the header X-Review-Reuse."),
+    )
+    reuse_days = forms.IntegerField(
+        label=gettext_lazy("Serve none older than, in days"),
+        required=False,
+        min_value=1,
+        max_value=36_500,
+        help_text=gettext_lazy("Empty: as long as its fingerprint is valid."),
+    )
 
     def __init__(self, *args: Any, request: AppRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -179,8 +193,14 @@ class SourceForm(forms.Form):
 @require_safe
 def sources(request: AppRequest) -> HttpResponse:
     """The project's sources."""
-    rows = Source.objects.visible_to(request.actor).select_related("provider").order_by("name")
-    return section(request, "pages/settings/sources.html", "settings-sources", sources=rows)
+    rows = list(Source.objects.visible_to(request.actor).select_related("provider").order_by("name"))
+    spared = reuse.saved(sources=[row.pk for row in rows], now=timezone.now())
+    return section(
+        request,
+        "pages/settings/sources.html",
+        "settings-sources",
+        sources=[(row, spared.get(row.pk)) for row in rows],
+    )
 
 
 @needs(Permission.ADMIN)
@@ -194,7 +214,9 @@ def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa
         try:
             administer.save_source(
                 actor=request.actor,
-                values=SourceValues(**form.cleaned_data),
+                values=SourceValues(
+                    **form.cleaned_data | {"reuse": form.cleaned_data["reuse"] or ReusePolicy.OFF}
+                ),
                 source=found,
                 now=timezone.now(),
             )
@@ -209,5 +231,21 @@ def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa
         "settings-sources",
         form=form,
         source=found,
+        spared=reuse.saved(sources=[found.pk], now=timezone.now()).get(found.pk) if found else None,
+        served=Reuse.objects.filter(source=found).select_related("interaction").order_by("-at")[:10]
+        if found
+        else (),
         status=422 if form.errors else 200,
     )
+
+
+@needs(Permission.ADMIN)
+@require_POST
+def purge_reuse(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Serve nothing again that was asked before now."""
+    found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id)
+    reuse.purge(actor=request.actor, source=found, now=timezone.now())
+    messages.success(
+        request, _("From now on %(name)s gets no answer again that was stored before.") % {"name": found.name}
+    )
+    return redirect("settings-source", id=found.pk)

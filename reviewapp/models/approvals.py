@@ -1,0 +1,37 @@
+"""Which answers people approved; see pure/approval.py for what that means."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Q
+
+from reviewapp.models.review import Annotation
+from reviewapp.pure.approval import approves, is_approved
+
+
+def approved(*, project: UUID, among: Q | None = None, interactions: Collection[UUID] = ()) -> set[UUID]:
+    """Those whose authoritative judgement approves, or where there is none, all that have an opinion.
+
+    Of these interactions, or of those that `among` (a condition on annotations) finds.
+    """
+    wanted = Q(interaction__in=list(interactions)) if among is None else among
+    rows = (
+        Annotation.objects.filter(wanted, project=project, removed_at__isnull=True, rubric__isnull=False)
+        .values_list("interaction", "rubric__questions", "scores", "correction", "authoritative_for")
+        .order_by("created_at")
+    )
+    opinions: dict[UUID, list[bool | None]] = defaultdict(list)
+    settled: dict[UUID, bool | None] = {}
+    for interaction, questions, scores, correction, authoritative_for in rows.iterator(chunk_size=2000):
+        opinion = approves(questions=questions, scores=scores, correction=correction)
+        opinions[interaction].append(opinion)
+        if authoritative_for is not None:
+            settled[interaction] = opinion
+    return {
+        interaction
+        for interaction, told in opinions.items()
+        if is_approved([settled[interaction]] if interaction in settled else told)
+    }
