@@ -7,6 +7,7 @@ from django.urls import include, path
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
 from reviewapp.web.pages import (
+    changes,
     compare,
     exports,
     fingerprints,
@@ -56,6 +57,15 @@ urlpatterns = [
     path("fingerprints/<uuid:id>/overlap/", fingerprints.overlap, name="fingerprint-overlap"),
     path("fingerprints/<uuid:id>/retire/", fingerprints.retire, name="fingerprint-retire"),
     path("fingerprints/<uuid:id>/undo/", fingerprints.undo, name="fingerprint-undo"),
+    path("changes/", changes.changes, name="changes"),
+    path("changes/<uuid:id>/", changes.change, name="change"),
+    path("changes/<uuid:id>/verify/", changes.verify, name="change-verify"),
+    path("changes/<uuid:id>/cancel/", changes.cancel, name="change-cancel"),
+    path("changes/<uuid:id>/retry/", changes.retry, name="change-retry"),
+    path("changes/<uuid:id>/accept/", changes.accept, name="change-accept"),
+    path("changes/<uuid:id>/report/", changes.report, name="change-report"),
+    path("changes/<uuid:id>/dismiss/", changes.dismiss, name="change-dismiss"),
+    path("changes/<uuid:id>/undo/", changes.undo, name="change-undo"),
     path("exports/", exports.exports, name="exports"),
     path("exports/new/", exports.new_export, name="export-new"),
     path("exports/<uuid:id>/", exports.export, name="export"),

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 
 from reviewapp.models.change import BackendChange, ChangeEvent, Verification
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.replaying import RunRow, run_rows
+from reviewapp.models.review import Flag, FlagState
 from reviewapp.pure.approval import Share, share_of
 from reviewapp.pure.verdicts.messages import percent
 
@@ -196,3 +197,30 @@ def change_rows(changes: Sequence[BackendChange]) -> list[ChangeRow]:
         )
         for change in changes
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """One answer that people should look at: the attempt with its comparison, and what it was."""
+
+    comparison: Comparison
+    outcome: Outcome
+    is_flagged: bool
+
+
+def differing(*, verification: Verification, limit: int) -> list[Differing]:
+    """The answers that changed, then those of which nobody can tell; flagged ones first of their kind."""
+    rows = (
+        Comparison.objects.filter(run=verification.run_id)
+        .filter(
+            Q(verdict__in=[VerdictName.BACKEND_CHANGED, VerdictName.INCONCLUSIVE])
+            | Q(decision=Decision.REGRESSION)
+        )
+        .exclude(decision=Decision.SAME)
+        .annotate(flagged=Exists(Flag.objects.filter(interaction=OuterRef("original"), state=FlagState.OPEN)))
+        .select_related("original", "attempt", "attempt__answer")
+        .defer("figures")
+        # Alphabet happens to put `backend_changed` before `inconclusive`.
+        .order_by("verdict", "-flagged", "-confidence", "attempt")
+    )
+    return [Differing(row, outcome_of(row), row.flagged) for row in rows[:limit]]

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from reviewapp.models.change import BackendChange
 from reviewapp.models.comparison import Comparison
 from reviewapp.models.interaction import FailedMessage, Interaction
 from reviewapp.models.replay import ReplayRun, RunState
@@ -44,6 +45,8 @@ class Overview:
     errors: int
     flagged: int
     judged: int
+    changes_waiting: list[BackendChange]
+    changes_decided: list[BackendChange]
     runs_going: list[ReplayRun]
     runs_finished: list[ReplayRun]
     reproducibility: list[Reproducibility]
@@ -65,11 +68,15 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
     newest = list(interactions.select_related("source").newest_first()[:6])
     errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
     runs = ReplayRun.objects.visible_to(actor).select_related("created_by")
+    changes = BackendChange.objects.visible_to(actor).select_related("provider").newest_first()
+    changes = changes.defer("provider__api_key")
     return Overview(
         recorded=_at_most(interactions.filter(started_at__gte=since)),
         errors=_at_most(errors.filter(started_at__gte=since)),
         flagged=_at_most(Flag.objects.visible_to(actor).filter(state=FlagState.OPEN)),
         judged=_at_most(Annotation.objects.visible_to(actor).filter(created_at__gte=since)),
+        changes_waiting=list(changes.undecided()[:5]),
+        changes_decided=list(changes.filter(decided_at__gte=since)[:5]),
         runs_going=list(
             runs.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).order_by("-created_at")[:5]
         ),

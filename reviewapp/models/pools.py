@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Case, F, Sum, When
@@ -19,6 +19,8 @@ from reviewapp.pure.pools import Bucket, Graded, Life, PoolEvent, grade_of, pool
 
 # Longer histories are read by the day.
 HOURLY: timedelta = timedelta(days=14)
+# A pool with more rows than this has a value for nearly every answer; nobody reads them all.
+_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,15 @@ def pool_of(*, fingerprint: Fingerprint, now: datetime) -> Pool:
     )
 
 
+def values_for(*, project: Project, provider: UUID, model: str, now: datetime) -> list[PoolValue]:
+    """The values of one provider's model, the latest first."""
+    rows = _of_project(project).filter(provider=provider, model=model)[:_MOST]
+    found = list(rows)
+    return sorted(
+        _values(found, _lately(found, now)), key=lambda value: (value.last_seen, value.count), reverse=True
+    )
+
+
 def value_of(*, fingerprint: Fingerprint, now: datetime) -> PoolValue:
     """The value that a row is of."""
     pool = pool_of(fingerprint=fingerprint, now=now)
@@ -168,12 +179,12 @@ def events_of(history: Sequence[Bucket]) -> tuple[PoolEvent, ...]:
 
 
 def _rows(project: Project) -> list[Fingerprint]:
-    return list(
-        Fingerprint.objects.filter(project=project)
-        .reporting()
-        .select_related("provider", "decided_by", "decided_by_key")
-        .order_by("id")
-    )
+    return list(_of_project(project))
+
+
+def _of_project(project: Project) -> Any:
+    rows = Fingerprint.objects.filter(project=project).reporting()
+    return rows.select_related("provider", "decided_by", "decided_by_key").order_by("id")
 
 
 def _lately(rows: Iterable[Fingerprint], now: datetime) -> dict[UUID, int]:

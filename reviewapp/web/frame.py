@@ -19,6 +19,7 @@ from django.shortcuts import redirect
 from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
+from reviewapp.models.change import undecided_count
 from reviewapp.web.running import running_work
 
 P = ParamSpec("P")
@@ -165,6 +166,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
     if actor is not None and not is_fragment(request):
         value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
         value.running = running_work(actor=actor)
+        value.counts["changes"] = undecided_count(project=actor.project)
     return {"frame": value}
 
 

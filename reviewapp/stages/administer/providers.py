@@ -41,6 +41,7 @@ class ProviderValues:
     tokens_per_minute: int | None = None
     timeout_seconds: int = 120
     is_simulated: bool = False
+    verifies_by_itself: bool = False
 
 
 def _check_values(values: ProviderValues) -> None:

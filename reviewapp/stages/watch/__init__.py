@@ -33,6 +33,7 @@ from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, s
 from reviewapp.stages.watch.pools import pull, rebuild
 from reviewapp.stages.watch.preparing import prepare, waiting
 from reviewapp.stages.watch.verifying import (
+    CHANGED_ANSWERS,
     cancel_verification,
     check_can_verify,
     retry_unmeasured,
@@ -44,6 +45,7 @@ from reviewapp.stages.watch.verifying import (
 from reviewapp.stages.watch.walking import walk
 
 __all__ = [
+    "CHANGED_ANSWERS",
     "CanaryValues",
     "NothingToAsk",
     "Seen",

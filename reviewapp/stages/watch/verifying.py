@@ -48,7 +48,7 @@ from reviewapp.stages.watch.alerts import raise_alert
 
 # With so many a share of 5 % is known to within one and a half points, one of 50 % to within three.
 SAMPLE: Final = 1000
-QUEUE: Final = "changed-answers"
+CHANGED_ANSWERS: Final = "changed-answers"
 # Pages of rows read at once when verdicts are carried over.
 _BATCH: Final = 500
 _RANKS: Final = {Outcome.CHANGED: 3.0, Outcome.UNCLEAR: 2.0}
@@ -339,7 +339,7 @@ def _queue(verification: Verification, now: datetime) -> int:
     )
     queue = review.standing_queue(
         project=change.project,
-        slug=QUEUE,
+        slug=CHANGED_ANSWERS,
         name="Changed answers",
         instructions="Each of these was approved or flagged before, and came out otherwise after the backend "
         "changed. Judge the new answer; the earlier one stands beside it.",

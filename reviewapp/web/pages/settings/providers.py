@@ -64,6 +64,13 @@ class ProviderForm(forms.Form):
     timeout_seconds = forms.IntegerField(
         label=gettext_lazy("Time-out in seconds"), min_value=1, max_value=3600, initial=120
     )
+    verifies_by_itself = forms.BooleanField(
+        label=gettext_lazy("Verify backend changes by itself"),
+        required=False,
+        help_text=gettext_lazy(
+            "As soon as a change is seen, approved and flagged answers are asked again, without an admin."
+        ),
+    )
 
 
 @needs(Permission.ADMIN)
