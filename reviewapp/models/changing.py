@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q
 
-from reviewapp.models.change import BackendChange, ChangeEvent, Verification
+from reviewapp.models.change import BackendChange, CarriedVerdict, ChangeEvent, Verification
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.replaying import RunRow, run_rows
 from reviewapp.models.review import Flag, FlagState
@@ -224,3 +224,23 @@ def differing(*, verification: Verification, limit: int) -> list[Differing]:
         .order_by("verdict", "-flagged", "-confidence", "attempt")
     )
     return [Differing(row, outcome_of(row), row.flagged) for row in rows[:limit]]
+
+
+def carried_to(*, interaction: UUID) -> list[CarriedVerdict]:
+    """The judgements that hold for this replay's answer because it came out the same."""
+    rows = CarriedVerdict.objects.filter(answer=interaction).select_related(
+        "annotation__created_by",
+        "annotation__created_by_key",
+        "annotation__rubric",
+        "flag__created_by",
+        "flag__created_by_key",
+        "verification",
+        "verification__change",
+    )
+    return list(rows.order_by("created_at", "id"))
+
+
+def carried_from(*, interaction: UUID) -> list[CarriedVerdict]:
+    """Where judgements on this interaction were carried over to, one row a replay, the latest first."""
+    rows = CarriedVerdict.objects.filter(original=interaction).select_related("verification__change")
+    return list({row.answer_id: row for row in rows.order_by("created_at", "id")}.values())[::-1]

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from reviewapp.models import Fingerprint, Permission
+from reviewapp.models.identity import NOTHING, Identity, identities_of
 from reviewapp.models.pools import Pool, PoolValue, events_of, history_of, pool_of, pools_of
 from reviewapp.pure.pools import Life, PoolEvent, overlap_length, shape_words
 from reviewapp.stages import watch
@@ -55,6 +56,7 @@ class Shown:
     pool: Pool
     timeline: Timeline
     events: list[PoolEvent]
+    identity: Identity
     rows: list[Row]
     more: list[Row]
     overlap_day: str
@@ -219,6 +221,7 @@ def _shown(request: AppRequest, pool: Pool, now: datetime) -> Shown:
             pool=pool, history=history, events=events, since=now - span if span else None, now=now
         ),
         events=list(reversed(events))[:EVENTS],
+        identity=identities_of(project=request.actor.project).get((pool.provider.pk, pool.model), NOTHING),
         rows=rows[:ROWS],
         more=rows[ROWS:],
         overlap_day=(now + overlap_length(lives)).date().isoformat(),

@@ -25,6 +25,7 @@ from reviewapp.models import (
     Reuse,
     Severity,
 )
+from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.fingerprint import states_of
 from reviewapp.pure import rawjson
 from reviewapp.stages import export, review
@@ -127,6 +128,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
         "rubric": review.default_rubric(request.actor),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],
+        "carried": carried_to(interaction=found.pk) if found.replay_of_id else [],
+        "carried_on": carried_from(interaction=found.pk)[:5],
         "fingerprint_state": states.get(found.pk, ""),
         "reused": Reuse.objects.filter(interaction=found).aggregate(count=Count("pk"), last=Max("at")),
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
