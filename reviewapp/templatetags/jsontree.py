@@ -86,3 +86,9 @@ def _number(value: float) -> str:
         return json.dumps(value)
     except ValueError:  # Python refuses to write integers of thousands of digits
         return _("a number of more than 4,300 digits")
+
+
+@register.filter
+def json_line(value: Any) -> str:
+    """A value in a line of a table: texts as they are, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -112,7 +112,13 @@ def test_the_difference_stepped_to_is_in_sight(opened: Page):
 
 
 def test_numbers_change_the_mode_and_the_address(opened: Page):
-    for key, mode, name in (("2", "tokens", "Tokens"), ("3", "json", "JSON"), ("4", "unified", "Unified")):
+    modes = (
+        ("2", "tokens", "Tokens"),
+        ("3", "json", "JSON"),
+        ("4", "unified", "Unified"),
+        ("5", "rendered", "Rendered"),
+    )
+    for key, mode, name in modes:
         opened.keyboard.press(key)
         expect(opened.locator("#bodies .segment[aria-current]")).to_contain_text(name)
         opened.wait_for_url(re.compile(f"mode={mode}"))
@@ -231,7 +237,7 @@ def test_on_a_phone_equal_lines_stand_once_and_others_under_each_other(open_page
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("mode", ["words", "tokens", "json", "unified"])
+@pytest.mark.parametrize("mode", ["words", "tokens", "json", "unified", "rendered"])
 def test_nothing_stands_in_anybodys_way_in_any_mode(
     open_page: OpenPage, project, person, mode: str, width: int, theme: str
 ):

@@ -146,6 +146,15 @@ def test_long_equal_runs_are_folded(signed_in, project):
     assert "36 equal lines" in text
 
 
+def test_the_rendered_form_shows_markdown_as_its_readers_see_it(signed_in, project):
+    (attempt,) = compared(project, message("It is **five** days."), message("It is **six** days."))
+
+    text = page(signed_in, attempt, mode="rendered").content.decode()
+
+    assert "<strong>five</strong>" in text
+    assert "<strong>six</strong>" in text
+
+
 def test_the_unified_form_has_removed_and_added_lines(signed_in, project):
     (attempt,) = compared(project, message("Due in five days."), message("Due in two days."))
 
@@ -244,7 +253,7 @@ def test_what_a_model_wrote_is_text(signed_in, project):
         project, message(evil, probabilities=tokens), message(evil + "!", probabilities=[(evil + "!", 0.9)])
     )
 
-    for mode in ("words", "tokens", "json", "unified"):
+    for mode in ("words", "tokens", "json", "unified", "rendered"):
         text = page(signed_in, attempt, mode=mode).content.decode()
         assert "<script>alert" not in text
         assert "<img src=x" not in text
@@ -356,7 +365,7 @@ def test_an_original_that_is_an_error_can_be_compared(signed_in, project):
     Attempt.objects.update(compared_at=None)
     stage.compare_new(now=NOW)
 
-    for mode in ("words", "tokens", "json", "unified"):
+    for mode in ("words", "tokens", "json", "unified", "rendered"):
         assert page(signed_in, attempt, mode=mode).status_code == 200
     assert "The original is an error" in words(page(signed_in, attempt))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -23,13 +24,15 @@ from reviewapp.web.comparing.bodies import Block, call_block, word_blocks
 from reviewapp.web.comparing.marks import Numbers
 from reviewapp.web.comparing.structures import draw_structure, draw_whole
 from reviewapp.web.comparing.tokens import TokenBlock, token_blocks
+from reviewapp.web.rendering import ShownMessage, show_choice
 
-# In the order of their keys, 1 to 4.
+# In the order of their keys, 1 to 5.
 MODES: Final[dict[str, str | Promise]] = {
     "words": gettext_lazy("Words"),
     "tokens": gettext_lazy("Tokens"),
     "json": gettext_lazy("JSON"),
     "unified": gettext_lazy("Unified"),
+    "rendered": gettext_lazy("Rendered"),
 }
 
 
@@ -41,6 +44,7 @@ class Bodies:
     differences: int = 0
     blocks: list[Block] = field(default_factory=list)
     tokens: list[TokenBlock] = field(default_factory=list)
+    rendered: list[tuple[ShownMessage | None, ShownMessage | None]] = field(default_factory=list)
     whole_response: SafeString | None = None
     whole_request: SafeString | None = None
     is_vector: bool = False
@@ -67,8 +71,15 @@ def draw(pair: Pair, *, mode: str, everything: bool = False) -> Bodies:
             whole_response=draw_whole(_response(pair.original_row), _response(pair.answer_row)),
             whole_request=draw_whole(pair.original.request, pair.answer.request),
         )
+    if mode == "rendered":
+        return Bodies(mode=mode, rendered=list(zip_longest(_shown(left), _shown(right))))
     blocks = word_blocks(left, right, numbers=numbers, one_column=mode == "unified")
     return Bodies(mode=mode, differences=numbers.count, blocks=blocks)
+
+
+def _shown(reply: Reply) -> list[ShownMessage]:
+    """The answers as their readers see them, Markdown rendered."""
+    return [show_choice(choice, model="") for choice in in_order(reply)]
 
 
 def _is_structured(reply: Reply) -> bool:

@@ -41,6 +41,7 @@ class KeyForm(forms.Form):
         initial=[Scope.INGEST],
     )
     source = forms.ModelChoiceField(
+        empty_label=gettext_lazy("Whichever the call names"),
         label=gettext_lazy("Source"),
         queryset=Source.objects.none(),
         required=False,

@@ -164,6 +164,7 @@ def test(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 class SourceForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
     provider = forms.ModelChoiceField(
+        empty_label=gettext_lazy("The project's default"),
         label=gettext_lazy("Provider"),
         queryset=Provider.objects.none(),
         required=False,

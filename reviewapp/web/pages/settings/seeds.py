@@ -28,7 +28,11 @@ NEARLY_USED: Final = 0.9
 
 
 class RangeForm(forms.Form):
-    source = forms.ModelChoiceField(label=gettext_lazy("Source"), queryset=Source.objects.none())
+    source = forms.ModelChoiceField(
+        label=gettext_lazy("Source"),
+        queryset=Source.objects.none(),
+        empty_label=gettext_lazy("Choose a source"),
+    )
     first = forms.IntegerField(label=gettext_lazy("First seed"))
     last = forms.IntegerField(
         label=gettext_lazy("Last seed"),
