@@ -7,6 +7,7 @@ from django.urls import include, path
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
 from reviewapp.web.pages import (
+    canaries,
     changes,
     compare,
     exports,
@@ -23,6 +24,7 @@ from reviewapp.web.pages import (
     style,
 )
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
+from reviewapp.web.pages.settings import canaries as canary_settings
 from reviewapp.web.pages.settings import seeds as settings_seeds
 
 urlpatterns = [
@@ -52,6 +54,8 @@ urlpatterns = [
     path("replays/<uuid:id>/retry/", replays.retry, name="replay-retry"),
     path("compare/<uuid:id>/", compare.compare, name="compare"),
     path("compare/<uuid:id>/decide/", compare.decide, name="compare-decide"),
+    path("interactions/<uuid:id>/watch/", canaries.watch_with, name="interaction-watch"),
+    path("canaries/<uuid:id>/", canaries.check, name="canary-check"),
     path("fingerprints/", fingerprints.fingerprints, name="fingerprints"),
     path("fingerprints/<uuid:id>/accept/", fingerprints.accept, name="fingerprint-accept"),
     path("fingerprints/<uuid:id>/overlap/", fingerprints.overlap, name="fingerprint-overlap"),
@@ -90,6 +94,17 @@ urlpatterns = [
     path("settings/seeds/", settings_seeds.seeds, name="settings-seeds"),
     path("settings/seeds/import/", settings_seeds.import_file, name="settings-seeds-import"),
     path("settings/seeds/<uuid:id>/<str:to>/", settings_seeds.move, name="settings-seeds-move"),
+    path("settings/canaries/", canary_settings.canaries, name="settings-canaries"),
+    path("settings/canaries/new/", canary_settings.new, name="settings-canary-new"),
+    path("settings/canaries/<uuid:id>/", canary_settings.canary_set, name="settings-canary-set"),
+    path("settings/canaries/<uuid:id>/ask/<str:to>/", canary_settings.ask, name="settings-canary-ask"),
+    path("settings/canaries/<uuid:id>/move/<str:to>/", canary_settings.move, name="settings-canary-move"),
+    path("settings/canaries/<uuid:id>/remove/", canary_settings.remove, name="settings-canary-remove"),
+    path(
+        "settings/canaries/one/<uuid:id>/remove/",
+        canary_settings.remove_canary,
+        name="settings-canary-drop",
+    ),
     path("settings/rubrics/", rubrics.rubrics, name="settings-rubrics"),
     path("settings/rubrics/reasons/", rubrics.reasons, name="settings-flag-reasons"),
     path("settings/audit/", audit.audit, name="settings-audit"),

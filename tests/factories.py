@@ -16,6 +16,11 @@ from reviewapp.models import (
     Alert,
     AlertChannel,
     Attempt,
+    Canary,
+    CanaryBaseline,
+    CanaryCheck,
+    CanarySession,
+    CanarySet,
     Comparison,
     Interaction,
     InteractionBody,
@@ -281,3 +286,71 @@ def fill_queue(queue: Queue, *interactions: Interaction, reason: str = "By hand"
     rows = interactions or (make_interaction(project=queue.project),)
     review.enqueue(queue=queue, entries=[review.Entry(row.pk) for row in rows], reason=reason, now=NOW)
     return list(QueueItem.objects.filter(queue=queue).order_by("id"))
+
+
+def make_canaries(*, project: Project, model: str = "gpt-4o-mini", **fields: Any) -> CanarySet:
+    """A watched model with one canary and an empty baseline."""
+    interaction = make_interaction(project=project, model=model)
+    made: CanarySet = CanarySet.objects.create(
+        **{
+            "project": project,
+            "provider": interaction.provider,
+            "model": model,
+            "state": "watching",
+            "alternatives": 20,
+            "seed_honoured": True,
+            "created_at": NOW,
+            **fields,
+        }
+    )
+    Canary.objects.create(set=made, interaction=interaction, kind="greedy", created_at=NOW)
+    CanaryBaseline.objects.create(set=made, started_at=NOW)
+    return made
+
+
+def make_check(*, canaries: CanarySet, created_at: datetime = NOW, **fields: Any) -> CanaryCheck:
+    """A finished check that found nothing, unless told otherwise."""
+    made: CanaryCheck = CanaryCheck.objects.create(
+        **{
+            "project": canaries.project,
+            "set": canaries,
+            "baseline": canaries.baselines.get(ended_at__isnull=True),
+            "state": "done",
+            "created_at": created_at,
+            "decided_at": created_at,
+            "verdict": "identical",
+            "sentence": "Identical: all 25 answers equal the recorded ones, log probabilities included.",
+            "statistic": "lp_nearest",
+            "column": "log probabilities",
+            "effect": 0.0,
+            "floor": 1e-4,
+            "p": 1.0,
+            "detectable": 1e-4,
+            "requests": 25,
+            "method": 1,
+            **fields,
+        }
+    )
+    return made
+
+
+def make_session(*, canaries: CanarySet, created_at: datetime = NOW, **fields: Any) -> CanarySession:
+    """A captured session of the standing baseline."""
+    run = ReplayRun.objects.create(
+        project=canaries.project, kind="canary", state="done", created_at=created_at
+    )
+    made: CanarySession = CanarySession.objects.create(
+        **{
+            "set": canaries,
+            "baseline": canaries.baselines.get(ended_at__isnull=True),
+            "run": run,
+            "purpose": "baseline",
+            "state": "read",
+            "requests": 125,
+            "answered": 125,
+            "fit": True,
+            "created_at": created_at,
+            **fields,
+        }
+    )
+    return made

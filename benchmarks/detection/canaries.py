@@ -3,11 +3,9 @@
 Simulated at the level of rows, with the noise that real endpoints were seen to have: bit-identical ones,
 servers whose rounding depends on load and so on the hour, fleets and crowds whose members take other
 shares every day, and continuous noise that grows with the load and lies a little apart each day. The
-statistics, floors, permutations and alarms are the product's own.
-
-The baseline rolls: every second check of the last seven days, so that all hours of the day are in it.
-Its sessions are its days, for a day is what the next one may differ by. A check whose effect is above the
-floor never enters it.
+rolling baseline, the statistics, the floors, the decision, fresh requests, the evidence gathered over
+checks and e-BH over all endpoints are the product's own: `reviewapp.pure.drift.watching`, by which the
+watch stage runs canaries.
 """
 
 from __future__ import annotations
@@ -15,20 +13,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reviewapp.pure.drift import floors, permutation
+from benchmarks.detection.rule import NO_AGREEMENT, NO_LABELS
+from reviewapp.pure.drift import floors, permutation, watching
+from reviewapp.pure.drift.decision import CHANGE_P, Check, Decision, judge
+from reviewapp.pure.drift.measures import Measure, weigh
+from reviewapp.pure.drift.panel import CONFIRMING_ROWS
 from reviewapp.pure.drift.rows import Stratum, pairwise_distances
 from reviewapp.pure.drift.sequential import Detector
+from reviewapp.pure.drift.watching import Kept, Standing
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 QUESTIONS, TOKENS = 20, 20
 WARM_UP_HOURS = 7 * 24
-EVERY = 2
-CHANGE_P = 0.01
-CONFIRMING_ROWS = 5
 # The share of checks whose p is computed although nothing asks for it, to show what p alone would do.
 SAMPLED = 12
 Kind = Literal["bit-identical", "batching", "fleet", "crowd", "noisy"]
@@ -81,22 +84,30 @@ class Endpoint:
 
 @dataclass
 class Watch:
-    """One endpoint being watched: its rolling baseline, the floor, the evidence so far."""
+    """One endpoint being watched, by the product's own rule: its baseline, its evidence so far."""
 
     endpoint: Endpoint
     rng: np.random.Generator
-    rows: list[tuple[int, Numbers]] = field(default_factory=list)
+    rows: dict[UUID, tuple[Kept, Numbers]] = field(default_factory=dict)
     detector: Detector = field(default_factory=Detector)
-    floor: float = floors.LOGPROB_MINIMUM
+    changed: bool = False
+    requests: int = 0
+    usual_floor: float = floors.LOGPROB_MINIMUM
 
     def learn(self, hour: int) -> None:
         """A row for the baseline, before checks begin."""
-        if hour % EVERY == 0:
-            self.rows.append((hour, self.endpoint.ask(hour, rows=1)))
+        self._keep(hour, self.endpoint.ask(hour, rows=1))
+
+    def _keep(self, hour: int, row: Numbers) -> None:
+        kept = Kept(id=UUID(int=hour), at=_at(hour), captured=False)
+        self.rows[kept.id] = (kept, row)
+        standing = watching.rolling((one for one, _ in self.rows.values()), now=kept.at)
+        self.rows = {id_: self.rows[id_] for id_ in standing}
 
     def _strata(self, new: Numbers) -> list[Stratum]:
-        known = np.concatenate([row for _, row in self.rows], axis=1)
-        names = tuple(str(hour // 24) for hour, _ in self.rows)
+        known = np.concatenate([row for _, row in self.rows.values()], axis=1)
+        # Of three days and more, so each day is a session: see `watching.in_sessions`.
+        names = tuple(one.at.date().isoformat() for one, _ in self.rows.values())
         strata = []
         for question in range(QUESTIONS):
             vectors = np.concatenate([known[question], new[question]])
@@ -111,37 +122,73 @@ class Watch:
             )
         return strata
 
-    def refresh_floor(self) -> None:
-        """Once a day, from the baseline as it stands."""
-        strata = self._strata(self.rows[-1][1])
-        ordinary = floors.nearest_left_out(strata, rows=1)
-        self.floor = floors.logprob_floor(ordinary)
+    def floor(self, *, rows: int) -> float:
+        """What is ordinary, from the baseline as it stands."""
+        strata = self._strata(next(row for _, row in self.rows.values()))
+        return floors.logprob_floor(floors.nearest_left_out(strata, rows=rows))
 
     def _effect(self, new: Numbers) -> float:
-        known = np.concatenate([row for _, row in self.rows], axis=1)
+        known = np.concatenate([row for _, row in self.rows.values()], axis=1)
         distances = np.abs(new[:, :, None, :] - known[:, None, :, :]).mean(axis=3)
         return float(distances.min(axis=2).mean())
 
-    def _p(self, new: Numbers) -> float:
-        return permutation.permutation_test(permutation.nearest, self._strata(new), rng=self.rng)[1]
+    def _measure(self, new: Numbers) -> Measure:
+        return weigh(
+            self._strata(new),
+            statistic="lp_nearest",
+            kind="token",
+            column="log probabilities",
+            rng=self.rng,
+            permutations=watching.ROUTINE_PERMUTATIONS,
+        )
 
-    def check(self, hour: int, *, change: float = 0.0) -> tuple[bool, float | None]:
-        """One hourly check: whether it alarms, and its p where that was computed."""
-        new = self.endpoint.ask(hour, rows=1, change=change)
+    def p_alone(self, hour: int) -> float:
+        """What p alone would say of a check at this hour."""
+        strata = self._strata(self.endpoint.ask(hour, rows=1))
+        return permutation.permutation_test(permutation.nearest, strata, rng=self.rng)[1]
+
+    def check(self, hour: int, *, others: Sequence[float], change: float = 0.0) -> bool:
+        """One hourly check: whether it alarms.
+
+        The rule alarms on nothing whose first look is below the floor, so there p is not computed; and
+        the floor is not where the effect is below half of what it was at midnight.
+        """
+        rows = CONFIRMING_ROWS if self.changed else 1
+        new = self.endpoint.ask(hour, rows=rows, change=change)
+        self.requests += rows * QUESTIONS
         effect = self._effect(new)
-        above = effect >= self.floor
-        p = self._p(new) if above or hour % SAMPLED == 0 else None
-        self.detector = self.detector.after(p=p if p is not None else 1.0, effect=effect, floor=self.floor)
-        alarm = self.detector.alarms
-        if above and p is not None and p <= CHANGE_P:
-            fresh = self.endpoint.ask(hour, rows=CONFIRMING_ROWS, change=change)
-            alarm = alarm or (self._effect(fresh) >= self.floor and self._p(fresh) <= CHANGE_P)
-        if not above and hour % EVERY == 0:
-            self.rows.append((hour, new))
-            self.rows = [(at, row) for at, row in self.rows if hour - at <= WARM_UP_HOURS]
         if hour % 24 == 0:
-            self.refresh_floor()
-        return alarm, p
+            self.usual_floor = self.floor(rows=1)
+        if effect < 0.5 * self.usual_floor or effect < self.floor(rows=rows):
+            self.detector = self.detector.after(p=1.0)
+            self.changed = False
+            self._keep(hour, new[:, :1])
+            return False
+        looks: tuple[tuple[Measure, ...], ...] = ((self._measure(new),),)
+        decision = _judged(looks)
+        if decision.wants_confirmation:
+            fresh = self.endpoint.ask(hour, rows=CONFIRMING_ROWS, change=change)
+            self.requests += CONFIRMING_ROWS * QUESTIONS
+            looks = (*looks, (self._measure(fresh),))
+            decision = _judged(looks)
+        self.detector = watching.gathered(self.detector, looks)
+        self.changed = watching.is_confirmed(decision)
+        return watching.alarms(
+            own=Standing(evidence=self.detector.evidence, confirmed=self.changed),
+            others=[Standing(evidence=value) for value in others],
+        )
+
+    def renew(self) -> None:
+        """The alarm was looked at: begin to gather again."""
+        self.detector, self.changed = Detector(), False
+
+
+def _at(hour: int) -> datetime:
+    return START + timedelta(hours=hour)
+
+
+def _judged(looks: tuple[tuple[Measure, ...], ...]) -> Decision:
+    return judge(looks=looks, check=Check(looks=(), asked=0), labels=NO_LABELS, agreement=NO_AGREEMENT)
 
 
 @dataclass(frozen=True)
@@ -153,6 +200,7 @@ class Days:
     checks: int
     false_alarms: int
     p_alone: float
+    requests_a_check: float
     delays: dict[str, dict[str, float]]
 
     def as_values(self) -> dict[str, Any]:
@@ -163,6 +211,7 @@ class Days:
             "checks": self.checks,
             "false_alarms": self.false_alarms,
             "p_alone": self.p_alone,
+            "requests_a_check": self.requests_a_check,
             "delays": self.delays,
         }
 
@@ -174,7 +223,7 @@ def _watches(endpoints: int, rng: np.random.Generator) -> list[Watch]:
         watch = Watch(endpoint, np.random.default_rng(rng.integers(2**62)))
         for hour in range(WARM_UP_HOURS):
             watch.learn(hour)
-        watch.refresh_floor()
+        watch.usual_floor = watch.floor(rows=1)
         watches.append(watch)
     return watches
 
@@ -190,36 +239,38 @@ def watch_days(
     """Days without a change, then each size of change on all endpoints, until the alarm."""
     watches = _watches(endpoints, rng)
     false_alarms, computed, small = 0, 0, 0
-    for watch in watches:
-        for hour in range(WARM_UP_HOURS, WARM_UP_HOURS + 24 * days):
-            alarm, p = watch.check(hour)
-            if alarm:
+    for hour in range(WARM_UP_HOURS, WARM_UP_HOURS + 24 * days):
+        for watch in watches:
+            others = [other.detector.evidence for other in watches if other is not watch]
+            if watch.check(hour, others=others):
                 false_alarms += 1
-                watch.detector = Detector()
-            if hour % SAMPLED == 0 and p is not None:
+                watch.renew()
+            if hour % SAMPLED == 0:
                 computed += 1
-                small += p <= CHANGE_P
-    delays: dict[str, dict[str, float]] = {}
-    for size in sizes:
-        delays[f"{size:g}"] = _delays(endpoints, size, days=delay_days, rng=rng)
+                small += watch.p_alone(hour) <= CHANGE_P
+    checks = 24 * days * endpoints
     return Days(
         endpoints=endpoints,
         days=days,
-        checks=24 * days * endpoints,
+        checks=checks,
         false_alarms=false_alarms,
         p_alone=small / max(1, computed),
-        delays=delays,
+        requests_a_check=sum(watch.requests for watch in watches) / max(1, checks),
+        delays={f"{size:g}": _delays(endpoints, size, days=delay_days, rng=rng) for size in sizes},
     )
 
 
 def _delays(endpoints: int, size: float, *, days: int, rng: np.random.Generator) -> dict[str, float]:
-    """Share found within the days and the median hours until then, over all kinds and by kind."""
+    """Share found within the days and the median hours until then, over all kinds and by kind.
+
+    Each endpoint changes alone, among others that do not.
+    """
     hours: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for watch in _watches(endpoints, rng):
         found = math.inf
         start = WARM_UP_HOURS + int(rng.integers(24))
         for hour in range(start, start + 24 * days):
-            if watch.check(hour, change=size)[0]:
+            if watch.check(hour, change=size, others=[1.0] * (endpoints - 1)):
                 found = hour - start + 1
                 break
         hours[watch.endpoint.kind].append(found)

@@ -77,7 +77,8 @@ def canary_table(figures: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{told['endpoints']} endpoints, {told['days']} days, {told['checks']} hourly checks without a "
         f"change: {told['false_alarms']} false alarms. "
-        f"p at or below 0.01 alone: {100 * told['p_alone']:.1f} % of checks."
+        f"p at or below 0.01 alone: {100 * told['p_alone']:.1f} % of checks. "
+        f"{told['requests_a_check']:.1f} requests a check, fresh ones included."
     )
     if told["delays"]:
         columns = list(next(iter(told["delays"].values())))

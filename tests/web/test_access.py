@@ -54,6 +54,8 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "replay-retry": (None, "reviewer"),
     "compare": ("viewer", None),
     "compare-decide": (None, "reviewer"),
+    "interaction-watch": (None, "admin"),
+    "canary-check": ("viewer", None),
     "fingerprints": ("viewer", None),
     "fingerprint-accept": (None, "admin"),
     "fingerprint-overlap": (None, "admin"),
@@ -88,6 +90,13 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-source-new": ("admin", "admin"),
     "settings-source": ("admin", "admin"),
     "settings-source-purge": (None, "admin"),
+    "settings-canaries": ("admin", None),
+    "settings-canary-new": ("admin", "admin"),
+    "settings-canary-set": ("admin", "admin"),
+    "settings-canary-ask": (None, "admin"),
+    "settings-canary-move": (None, "admin"),
+    "settings-canary-remove": (None, "admin"),
+    "settings-canary-drop": (None, "admin"),
     "settings-seeds": ("admin", "admin"),
     "settings-seeds-import": (None, "admin"),
     "settings-seeds-move": (None, "admin"),
@@ -158,8 +167,12 @@ def world(project):
         method=1,
         created_at=NOW,
     )
+    canaries = factories.make_canaries(project=project)
     ids = {
         "interaction": interaction.pk,
+        "canary": factories.make_check(canaries=canaries).pk,
+        "settings-canary": canaries.pk,
+        "settings-canary-drop": canaries.canaries.get().pk,
         "flag": Flag.objects.create(
             project=project, interaction=interaction, reason="Wrong", created_at=NOW
         ).pk,

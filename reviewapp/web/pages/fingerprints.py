@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from urllib.parse import urlencode
@@ -18,7 +19,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from reviewapp.models import Fingerprint, Permission
+from reviewapp.models import CanaryCheck, Fingerprint, Permission
+from reviewapp.models.canarying import SetRow, checks_since, set_rows
 from reviewapp.models.identity import NOTHING, Identity, identities_of
 from reviewapp.models.pools import Pool, PoolValue, events_of, history_of, pool_of, pools_of
 from reviewapp.pure.pools import Life, PoolEvent, overlap_length, shape_words
@@ -26,6 +28,7 @@ from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.lanes import Timeline, draw_timeline
+from reviewapp.web.strips import Strip, draw_strip
 
 # Each is a drawing and a table; more go on the next page.
 POOLS = 6
@@ -38,6 +41,8 @@ RANGES = {
 }
 # Values beside the first ones are folded away.
 ROWS = 12
+# Checks in the table beside a strip.
+CHECKS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,15 @@ class Row:
     value: PoolValue
     shapes: list[str]
     interactions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the canaries of a model saw: the strip, and the same facts for a table, the latest first."""
+
+    canaries: SetRow
+    strip: Strip
+    checks: list[CanaryCheck]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class Shown:
     rows: list[Row]
     more: list[Row]
     overlap_day: str
+    watched: Watched | None = None
 
 
 @needs(Permission.READ)
@@ -75,11 +90,21 @@ def fingerprints(request: AppRequest) -> HttpResponse:
         if wanted["provider"] in ("", pool.provider.name) and wanted["model"] in ("", pool.model)
     ]
     page = _page(request.GET.get("page", ""), len(found))
+    canaries = set_rows(project=request.actor.project, now=now)
+    pooled = {(pool.provider.pk, pool.model) for pool in found}
+    alone = [row for row in canaries if (row.set.provider_id, row.set.model) not in pooled]
+    _word, span = RANGES[_range(request)]
     return render(
         request,
         "pages/fingerprints.html",
         {
-            "pools": [_shown(request, pool, now) for pool in found[page * POOLS : (page + 1) * POOLS]],
+            "pools": [
+                _shown(request, pool, now, canaries=canaries)
+                for pool in found[page * POOLS : (page + 1) * POOLS]
+            ],
+            "unpooled": [_watched(row, start=now - span if span else None, end=now) for row in alone]
+            if not any(wanted.values())
+            else [],
             "total": len(found),
             "narrowed": any(wanted.values()),
             "ranges": [
@@ -194,8 +219,23 @@ def _refused(request: AppRequest, found: Fingerprint, sentence: str) -> HttpResp
     return trigger_client_event(response, "toast", {"message": sentence, "kind": "error"})
 
 
-def _shown(request: AppRequest, pool: Pool, now: datetime) -> Shown:
+def _watched(row: SetRow, *, start: datetime | None, end: datetime) -> Watched:
+    """The checks of a set between these moments; without a start, of all of its time."""
+    checks = checks_since(sets=[row.set.pk], since=start).get(row.set.pk, [])
+    start = start or (checks[0].created_at if checks else end)
+    return Watched(
+        canaries=row,
+        strip=draw_strip(checks=checks, start=start, end=end),
+        checks=list(reversed(checks))[:CHECKS],
+    )
+
+
+def _shown(
+    request: AppRequest, pool: Pool, now: datetime, *, canaries: Sequence[SetRow] | None = None
+) -> Shown:
     _word, span = RANGES[_range(request)]
+    if canaries is None:
+        canaries = set_rows(project=request.actor.project, now=now, provider=pool.provider.pk)
     history = history_of(pool)
     events = events_of(history)
     lives = [Life(value.value, value.first_seen, value.last_seen, value.count) for value in pool.values]
@@ -215,11 +255,17 @@ def _shown(request: AppRequest, pool: Pool, now: datetime) -> Shown:
         )
         for value in sorted(pool.values, key=lambda value: value.state != "new")
     ]
+    timeline = draw_timeline(
+        pool=pool, history=history, events=events, since=now - span if span else None, now=now
+    )
+    own = next(
+        (row for row in canaries if (row.set.provider_id, row.set.model) == (pool.provider.pk, pool.model)),
+        None,
+    )
     return Shown(
         pool=pool,
-        timeline=draw_timeline(
-            pool=pool, history=history, events=events, since=now - span if span else None, now=now
-        ),
+        timeline=timeline,
+        watched=None if own is None else _watched(own, start=timeline.start, end=timeline.end),
         events=list(reversed(events))[:EVENTS],
         identity=identities_of(project=request.actor.project).get((pool.provider.pk, pool.model), NOTHING),
         rows=rows[:ROWS],

@@ -17,6 +17,7 @@ from reviewapp.formats.snippets import as_curl, as_python
 from reviewapp.models import (
     Annotation,
     Attempt,
+    Canary,
     Flag,
     FlagReason,
     FlagState,
@@ -28,7 +29,8 @@ from reviewapp.models import (
 from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.fingerprint import states_of
 from reviewapp.pure import rawjson
-from reviewapp.stages import export, review
+from reviewapp.stages import export, review, watch
+from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 
@@ -127,6 +129,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "annotations": annotations,
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
         "rubric": review.default_rubric(request.actor),
+        "canary": Canary.objects.filter(interaction=found).first(),
+        "cannot_watch": _why_not_watched(found),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],
         "carried": carried_to(interaction=found.pk) if found.replay_of_id else [],
         "carried_on": carried_from(interaction=found.pk)[:5],
@@ -137,6 +141,15 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "link": permanent_link(request, found),
     }
+
+
+def _why_not_watched(found: Interaction) -> str:
+    """Why it can't be made a canary; empty when it can."""
+    try:
+        watch.check_can_watch(found)
+    except Refused as error:
+        return str(error)
+    return ""
 
 
 def permanent_link(request: HttpRequest, found: Interaction) -> str:

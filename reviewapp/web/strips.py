@@ -1,0 +1,99 @@
+"""The behaviour strip of a canary set, as geometry: a dot a check, its height how far from ordinary.
+
+Heights are in alarm lines: the effect divided by its floor, so that checks that were decided by
+different measures, and floors that move as the baseline grows, stand on one scale. The scale is linear
+up to the line and ends at four lines; what lies beyond sits on the upper edge, its value in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from reviewapp.models import CanaryCheck
+
+HEIGHT: Final = 64
+_TOP: Final = 8.0
+_FOOT: Final = 56.0
+_LINE: Final = 30.0
+_MOST_LINES: Final = 4.0
+STATISTICS: Final = {
+    "lp_nearest": "distance of log probabilities from the nearest known answer",
+    "unseen_text": "share of texts that the baseline never gave",
+    "border_tv": "answers to border prompts that moved",
+    "mmd_hamming": "distance between the distributions of texts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One check: where it is drawn, what it says."""
+
+    check: CanaryCheck
+    x: str
+    y: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What the page draws."""
+
+    dots: list[Dot]
+    line: str = f"{_LINE:g}"
+    foot: str = f"{_FOOT:g}"
+    height: int = HEIGHT
+
+
+def draw_strip(*, checks: Sequence[CanaryCheck], start: datetime, end: datetime) -> Strip:
+    """The checks between the two moments."""
+    span = max((end - start).total_seconds(), 1.0)
+    return Strip(
+        dots=[
+            Dot(
+                check=check,
+                x=f"{100 * min(max((check.created_at - start).total_seconds() / span, 0), 1):.2f}%",
+                y=f"{_y(check):.1f}",
+                title=f"{date_format(check.created_at, 'j M H:i')}: {check.sentence}",
+            )
+            for check in checks
+            if start <= check.created_at <= end
+        ]
+    )
+
+
+def lines_of(check: CanaryCheck) -> float | None:
+    """The effect in alarm lines; None where nothing was measured."""
+    if check.effect is None or not check.floor:
+        return None
+    return check.effect / check.floor
+
+
+def _y(check: CanaryCheck) -> float:
+    lines = lines_of(check)
+    if lines is None:
+        return _FOOT
+    if lines <= 1:
+        return _FOOT - (_FOOT - _LINE) * lines
+    return _LINE - (_LINE - _TOP) * min((lines - 1) / (_MOST_LINES - 1), 1)
+
+
+def amount(statistic: str, value: float | None) -> str:
+    """A value of this statistic, in its own unit."""
+    if value is None:
+        return "–"
+    if statistic == "lp_nearest":
+        return f"{value:.2g} nat"
+    if statistic == "unseen_text":
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}"
+
+
+def statistic_words(statistic: str) -> str:
+    """What was measured, for people."""
+    return _(STATISTICS[statistic]) if statistic in STATISTICS else _("nothing could be measured")
