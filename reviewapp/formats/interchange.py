@@ -209,12 +209,8 @@ def _raw(found: Members, name: str) -> RawMember | None:
 def _endpoint(found: Members, request: dict[str, Any], response: Any) -> Endpoint:
     member = _raw(found, "endpoint")
     if member is None:
-        inferred = infer_endpoint(request, response)
-        if inferred is None:
-            raise InvalidInteraction(
-                "endpoint", f"can't be told from the request; give one of {', '.join(ENDPOINTS)}."
-            )
-        return inferred
+        # Only the request is required, and it may hold nothing that tells.
+        return infer_endpoint(request, response) or "chat.completions"
     for endpoint in ENDPOINTS:
         if member.value == endpoint:
             return endpoint
