@@ -5,6 +5,7 @@ Python 3.11 has no uuid7 of its own; this is the RFC's layout with 74 random bit
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from datetime import UTC, datetime
@@ -21,6 +22,18 @@ def uuid7(*, at_ms: int | None = None) -> UUID:
     value |= 0b10 << 62
     value |= random & 0x3FFFFFFFFFFFFFFF
     return UUID(int=value)
+
+
+def derived_id(digest: bytes, *, at_ms: int) -> UUID:
+    """The id that what has this digest, of ten bytes or more, always gets; in the order of `at_ms`."""
+    value = (max(at_ms, 0) & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(digest[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+def named_id(name: str, *, project: UUID, at_ms: int) -> UUID:
+    """The id that what is called so elsewhere always gets in a project."""
+    return derived_id(hashlib.sha256(f"{name}\n{project}".encode(errors="replace")).digest(), at_ms=at_ms)
 
 
 def new_id() -> UUID:
