@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
 
-from reviewapp.web import health, receiving
+from reviewapp.web import health, otlp, receiving
 from reviewapp.web.gateway import gateway
 
 
@@ -25,5 +25,7 @@ async def application(scope, receive, send):  # type: ignore[no-untyped-def]  # 
         await health.application(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == receiving.PATH and scope["method"] == "POST":
         await receiving.receiving(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith(otlp.PREFIX):
+        await otlp.receiving(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -12,6 +12,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final, cast
 from uuid import UUID
@@ -20,10 +21,13 @@ import zstandard
 
 from reviewapp.formats.batch import read_batch, read_batch_requests
 from reviewapp.formats.interchange import InvalidInteraction, Recorded, read_interaction
+from reviewapp.formats.otlp import InvalidCall, call_name, read_call, read_spans
 from reviewapp.pure import rawjson
+from reviewapp.pure.ids import derived_id, named_id
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Line:
     reason: str = ""
     # Tells this line from every other of the file, and is the same next time.
     digest: bytes = b""
+    # What the interaction is called wherever it comes from, where it has such a name.
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -103,7 +109,40 @@ def read_openai_batch(file: IO[bytes], requests: IO[bytes] | None) -> Iterator[L
             yield Line(row.line, row.recorded, digest=_digest(row.line, rawjson.to_bytes(said)))
 
 
-READERS: Final[dict[str, Reader]] = {"jsonl": read_jsonl, "openai-batch": read_openai_batch}
+def read_otlp_json(file: IO[bytes], _: IO[bytes] | None) -> Iterator[Line]:
+    """The calls of models among spans: one export request, an array, or one of them a line."""
+    data = file.read()
+    try:
+        values = [(1, rawjson.parse(data))]
+    except rawjson.InvalidJson as error:
+        lines = [(number, line) for number, line in enumerate(data.split(b"\n"), start=1) if line.strip()]
+        if len(lines) < 2:
+            yield Line(1, reason=str(error))
+            return
+        values = []
+        for number, line in lines:
+            try:
+                values.append((number, rawjson.parse(line)))
+            except rawjson.InvalidJson as broken:
+                yield Line(number, reason=str(broken))
+    for number, value in values:
+        export = read_spans(value)
+        yield from (Line(number, reason=reason) for reason in export.refused)
+        for span in export.spans:
+            try:
+                recorded = read_call(span)
+            except InvalidCall as error:
+                yield Line(number, reason=str(error))
+            else:
+                if recorded is not None:
+                    yield Line(number, recorded, name=call_name(span))
+
+
+READERS: Final[dict[str, Reader]] = {
+    "jsonl": read_jsonl,
+    "openai-batch": read_openai_batch,
+    "otlp-json": read_otlp_json,
+}
 
 
 def _text(file: IO[bytes]) -> Iterable[str]:
@@ -120,14 +159,16 @@ def id_of(line: Line) -> UUID | None:
     return line.recorded.id if line.recorded is not None else None
 
 
-def made_id(line: Line, *, scope: str) -> UUID:
-    """An id that the line always gets within `scope`, so that importing twice records once; time-ordered."""
-    digest = hashlib.sha256(scope.encode() + line.digest).digest()
+def made_id(line: Line, *, project: UUID, scope: str) -> UUID:
+    """An id that the line always gets within `scope`, so that importing twice records once; time-ordered.
+
+    What has a name of its own gets the id that it gets by every other way into the project.
+    """
     started_at = line.recorded.started_at if line.recorded is not None else None
-    milliseconds = 0 if started_at is None else max(int(started_at.timestamp() * 1000), 0)
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(digest[:10], "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+    at_ms = 0 if started_at is None else (started_at - _EPOCH) // timedelta(milliseconds=1)
+    if line.name:
+        return named_id(line.name, project=project, at_ms=at_ms)
+    return derived_id(hashlib.sha256(scope.encode() + line.digest).digest(), at_ms=at_ms)
 
 
 def placed(recorded: Recorded, *, source: str | None, provider: str | None) -> Recorded:

@@ -52,8 +52,8 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
 async def _receive(scope: Any, receive: Receive) -> bytes:
     now = datetime.now(tz=UTC)
     headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
-    key = await _authenticate(shared().directory, headers, now)
-    body = await _body(headers, receive)
+    key = await authenticate(shared().directory, headers, now)
+    body = await read_body(headers, receive)
     given: dict[str, Any] = {"headers": headers, "project": key.project, "source": key.source, "now": now}
     if len(body) > _AT_ONCE:
         receipt = await asyncio.to_thread(read_posted, body, **given)
@@ -66,7 +66,8 @@ async def _receive(scope: Any, receive: Receive) -> bytes:
     return orjson.dumps(receipt.answer())
 
 
-async def _authenticate(directory: Directory, headers: Mapping[str, str], now: datetime) -> KeyEntry:
+async def authenticate(directory: Directory, headers: Mapping[str, str], now: datetime) -> KeyEntry:
+    """The key of the request, which may send. Raises Problem."""
     scheme, _, secret = headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
     key = directory.key(secret, now=now) if scheme.lower() == "bearer" else None
@@ -83,7 +84,8 @@ async def _authenticate(directory: Directory, headers: Mapping[str, str], now: d
     return key
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    """The body as it came, within the bound. Raises Problem."""
     length = headers.get("Content-Length", "")
     if length.isdigit() and int(length) > bodies.BYTES_LIMIT:
         raise bodies.too_large()

@@ -138,7 +138,7 @@ class Command(BaseCommand):
             id_ = importing.id_of(line)
             if id_ is None or id_ in elsewhere:
                 imported.renamed += id_ is not None
-                id_ = importing.made_id(line, scope=scope)
+                id_ = importing.made_id(line, project=project.id, scope=scope)
                 content = replace(content, id=id_)
             arrival = record.Arrival(
                 id=id_, project_id=project.id, received_at=timezone.now(), content=content
