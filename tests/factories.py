@@ -16,11 +16,13 @@ from reviewapp.models import (
     Alert,
     AlertChannel,
     Attempt,
+    BackendChange,
     Canary,
     CanaryBaseline,
     CanaryCheck,
     CanarySession,
     CanarySet,
+    ChangeEvent,
     Comparison,
     Interaction,
     InteractionBody,
@@ -35,6 +37,7 @@ from reviewapp.models import (
     Role,
     SeedRange,
     Source,
+    Verification,
     actor_for_person,
 )
 from reviewapp.models.interaction import compress
@@ -162,6 +165,51 @@ def make_interaction(
         document=SearchVector(Value(words.indexable(f"{prompt}\n{answer}")), config="simple"),
     )
     return interaction
+
+
+def make_change(
+    *, project: Project, run: ReplayRun | None = None, model: str = "gpt-4o-mini", **fields: Any
+) -> BackendChange:
+    """A change for which one new fingerprint was seen; with a run, verified by it."""
+    provider = Provider.objects.filter(project=project).first() or make_provider(project=project)
+    change: BackendChange = BackendChange.objects.create(
+        **{
+            "project": project,
+            "provider": provider,
+            "model": model,
+            "title": f"A new fingerprint answers for {model}",
+            "state": "verified" if run is not None else "open",
+            "opened_at": NOW,
+            "last_event_at": NOW,
+            **fields,
+        }
+    )
+    ChangeEvent.objects.create(
+        project=project,
+        provider=provider,
+        model=model,
+        change=change,
+        kind="new_value",
+        key="new_value:fp_new",
+        at=NOW,
+        noticed_at=NOW,
+        sentence="A value never seen before: fp_new, in 100 % of the answers since.",
+        values=["fp_new"],
+        evidence={"share": 1.0, "grade": "informative", "before": [["fp_old", 1.0]], "parts": []},
+    )
+    if run is not None:
+        asked = run.attempt_set.count()
+        Verification.objects.create(
+            project=project,
+            change=change,
+            run=run,
+            approved=asked,
+            flagged=0,
+            asked=asked,
+            started_at=NOW,
+            finished_at=NOW,
+        )
+    return change
 
 
 def make_run(

@@ -10,7 +10,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from reviewapp.models import Attempt, Export, Interaction, Person, Project, Provider, ReplayRun, Source
+from reviewapp.models import (
+    Attempt,
+    BackendChange,
+    Export,
+    Interaction,
+    Person,
+    Project,
+    Provider,
+    ReplayRun,
+    Source,
+)
 from reviewapp.models.filters import Filter
 from reviewapp.stages import export, review
 from tests import factories
@@ -78,6 +88,7 @@ def full() -> World:
         finished_at=NOW,
         manifest={"rows": 4},
     )
+    factories.make_change(project=project, run=run)
     factories.make_key(project=project)
     factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
     return World(actor.person, project)
@@ -122,6 +133,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "replay-new, chosen": ("replay-new", None, "?flagged=yes"),
     "replay-run": ("replay-run", by_id(ReplayRun), ""),
     "compare": ("compare", by_id(Attempt), ""),
+    "changes": ("changes", None, ""),
+    "change": ("change", by_id(BackendChange), ""),
     "exports": ("exports", None, ""),
     "export-new": ("export-new", None, "?flagged=yes"),
     "export": ("export", by_id(Export), ""),

@@ -119,7 +119,7 @@ def test_before_verifying_it_says_what_would_be_asked(as_admin, project, change)
 
     page = as_admin.get(f"/changes/{change.pk}/").content.decode()
 
-    assert "People have approved 1 answers of this model and flagged 1." in page
+    assert "Judged answers of this model: 1 approved, 1 flagged." in page
     assert "Verify now" in page
 
 
