@@ -19,10 +19,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from reviewapp.formats import quickjson
 from reviewapp.formats.openai import infer_endpoint, read_exchange
+from reviewapp.formats.quickjson import Member, Members
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import ENDPOINTS, Endpoint, Exchange
-from reviewapp.pure.rawjson import InvalidJson, Members, RawMember
+from reviewapp.pure.rawjson import InvalidJson
 
 NAME_LIMIT: Final = 120
 CONTEXT_LIMIT: Final = 255
@@ -86,7 +88,7 @@ class Recorded:
 def read_interaction(text: str) -> Recorded:
     """The interaction that one JSON object describes."""
     try:
-        found = rawjson.members(text)
+        found = quickjson.members(text)
     except InvalidJson as error:
         raise InvalidInteraction("", f"This is no JSON object. {error}") from None
     return read_members(found)
@@ -95,7 +97,7 @@ def read_interaction(text: str) -> Recorded:
 def read_interactions(text: str) -> list[Recorded | InvalidInteraction]:
     """The interactions of a JSON array, in order; an item that can't be recorded is its error."""
     try:
-        rows = rawjson.items_members(text)
+        rows = quickjson.items_members(text)
     except InvalidJson as error:
         raise InvalidInteraction("", f"This is no JSON array. {error}") from None
     return [_read_row(row) for row in rows]
@@ -104,16 +106,16 @@ def read_interactions(text: str) -> list[Recorded | InvalidInteraction]:
 def read_members(found: Members) -> Recorded:
     """The interaction whose members are these."""
     request = found.get("request")
-    if request is None or request.value is None:
+    if request is None or request.text == "null":
         raise InvalidInteraction("request", "is missing; send the request as it went to the provider.")
     if not isinstance(request.value, dict):
         raise InvalidInteraction("request", "must be a JSON object: the body that went to the provider.")
     response = _raw(found, "response")
     chunks = _raw(found, "chunks")
-    if chunks is not None and not isinstance(chunks.value, list):
+    if chunks is not None and not chunks.text.startswith("["):
         raise InvalidInteraction("chunks", "must be an array of the stream's chunk objects, in order.")
     return Recorded(
-        endpoint=_endpoint(found, request.value, response.value if response else None),
+        endpoint=_endpoint(found, request.value, response),
         request_text=request.text,
         response_text=response.text if response else None,
         chunks_text=chunks.text if chunks else None,
@@ -191,8 +193,8 @@ def read_recorded(recorded: Recorded) -> Exchange:
     )
 
 
-def _read_row(row: Members | RawMember) -> Recorded | InvalidInteraction:
-    if isinstance(row, RawMember):
+def _read_row(row: Members | Member) -> Recorded | InvalidInteraction:
+    if not isinstance(row, dict):
         return InvalidInteraction("", "An interaction must be a JSON object.")
     try:
         return read_members(row)
@@ -200,17 +202,20 @@ def _read_row(row: Members | RawMember) -> Recorded | InvalidInteraction:
         return error
 
 
-def _raw(found: Members, name: str) -> RawMember | None:
+def _raw(found: Members, name: str) -> Member | None:
     """The member, unless it is absent or null, which mean the same here."""
     member = found.get(name)
-    return None if member is None or member.value is None else member
+    return None if member is None or member.text == "null" else member
 
 
-def _endpoint(found: Members, request: dict[str, Any], response: Any) -> Endpoint:
+def _endpoint(found: Members, request: dict[str, Any], response: Member | None) -> Endpoint:
     member = _raw(found, "endpoint")
     if member is None:
+        # The value of a response is looked at only where the request does not tell: it may be long.
+        told = response is None or "messages" in request
         # Only the request is required, and it may hold nothing that tells.
-        return infer_endpoint(request, response) or "chat.completions"
+        answer = None if told or response is None else response.value
+        return infer_endpoint(request, answer) or "chat.completions"
     for endpoint in ENDPOINTS:
         if member.value == endpoint:
             return endpoint

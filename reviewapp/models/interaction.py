@@ -15,12 +15,13 @@ import math
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-import zstandard
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+from reviewapp.formats.packed import compress as compress
+from reviewapp.formats.packed import decompress as decompress
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.scoping import Scoped, ScopedQuerySet
@@ -179,19 +180,6 @@ class Interaction(Scoped):
     @property
     def is_error(self) -> bool:
         return self.status is None or self.status >= 400
-
-
-_compressor = zstandard.ZstdCompressor(level=3)
-
-
-def compress(text: bytes) -> bytes:
-    """Zstandard frame of a body, with its size in the header."""
-    return _compressor.compress(text)
-
-
-def decompress(data: bytes | memoryview) -> bytes:
-    """The body as it came."""
-    return zstandard.ZstdDecompressor().decompress(bytes(data))
 
 
 class InteractionBody(models.Model):

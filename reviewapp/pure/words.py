@@ -23,12 +23,16 @@ INDEXED_CHARACTERS = 200_000
 
 def storable(text: str) -> str:
     """The text as a column can hold it: NUL and lone surrogates become U+FFFD."""
+    # Nearly all texts are, and this is ten times as quickly seen.
+    if text.isascii() and "\x00" not in text:
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def indexable(text: str) -> str:
     """What is given to the index for this text."""
-    return _UNSPACED.sub(r" \g<0> ", storable(text[:INDEXED_CHARACTERS]))
+    text = storable(text[:INDEXED_CHARACTERS])
+    return text if text.isascii() else _UNSPACED.sub(r" \g<0> ", text)
 
 
 _PART = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')

@@ -4,7 +4,9 @@ An interaction comes either as `Recorded` (API, importers: already in the app's 
 `Wire` (gateway, replays: the bytes that went out and came back). Telling streams from bodies,
 merging chunks and reading replies is left to the worker, so that receiving stays cheap.
 
-A frame is a JSON header and, behind it, the bodies as they came.
+A frame is a JSON header and, behind it, the bodies: packed as they will be stored, so that they are
+compressed once on their way and the journal writes a quarter of the bytes. A very long body stays as it
+came, and the worker packs it: compressing it would hold up who receives.
 """
 
 from __future__ import annotations
@@ -17,12 +19,18 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import zstandard
 
 from reviewapp.formats.interchange import Recorded
+from reviewapp.formats.packed import compress, decompress
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+# Its bodies are as they came. A journal or a broker may hold such frames when a new version is installed.
+_UNPACKED_VERSION: Final = 1
+# A body beyond this is not packed by who receives it.
+PACKED_LIMIT: Final = 512 * 1024
 # Version, length of the header, and the id once more, where it can be had without reading the header.
 _PREFIX = struct.Struct("<BI16s")
 
@@ -70,6 +78,8 @@ class Arrival:
     source_id: UUID | None = None
     provider_id: UUID | None = None
     replay_of: UUID | None = None
+    # The bodies as the frame has them, where it has them packed: they can be stored so.
+    packed: tuple[bytes | None, ...] = field(default=(), compare=False, repr=False)
 
 
 _CONTEXT = ("status", "error", "latency_ms", "source", "provider", "trace", "session", "user")
@@ -108,6 +118,11 @@ def encode(arrival: Arrival) -> bytes:
         header["response_is_json"] = content.response_is_json
         texts = (content.request_text, content.response_text, content.chunks_text, content.metadata_text)
         parts = [None if text is None else rawjson.to_bytes(text) for text in texts]
+    short = [part is not None and len(part) <= PACKED_LIMIT for part in parts]
+    parts = [
+        compress(part) if part is not None and pack else part for part, pack in zip(parts, short, strict=True)
+    ]
+    header["packed"] = short
     header["parts"] = [None if part is None else len(part) for part in parts]
     head = _dump(header)
     prefix = _PREFIX.pack(_VERSION, len(head), arrival.id.bytes)
@@ -129,14 +144,21 @@ def _dump(header: dict[str, Any]) -> bytes:
         return json.dumps(header).encode()
 
 
+def _load(head: bytes) -> Any:
+    try:
+        return orjson.loads(head)
+    except orjson.JSONDecodeError:
+        return json.loads(head)
+
+
 def decode(frame: bytes) -> Arrival:
     """The arrival that `encode` wrote. Raises UnreadableFrame."""
     try:
         version, length, _ = _PREFIX.unpack_from(frame)
-        if version != _VERSION:
+        if version not in (_VERSION, _UNPACKED_VERSION):
             raise UnreadableFrame(f"The frame is of version {version}, this worker reads {_VERSION}.")
         start = _PREFIX.size + length
-        header = json.loads(frame[_PREFIX.size : start])
+        header = _load(frame[_PREFIX.size : start])
         parts: list[bytes | None] = []
         for size in header["parts"]:
             parts.append(None if size is None else frame[start : start + size])
@@ -144,11 +166,16 @@ def decode(frame: bytes) -> Arrival:
         if start != len(frame):
             raise UnreadableFrame("The frame's parts don't add up to its length.")
         return _arrival(header, parts)
-    except (KeyError, TypeError, ValueError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, struct.error, zstandard.ZstdError) as error:
         raise UnreadableFrame(f"The frame can't be read: {error!r}") from None
 
 
-def _arrival(header: dict[str, Any], parts: list[bytes | None]) -> Arrival:
+def _arrival(header: dict[str, Any], kept: list[bytes | None]) -> Arrival:
+    is_packed = header.get("packed") or [False] * len(kept)
+    parts = [
+        decompress(part) if part is not None and pack else part
+        for part, pack in zip(kept, is_packed, strict=True)
+    ]
     started_at = header.get("started_at")
     context: dict[str, Any] = {name: header.get(name) for name in _CONTEXT}
     context["endpoint"] = header["endpoint"]
@@ -178,6 +205,7 @@ def _arrival(header: dict[str, Any], parts: list[bytes | None]) -> Arrival:
         source_id=_id(header, "source_id"),
         provider_id=_id(header, "provider_id"),
         replay_of=_id(header, "replay_of"),
+        packed=tuple(part if pack else None for part, pack in zip(kept, is_packed, strict=True)),
     )
 
 

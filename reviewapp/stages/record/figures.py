@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import msgspec
+import orjson
 
 from reviewapp.formats.openai import read_reply
 from reviewapp.pure.exchange import Endpoint
@@ -25,6 +28,55 @@ class TokenFigures:
     mean: float | None
     least: float | None
     rest: Any
+
+
+class _Token(msgspec.Struct):
+    logprob: float | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    """Log probabilities in either shape; of a token only its chance is read."""
+
+    content: list[_Token] | None = None
+    refusal: list[_Token] | None = None
+    tokens: list[msgspec.Raw] | None = None
+    token_logprobs: list[float | None] | None = None
+
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_objects: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_logprobs: Final = msgspec.json.Decoder(_Logprobs | None)
+
+
+def quick_figures(endpoint: Endpoint, text: str) -> TokenFigures | None:
+    """The figures of the response with this text, of which only the rest becomes values.
+
+    None where the text or its shape is unusual: then `token_figures` tells, of its value. What is
+    accepted is JSON; how deep it is nested is not looked at.
+    """
+    if endpoint not in ("chat.completions", "completions"):
+        return None
+    try:
+        found = _object.decode(text)
+        choices = _objects.decode(found.pop("choices", b"[]"))
+        tokens = [_chances(_logprobs.decode(choice.pop("logprobs", b"null"))) for choice in choices]
+        rest = {name: orjson.loads(memoryview(raw)) for name, raw in found.items()}
+        rest["choices"] = [
+            {name: orjson.loads(memoryview(raw)) for name, raw in choice.items()} for choice in choices
+        ]
+    except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeError, RecursionError):
+        return None
+    return _figures(tokens, rest)
+
+
+def _chances(logprobs: _Logprobs | None) -> list[float | None]:
+    if logprobs is None:
+        return []
+    if logprobs.tokens is not None:
+        count = len(logprobs.tokens)
+        chances = (logprobs.token_logprobs or [])[:count]
+        return [*chances, *[None] * (count - len(chances))]
+    return [token.logprob for token in logprobs.content or logprobs.refusal or ()]
 
 
 def token_figures(endpoint: Endpoint, response: Any) -> TokenFigures:

@@ -11,20 +11,21 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import orjson
 
-from reviewapp.formats import openai
+from reviewapp.formats import openai, quickjson
 from reviewapp.formats.interchange import Recorded
+from reviewapp.formats.packed import compress
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
-from reviewapp.pure.exchange import Reply
+from reviewapp.pure.exchange import Endpoint, Reply
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.pure.words import storable
 from reviewapp.stages.record.arrival import Arrival, Wire
-from reviewapp.stages.record.figures import token_figures
+from reviewapp.stages.record.figures import TokenFigures, quick_figures, token_figures
 
 # An index row holds 2,700 bytes; four of them may be needed for one character.
 NAME_LIMIT: Final = 200
@@ -69,21 +70,28 @@ class Reading:
     prompt_preview: str
     answer_preview: str
     searched: str
+    # As they are stored.
+    request: bytes
+    response: bytes | None
+    chunks: bytes | None
+    metadata: bytes | None
 
 
 def read(arrival: Arrival) -> Reading:
     """The values to store. Raises UnreadableArrival."""
     content = arrival.content
-    recorded, response, chunks = _from_wire(content) if isinstance(content, Wire) else _from_texts(content)
+    recorded, figures, chunks = _from_wire(content) if isinstance(content, Wire) else _from_texts(content)
     request = _parsed(recorded.request_text, "request")
-    if response is None and chunks is not None:
+    if figures is None and chunks is not None:
         response = merge_chunks(recorded.endpoint, chunks)
         text = _dumped(response)
         # What stood in an event stands some levels deeper in the whole, perhaps too deep to be read again.
         recorded = replace(recorded, response_text=text, response_is_json=rawjson.fits(response, text))
+        figures = token_figures(recorded.endpoint, response)
+    figures = figures or token_figures(recorded.endpoint, None)
     status, error = _outcome(recorded)
     view = openai.read_request(recorded.endpoint, request)
-    figures = token_figures(recorded.endpoint, response)
+    bodies = _bodies(arrival, recorded)
     reply = openai.read_reply(recorded.endpoint, figures.rest, status, request=request)
     answer = openai.output_text(reply)
     return Reading(
@@ -112,19 +120,48 @@ def read(arrival: Arrival) -> Reading:
         prompt_preview=storable(view.preview),
         answer_preview=storable(openai.preview(answer)),
         searched=_searched(view.text, reply, answer),
+        request=bodies[0] or b"",
+        response=bodies[1],
+        chunks=bodies[2],
+        metadata=bodies[3],
     )
 
 
-def _from_texts(recorded: Recorded) -> tuple[Recorded, Any, list[Any] | None]:
+def _bodies(arrival: Arrival, recorded: Recorded) -> list[bytes | None]:
+    """The bodies as they are stored: as the frame has them, where their text is still the same."""
+    texts = [recorded.request_text, recorded.response_text, recorded.chunks_text, recorded.metadata_text]
+    kept: list[bytes | None] = [*arrival.packed, None, None, None, None][:4]
+    content = arrival.content
+    if isinstance(content, Wire):
+        # A byte order mark, bytes that are no text, a stream: then what is stored is not what came.
+        came = (content.request, content.response)
+        for at, (text, body) in enumerate(zip(texts, came, strict=False)):
+            if kept[at] is not None and (text is None or rawjson.to_bytes(text) != body):
+                kept[at] = None
+    return [
+        (ready or compress(rawjson.to_bytes(text))) if text is not None else None
+        for text, ready in zip(texts, kept, strict=True)
+    ]
+
+
+_Content: TypeAlias = tuple[Recorded, TokenFigures | None, list[Any] | None]
+
+
+def _from_texts(recorded: Recorded) -> _Content:
+    """The figures of the response, if there is one, and the chunks."""
     chunks = None if recorded.chunks_text is None else _parsed(recorded.chunks_text, "chunks")
     if chunks is not None and not isinstance(chunks, list):
         raise UnreadableArrival("The chunks are no array.")
-    if recorded.response_text is None or not recorded.response_is_json:
-        return recorded, recorded.response_text, chunks
-    return recorded, _quickly(recorded.response_text, "response"), chunks
+    text = recorded.response_text
+    if text is None:
+        return recorded, None, chunks
+    if not recorded.response_is_json:
+        return recorded, token_figures(recorded.endpoint, text), chunks
+    # Whoever received it has looked how deep it is nested.
+    return recorded, quick_figures(recorded.endpoint, text) or _figures(recorded.endpoint, text), chunks
 
 
-def _from_wire(wire: Wire) -> tuple[Recorded, Any, list[Any] | None]:
+def _from_wire(wire: Wire) -> _Content:
     """The call in the app's own shape; a stream's events become chunks."""
     try:
         request_text = rawjson.decode(wire.request)
@@ -156,10 +193,13 @@ def _from_wire(wire: Wire) -> tuple[Recorded, Any, list[Any] | None]:
             return replace(recorded, chunks_text=chunks_text, error=problem), None, list(values)
     try:
         text = rawjson.decode(wire.response)
-        return replace(recorded, response_text=text), _quickly(text, "response"), None
+        figures = quick_figures(wire.endpoint, text) if quickjson.is_plain(text) else None
+        figures = figures or _figures(wire.endpoint, text)
+        return replace(recorded, response_text=text), figures, None
     except (rawjson.InvalidJson, UnreadableArrival):
         text = wire.response.decode("utf-8", "surrogateescape")
-        return replace(recorded, response_text=text, response_is_json=False), text, None
+        figures = token_figures(wire.endpoint, text)
+        return replace(recorded, response_text=text, response_is_json=False), figures, None
 
 
 def _is_stream(wire: Wire) -> bool:
@@ -184,13 +224,13 @@ def _parsed(text: str, name: str) -> Any:
         raise UnreadableArrival(f"The {name} is no JSON. {error}") from None
 
 
-def _quickly(text: str, name: str) -> Any:
-    """The value of a response. Integers beyond 64 bits become floats, which no column minds."""
+def _figures(endpoint: Endpoint, text: str) -> TokenFigures:
+    """Of any response. Integers beyond 64 bits become floats, which no column minds."""
     try:
-        value = orjson.loads(text)
+        value = orjson.loads(text) if rawjson.looks_shallow(text) else _parsed(text, "response")
     except orjson.JSONDecodeError:
-        return _parsed(text, name)
-    return value if rawjson.looks_shallow(text) else _parsed(text, name)
+        value = _parsed(text, "response")
+    return token_figures(endpoint, value)
 
 
 def _dumped(value: Any) -> str:

@@ -13,12 +13,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import zstandard
+import psycopg
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from reviewapp.models import Interaction, InteractionBody, InteractionText, Project
-from reviewapp.pure import rawjson
 from reviewapp.pure.words import indexable, storable
 from reviewapp.stages.record.places import Place, places_of
 from reviewapp.stages.record.reading import Reading
@@ -114,24 +113,26 @@ def write(readings: Sequence[Reading], *, now: datetime) -> Written:
 
 def _insert(readings: list[Reading], *, now: datetime) -> None:
     places = places_of(readings, now=now)
-    compressor = zstandard.ZstdCompressor(level=3)
     _copy(
         Interaction,
         _INTERACTION,
         (_interaction_row(reading, place, now) for reading, place in zip(readings, places, strict=True)),
     )
-    _copy(InteractionBody, _BODY, (_body_row(reading, compressor) for reading in readings))
-    with connection.cursor() as cursor:
+    _copy(InteractionBody, _BODY, map(_body_row, readings))
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        # Sent apart from the statement and in binary: Django's cursor would write the texts into it,
+        # and PostgreSQL read them twice.
         cursor.execute(
             f"INSERT INTO {InteractionText._meta.db_table} (interaction_id, project_id, document) "  # noqa: S608
             "SELECT id, project, to_tsvector('simple', words) "
-            "FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS given (id, project, words)",
+            "FROM unnest(%b::uuid[], %b::uuid[], %b::text[]) AS given (id, project, words)",
             [
                 [reading.id for reading in readings],
                 [reading.project_id for reading in readings],
                 [indexable(reading.searched) for reading in readings],
             ],
         )
+    with connection.cursor() as cursor:
         # Foreign keys are checked at the commit otherwise, which may be the caller's and too late to halve.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
@@ -183,18 +184,15 @@ def _interaction_row(reading: Reading, place: Place, now: datetime) -> tuple[Any
     )
 
 
-def _body_row(reading: Reading, compressor: zstandard.ZstdCompressor) -> tuple[Any, ...]:
-    def packed(text: str | None) -> bytes | None:
-        return None if text is None else compressor.compress(rawjson.to_bytes(text))
-
+def _body_row(reading: Reading) -> tuple[Any, ...]:
     recorded = reading.recorded
     return (
         reading.id,
-        packed(recorded.request_text),
-        packed(recorded.response_text),
+        reading.request,
+        reading.response,
         recorded.response_is_json,
-        packed(recorded.chunks_text),
-        packed(recorded.metadata_text),
+        reading.chunks,
+        reading.metadata,
         Jsonb({storable(name): storable(value) for name, value in recorded.headers.items()}),
     )
 
