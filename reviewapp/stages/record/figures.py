@@ -30,7 +30,7 @@ class TokenFigures:
     rest: Any
 
 
-class _Token(msgspec.Struct):
+class _Token(msgspec.Struct, gc=False):
     logprob: float | None = None
 
 
