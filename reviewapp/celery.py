@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from celery import Celery
 from celery.signals import (
     after_task_publish,
@@ -23,8 +24,16 @@ from celery.signals import (
     worker_ready,
 )
 from kombu.pidbox import Mailbox
+from kombu.serialization import registry  # type: ignore[attr-defined]  # the stubs lack it
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
+
+# Messages that carry frames of the journal: bytes, which JSON would hold as a longer text.
+_to_binary: Any = msgspec.msgpack.encode
+_from_binary: Any = msgspec.msgpack.decode
+registry.register("binary", _to_binary, _from_binary, "application/x-msgpack", "binary")
+# Kombu's list of what could run code has this type, since others put more into it than values.
+registry.enable("binary")
 
 app = Celery("reviewapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")

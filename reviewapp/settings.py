@@ -213,7 +213,8 @@ if urlsplit(BROKER_URL).scheme not in {"redis", "rediss", "redis+socket", "amqp"
     )
 CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+# Nothing that could run: frames of the journal come as MessagePack, which has bytes.
+CELERY_ACCEPT_CONTENT = ["json", "application/x-msgpack"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

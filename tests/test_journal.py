@@ -18,6 +18,7 @@ import pytest
 from reviewapp.journal import FrameTooLarge, Journal, JournalFull, JournalUnavailable, lag, segments
 from reviewapp.journal.commit import GROUP_BYTES
 from reviewapp.journal.segments import MAGIC, Folder, Position
+from reviewapp.journal.shipping import BATCH_FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -153,12 +154,12 @@ def test_batches_are_bounded_by_count_and_bytes(tmp_path):
     broker = Broker(away=True)
 
     with opened(tmp_path, broker, segment_bytes=32 * 1024 * 1024) as journal:
-        journal.append_sync([b"s"] * 500)
+        journal.append_sync([b"s"] * (2 * BATCH_FRAMES + 100))
         journal.append_sync([b"l" * 3_000_000] * 2)
         broker.away = False
         assert journal.wait_until_shipped(seconds=10)
 
-    assert max(broker.batches) == 200
+    assert max(broker.batches) == BATCH_FRAMES
     assert broker.batches[-1] == 1
 
 

@@ -29,7 +29,7 @@ from reviewapp.journal.segments import Batch, Folder, Position, writers
 
 log = logging.getLogger(__name__)
 
-BATCH_FRAMES: Final = 200
+BATCH_FRAMES: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 QUIET_SECONDS: Final = 0.02
 BUSY_SECONDS: Final = 0.1

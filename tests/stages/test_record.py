@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from reviewapp.formats.interchange import read_interaction
+from reviewapp.formats.packed import compress
 from reviewapp.models import FailedMessage, Interaction, Provider, Source
 from reviewapp.pure import rawjson
 from reviewapp.pure.ids import new_id
@@ -382,18 +385,57 @@ def test_a_frame_says_all_that_the_arrival_said(project):
     assert record.decode(record.encode(texts)) == texts
 
 
+def test_a_frame_of_the_version_before_is_read(project):
+    content = arrival(project, status=200)
+    head = {
+        "id": str(content.id),
+        "project": str(project.pk),
+        "received_at": NOW.isoformat(),
+        "endpoint": "chat.completions",
+        "status": 200,
+        "response_is_json": True,
+    }
+    parts = [content.content.request_text.encode(), content.content.response_text.encode()]
+    header = json.dumps({**head, "parts": [*map(len, parts), None, None]}).encode()
+
+    frame = struct.pack("<BI16s", 1, len(header), content.id.bytes) + header + b"".join(parts)
+
+    assert record.decode(frame) == content
+    assert record.record_frames(frames=[frame], now=NOW).recorded == (content.id,)
+
+
+@pytest.mark.parametrize("size", [10, 700_000])
+def test_bodies_are_stored_as_the_frame_has_them_or_packed_by_the_worker(project, size):
+    request = {"model": "m", "messages": [{"role": "user", "content": "word " * (size // 5)}]}
+    text = json.dumps({"request": request, "response": ANSWER})
+
+    found = record_one(arrival(project, text))
+
+    assert json.loads(found.body.request_text) == request
+
+
 def test_a_message_holds_its_frames():
-    frames = [b"a", b"", b"\x00" * 100_000]
+    frames = [b"a", b"", b"\x00" * 100_000, b"\x02" * 700_000]
 
-    assert record.unpack(record.pack(frames)) == frames
+    packed = record.pack(frames)
+
+    assert record.unpack(packed) == frames
+    assert len(packed[3]) < 1_000
 
 
-@pytest.mark.parametrize("message", ["", "no base64!", "AAAA"])
+def test_a_message_of_the_version_before_is_read():
+    joined = b"".join(struct.pack("<I", len(frame)) + frame for frame in (b"a", b"bc"))
+
+    assert record.unpack(base64.b64encode(compress(joined)).decode()) == [b"a", b"bc"]
+
+
+@pytest.mark.parametrize("message", ["", "no base64!", "AAAA", None, ["x"], [b"(\xb5/\xfd..."]])
 def test_a_message_that_can_not_be_read_is_set_aside(message):
     outcome = record.record_message(message=message, now=NOW)
 
     assert len(outcome.set_aside) == 1
-    assert bytes(FailedMessage.objects.get().payload) == message.encode()
+    kept = message if isinstance(message, str) else repr(message)
+    assert bytes(FailedMessage.objects.get().payload) == kept.encode()
 
 
 def test_started_at_is_when_it_was_received_less_its_latency(project):

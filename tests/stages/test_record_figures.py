@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reviewapp.formats.openai import read_reply
-from reviewapp.stages.record.figures import token_figures
+from reviewapp.stages.record.figures import quick_figures, token_figures
 from tests.recordings import recorded_rows
 
 
@@ -23,6 +25,12 @@ def slow_figures(endpoint: Any, response: Any) -> tuple[bool, float | None, floa
 def assert_same(endpoint: Any, response: Any) -> bool:
     figures = token_figures(endpoint, response)
     assert (figures.reported, figures.mean, figures.least) == slow_figures(endpoint, response)
+    quick = quick_figures(endpoint, json.dumps(response))
+    if quick is not None:
+        assert (quick.reported, quick.mean, quick.least) == slow_figures(endpoint, response)
+        # All else is read from the rest as it would be from the whole.
+        whole, rest = read_reply(endpoint, response), read_reply(endpoint, quick.rest)
+        assert rest == replace(whole, choices=tuple(replace(c, tokens=()) for c in whole.choices))
     return figures.reported
 
 
@@ -56,3 +64,17 @@ def test_they_are_the_same_for_odd_answers(endpoint, logprobs):
 @pytest.mark.parametrize("response", [None, "x", [], {"choices": {}}, {"choices": [1]}])
 def test_what_is_no_answer_reports_none(response):
     assert not assert_same("chat.completions", response)
+
+
+@pytest.mark.parametrize("endpoint", ["chat.completions", "completions"])
+def test_usual_answers_are_read_quickly(endpoint):
+    chat = {"content": [{"token": "a", "logprob": -1, "top_logprobs": []}], "refusal": None}
+    older = {"tokens": ["a", "b"], "token_logprobs": [None, -2.5], "top_logprobs": [None, {}]}
+    response = {"model": "m", "choices": [{"index": 0, "logprobs": chat}, {"index": 1, "logprobs": older}]}
+
+    assert quick_figures(endpoint, json.dumps(response)) is not None
+    assert assert_same(endpoint, response)
+
+
+def test_an_answer_with_numbers_that_json_has_not_is_left_to_the_slow_reader():
+    assert quick_figures("chat.completions", '{"choices": [{"logprobs": {"content": [NaN]}}]}') is None

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
@@ -128,13 +129,14 @@ def are_settled(*, frames: Sequence[bytes]) -> bool:
     return not missing or FailedMessage.objects.filter(digest__in=missing).count() == len(set(missing))
 
 
-def record_message(*, message: str, now: datetime) -> Outcome:
+def record_message(*, message: Any, now: datetime) -> Outcome:
     """Record what `pack` put into a message; a message that can't be read is set aside whole."""
     try:
         frames = unpack(message)
     except UnreadableMessage as error:
         log.error("A message of the broker can't be read: %s", error)
-        batch = _Batch(now, failures=[(message.encode(), None, str(error))])
+        whole = message if isinstance(message, str) else repr(message)
+        batch = _Batch(now, failures=[(whole.encode("utf-8", "replace"), None, str(error))])
         _set_aside(batch)
         return Outcome(set_aside=(str(error),))
     return record_frames(frames=frames, now=now)

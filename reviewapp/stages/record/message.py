@@ -1,4 +1,9 @@
-"""Frames of the journal as the text of one broker message: packed together, compressed, base64."""
+"""Frames of the journal as what one broker message carries.
+
+A message is a list of frames. Their bodies are packed already; only a frame with a very long body is
+compressed here, for which the broker's memory would be too dear. Messages of earlier versions, all frames
+in one text, are read too: a broker may hold some when a new version is installed.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +11,40 @@ import base64
 import binascii
 import struct
 from collections.abc import Sequence
+from typing import Any, Final
 
 import zstandard
 
+from reviewapp.formats.packed import compress, decompress
+from reviewapp.stages.record.arrival import PACKED_LIMIT
+
 _LENGTH = struct.Struct("<I")
-# Fast rather than small: the broker holds it for moments.
-_compressor = zstandard.ZstdCompressor(level=1)
+# No frame begins so: the first byte of a frame is its version.
+_COMPRESSED: Final = zstandard.FRAME_HEADER
 
 
 class UnreadableMessage(Exception):
     """The message is none that `pack` wrote."""
 
 
-def pack(frames: Sequence[bytes]) -> str:
-    """The message's text."""
-    joined = b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
-    return base64.b64encode(_compressor.compress(joined)).decode("ascii")
+def pack(frames: Sequence[bytes]) -> list[bytes]:
+    """What the message carries."""
+    return [compress(frame) if len(frame) > PACKED_LIMIT else frame for frame in frames]
 
 
-def unpack(text: str) -> list[bytes]:
+def unpack(message: Any) -> list[bytes]:
     """The frames of a message. Raises UnreadableMessage."""
     try:
-        joined = zstandard.ZstdDecompressor().decompress(base64.b64decode(text, validate=True))
+        if isinstance(message, str):
+            return _split(decompress(base64.b64decode(message, validate=True)))
+        if not isinstance(message, list) or not all(isinstance(frame, bytes) for frame in message):
+            raise UnreadableMessage("The message is no list of frames.")
+        return [decompress(frame) if frame.startswith(_COMPRESSED) else frame for frame in message]
     except (ValueError, binascii.Error, zstandard.ZstdError) as error:
         raise UnreadableMessage(f"The message can't be unpacked: {error}") from None
+
+
+def _split(joined: bytes) -> list[bytes]:
     frames: list[bytes] = []
     at = 0
     while at < len(joined):
