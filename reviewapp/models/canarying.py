@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Min, Sum
 
 from reviewapp.models.canary import (
     Canary,
@@ -191,24 +191,60 @@ def checks_since(*, sets: Sequence[UUID], since: datetime | None) -> dict[UUID, 
     return {id_: list(reversed(checks)) for id_, checks in found.items()}
 
 
-def state_between(*, provider: UUID, model: str, since: datetime, until: datetime) -> StateAtATime:
-    """What the canaries of a model say about the time from `since` to `until`.
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a model's canaries saw, oldest first: enough to say how it stood at any time."""
 
-    *Changed* where a check in that time confirmed a change; *steady* where checks before and after both
-    ends, or close to them, saw none; *unknown* where nobody watched all of it.
-    """
+    every: timedelta
+    # Confirmed changes, and checks that found the backend the same.
+    changed: tuple[datetime, ...]
+    same: tuple[datetime, ...]
+    known_since: datetime | None
+
+    def between(self, since: datetime, until: datetime) -> StateAtATime:
+        """How the backend stood from `since` to `until`.
+
+        *Changed* where a check in that time confirmed a change; *steady* where the baseline knew it at the
+        beginning and a check near the end found it the same; *unknown* where nobody watched all of it.
+        """
+        if any(since < at <= until for at in self.changed):
+            return "changed"
+        slack = 2 * self.every
+        known = self.known_since is not None and self.known_since <= since + slack
+        near = any(until - slack <= at <= until + slack for at in self.same)
+        return "steady" if known and near else "unknown"
+
+
+class Histories:
+    """The histories met while a batch is judged, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, str], History | None] = {}
+
+    def between(self, *, provider: UUID, model: str, since: datetime, until: datetime) -> StateAtATime:
+        """How this provider's model stood in that time; *unknown* where it has no canaries."""
+        key = provider, model
+        if key not in self._known:
+            self._known[key] = _history(provider, model)
+        found = self._known[key]
+        return "unknown" if found is None else found.between(since, until)
+
+
+def _history(provider: UUID, model: str) -> History | None:
     canaries = CanarySet.objects.filter(provider=provider, model=model).first()
     if canaries is None:
-        return "unknown"
-    checks = CanaryCheck.objects.filter(set=canaries, state=CheckState.DONE)
-    during = Q(created_at__gt=since, created_at__lte=until)
-    if checks.filter(during, verdict=VerdictName.BACKEND_CHANGED).exists():
-        return "changed"
-    slack = 2 * canaries.every
-    known_before = CanarySession.objects.filter(
-        set=canaries, fit=True, created_at__lte=since + slack, baseline__ended_at__isnull=True
-    ).exists()
-    near_the_end = checks.filter(
-        verdict__in=_SAME, created_at__gte=until - slack, created_at__lte=until + slack
-    ).exists()
-    return "steady" if known_before and near_the_end else "unknown"
+        return None
+    checks = (
+        CanaryCheck.objects.filter(set=canaries, state=CheckState.DONE)
+        .exclude(verdict=VerdictName.INCONCLUSIVE)
+        .order_by("created_at")
+        .values_list("created_at", "verdict")
+    )
+    found = list(checks)
+    standing = CanarySession.objects.filter(set=canaries, fit=True, baseline__ended_at__isnull=True)
+    return History(
+        every=canaries.every,
+        changed=tuple(at for at, verdict in found if verdict == VerdictName.BACKEND_CHANGED),
+        same=tuple(at for at, verdict in found if verdict in _SAME),
+        known_since=standing.aggregate(first=Min("created_at"))["first"],
+    )

@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 from reviewapp.models.change import BackendChange
 from reviewapp.models.comparison import Comparison
 from reviewapp.models.interaction import FailedMessage, Interaction
-from reviewapp.models.replay import ReplayRun, RunState
+from reviewapp.models.replay import ReplayRun, RunKind, RunState
 from reviewapp.models.review import Annotation, Flag, FlagState
 from reviewapp.models.scoping import Actor
 from reviewapp.models.source import Source
@@ -67,7 +67,8 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
     interactions = Interaction.objects.visible_to(actor).originals()
     newest = list(interactions.select_related("source").newest_first()[:6])
     errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
-    runs = ReplayRun.objects.visible_to(actor).select_related("created_by")
+    # What canaries ask by schedule is no news; what they find is, as a change.
+    runs = ReplayRun.objects.visible_to(actor).exclude(kind=RunKind.CANARY).select_related("created_by")
     changes = BackendChange.objects.visible_to(actor).select_related("provider").newest_first()
     changes = changes.defer("provider__api_key")
     return Overview(

@@ -22,9 +22,11 @@ from reviewapp.models import (
     AttemptState,
     Comparison,
     Interaction,
+    RunKind,
     VerdictName,
 )
 from reviewapp.models.bodies import exchange_of
+from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_model
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
@@ -86,11 +88,11 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
         }
     wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
     rows = _with_bodies(wanted)
-    pools = Pools()
+    pools, histories = Pools(), Histories()
     fresh = [
         comparison
         for original, found in by_original.items()
-        for comparison in _comparisons(rows[original], found, rows, pools, now)
+        for comparison in _comparisons(rows[original], found, rows, pools, histories, now)
     ]
     Comparison.objects.bulk_create(
         fresh, update_conflicts=True, unique_fields=["attempt"], update_fields=_KEPT
@@ -112,11 +114,12 @@ def _comparisons(
     attempts: Sequence[Attempt],
     rows: Mapping[UUID, Interaction],
     pools: Pools,
+    histories: Histories,
     now: datetime,
 ) -> Iterator[Comparison]:
     """The rows of one interaction's attempts in a run."""
     try:
-        judged = judge(original=original, attempts=attempts, rows=rows, pools=pools)
+        judged = judge(original=original, attempts=attempts, rows=rows, pools=pools, histories=histories)
     except Exception as error:  # one odd answer must not keep the others from their verdicts
         log.exception("Answers can't be compared")
         for attempt in attempts:
@@ -175,6 +178,7 @@ def judge(
     attempts: Sequence[Attempt],
     rows: Mapping[UUID, Interaction],
     pools: Pools | None = None,
+    histories: Histories | None = None,
 ) -> Judged:
     """Say what the attempts' answers show together. `rows` has them, with their bodies, by id."""
     asked = exchange_of(original)
@@ -182,19 +186,38 @@ def judge(
     answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
     context = verdicts.NO_EVIDENCE
     if attempts:
-        context = evidence_of(attempts[0], answer=rows[attempts[0].pk], pools=pools or Pools())
+        context = evidence_of(
+            attempts[0],
+            original=original,
+            answer=rows[attempts[0].pk],
+            pools=pools or Pools(),
+            histories=histories or Histories(),
+        )
     verdict = verdicts.summarise(asked, list(answers.values()), context=context)
     return Judged(original=asked, answers=answers, verdict=verdict)
 
 
-def evidence_of(attempt: Attempt, *, answer: Interaction, pools: Pools) -> Evidence:
+def evidence_of(
+    attempt: Attempt, *, original: Interaction, answer: Interaction, pools: Pools, histories: Histories
+) -> Evidence:
     """What is known beside the two exchanges; the pool is that of who answered the replay."""
+    same_backend = attempt.provider_id == original.provider_id and answer.model == original.model
+    # A canary's own answers are what its check is decided from, so the check can't vouch for them.
+    watched = same_backend and attempt.run.kind != RunKind.CANARY
     pool = pools.of(provider=attempt.provider_id, model=pool_model(answer.model, answer.response_model))
     return Evidence(
         grade=pool.graded.grade,
         states=pool.states,
         overrides=attempt.run.overrides,
         seed_honoured=attempt.provider.seed_honoured,
+        canary=histories.between(
+            provider=attempt.provider_id,
+            model=original.model,
+            since=original.started_at,
+            until=answer.started_at,
+        )
+        if watched
+        else "unknown",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from reviewapp.models import Actor, Export, ExportState, ReplayRun, RunState
+from reviewapp.models import Actor, Export, ExportState, ReplayRun, RunKind, RunState
 from reviewapp.models.replaying import run_rows
 
 
@@ -28,6 +28,7 @@ def running_work(*, actor: Actor) -> list[Work]:
     runs = list(
         ReplayRun.objects.visible_to(actor)
         .filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+        .exclude(kind=RunKind.CANARY)
         .order_by("-created_at")[:5]
     )
     work = [

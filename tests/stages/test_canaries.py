@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django_celery_beat.models import PeriodicTask
 
@@ -19,13 +20,26 @@ from reviewapp.models import (
     CanarySet,
     Interaction,
     NotAllowed,
+    Provider,
     ReplayRun,
 )
+from reviewapp.models.canarying import Histories
+from reviewapp.models.fingerprint import Pools
 from reviewapp.providers.simulated import server
 from reviewapp.stages import compare, replay, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import CanaryValues, evidence
-from tests.factories import NOW, make_interaction, make_provider
+from tests.factories import (
+    NOW,
+    make_attempt,
+    make_canaries,
+    make_check,
+    make_interaction,
+    make_provider,
+    make_run,
+    make_session,
+)
+from tests.providers.tiny_servers import need_tiny_model, serving
 from tests.watching import tell, watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,6 +149,24 @@ def test_an_unchanged_backend_is_identical_and_joins_the_baseline(steady):
     assert check.sessions.get().fit
     assert steady.set.evidence < 1
     assert not BackendChange.objects.exists()
+
+
+def test_a_check_is_decided_again_from_its_answers_with_the_same_outcome(steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="little", fingerprint="same")
+    before = steady.check()
+    CanarySession.objects.update(rows=None, rows_version=None)
+    CanaryCheck.objects.update(verdict="identical", effect=None, method=0)
+
+    call_command("recompute_canaries", verbosity=0)
+
+    after = CanaryCheck.objects.get(pk=before.pk)
+    assert (after.verdict, after.effect, after.p, after.method) == (
+        "backend_changed",
+        before.effect,
+        before.p,
+        before.method,
+    )
+    assert after.alarmed
 
 
 def test_ordinary_noise_is_no_change(admin, provider):
@@ -457,3 +489,54 @@ def test_removing_a_set_removes_its_schedule_and_keeps_the_answers(admin, steady
     assert not CanarySet.objects.exists()
     assert not PeriodicTask.objects.filter(name__startswith="canaries ").exists()
     assert Interaction.objects.count() == answers
+
+
+def asked_again(project, *, asked, answered):
+    """An attempt at an interaction, the two asked at these times, with its evidence."""
+    original = make_interaction(project=project, model="m", started_at=asked)
+    run = make_run(project=project)
+    answer = make_interaction(project=project, model="m", started_at=answered, replay_of=original)
+    attempt = make_attempt(run=run, original=original, verdict="identical", answer=answer)
+    return compare.evidence_of(
+        attempt, original=original, answer=answer, pools=Pools(), histories=Histories()
+    ).canary
+
+
+def test_a_comparison_across_a_confirmed_change_is_told_so(project):
+    canaries = make_canaries(project=project, model="m")
+    make_check(canaries=canaries, created_at=NOW + timedelta(hours=5), verdict="backend_changed")
+
+    across = asked_again(project, asked=NOW, answered=NOW + timedelta(hours=6))
+    after = asked_again(project, asked=NOW + timedelta(hours=6), answered=NOW + timedelta(hours=7))
+
+    assert (across, after) == ("changed", "unknown")
+
+
+def test_a_comparison_within_a_watched_and_quiet_time_is_told_so(project):
+    canaries = make_canaries(project=project, model="m")
+    make_session(canaries=canaries, created_at=NOW)
+    make_check(canaries=canaries, created_at=NOW + timedelta(hours=6))
+
+    watched_all_the_time = asked_again(
+        project, asked=NOW + timedelta(hours=1), answered=NOW + timedelta(hours=6)
+    )
+    asked_before_anybody_watched = asked_again(
+        project, asked=NOW - timedelta(days=9), answered=NOW + timedelta(hours=6)
+    )
+
+    assert (watched_all_the_time, asked_before_anybody_watched) == ("steady", "unknown")
+
+
+def test_a_real_servers_quantisation_is_found_and_its_noise_is_not(admin, project):
+    need_tiny_model()
+    with serving("base") as before, serving("q8_0") as after:
+        provider = make_provider(project=project, name="llama", base_url=f"{before}/v1", max_concurrency=2)
+        real = watched(actor=admin, provider=provider, model="tiny")
+        quiet = real.check()
+        Provider.objects.filter(pk=provider.pk).update(base_url=f"{after}/v1")
+        changed = real.check()
+
+    assert quiet.verdict in {"identical", "nondeterministic"}
+    assert changed.verdict == "backend_changed"
+    assert changed.alarmed
+    assert changed.column == "log probabilities"

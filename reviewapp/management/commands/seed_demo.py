@@ -30,12 +30,14 @@ from reviewapp.models import (
     Role,
     actor_for_person,
 )
-from reviewapp.stages import administer, replay, review
+from reviewapp.stages import administer, replay, review, watch
 from reviewapp.stages.administer import ProviderValues, SourceValues
-from reviewapp.tasks import replay_nudge
+from reviewapp.stages.watch import CanaryValues
+from reviewapp.tasks import replay_nudge, watch_prepare_canaries
 
 CONCURRENCY = 12
 REVIEWER = "reviewer@localhost"
+WATCHED = "sim-small"
 
 
 class Command(BaseCommand):
@@ -56,6 +58,7 @@ class Command(BaseCommand):
         flagged = self._judge(reviewer)
         # By their ids: what somebody quick has flagged meanwhile is not the demo's to replay.
         replay_flagged(reviewer=reviewer, flagged=flagged)
+        _watch(admin)
         self.stdout.write(
             f"The demo project holds {recorded} interactions, all answered by the simulated provider"
         )
@@ -156,6 +159,23 @@ def replay_flagged(*, reviewer: Actor, flagged: list[str]) -> None:
             now=timezone.now(),
         )
     replay_nudge.delay(run_id=str(run.pk))
+
+
+def _watch(admin: Actor) -> None:
+    """Canaries on the model that the demo asks most: a check every two minutes.
+
+    Its baseline is learnt in three sessions a minute apart, and says so wherever it shows: in life
+    they lie hours apart.
+    """
+    provider = Provider.objects.get(project=admin.project, name="simulated")
+    made = watch.make_set(
+        actor=admin,
+        provider=provider,
+        model=WATCHED,
+        values=CanaryValues(every_minutes=2, learn_every_minutes=1, daily_budget=50_000),
+        now=timezone.now(),
+    )
+    watch_prepare_canaries.delay(set_id=str(made.pk))
 
 
 def _first_admin(project: Project) -> Actor:

@@ -20,7 +20,7 @@ from reviewapp.stages.watch.canaries import (
     watch_with,
 )
 from reviewapp.stages.watch.changes import Seen, note_event, open_or_join
-from reviewapp.stages.watch.checking import advance
+from reviewapp.stages.watch.checking import advance, recompute_check
 from reviewapp.stages.watch.closing import (
     accept_change,
     check_can_decide,
@@ -74,6 +74,7 @@ __all__ = [
     "put_back",
     "raise_alert",
     "rebuild",
+    "recompute_check",
     "remove_canary",
     "remove_set",
     "renew",

@@ -260,6 +260,26 @@ def _open_change(canaries: CanarySet, check: CanaryCheck, now: datetime) -> Back
 
 
 @transaction.atomic
+def recompute_check(*, check_id: UUID, now: datetime) -> bool:
+    """Read a finished check's answers again and decide; whether its verdict changed.
+
+    What it added to the evidence, and its alarm, are history and stay.
+    """
+    check = CanaryCheck.objects.select_related("set").select_for_update(of=("self",)).get(pk=check_id)
+    wanted = Q(check_of=check) | Q(pk__in=check.compared_with)
+    stale = CanarySession.objects.filter(wanted).exclude(rows_version=evidence.ROWS_VERSION)
+    for session in stale.select_related("set"):
+        told = evidence.read_session(session)
+        CanarySession.objects.filter(pk=session.pk).update(
+            rows=evidence.pack(told.rows), rows_version=evidence.ROWS_VERSION
+        )
+    before = check.verdict
+    values = figures_of(check, decide_check(check), now=check.decided_at or now)
+    CanaryCheck.objects.filter(pk=check.pk).update(**values)
+    return bool(before != values["verdict"])
+
+
+@transaction.atomic
 def _give_up(session_id: UUID, now: datetime) -> None:
     """A session that can't be read ends its check without a verdict on the backend."""
     session = CanarySession.objects.select_for_update().filter(pk=session_id).first()

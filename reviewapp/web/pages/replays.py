@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from reviewapp.models import Attempt, Permission, ReplayRun, RunState, VerdictName
+from reviewapp.models import Attempt, Permission, ReplayRun, RunKind, RunState, VerdictName
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.models.replaying import CANCELLED, WAITING, WORST_FIRST, RunRow, Spent, attempts_page, run_rows
@@ -141,11 +141,14 @@ def replays(request: AppRequest) -> HttpResponse:
     """The runs, newest first; htmx gets the list alone."""
     now = timezone.now()
     runs = ReplayRun.objects.visible_to(request.actor).select_related("created_by", "created_by_key")
+    # Canaries ask all day long; theirs are found from their checks, or here when asked for.
+    canaries = request.GET.get("kind") == RunKind.CANARY
+    runs = runs.filter(kind=RunKind.CANARY) if canaries else runs.exclude(kind=RunKind.CANARY)
     try:
         page = page_of(runs, limit=RUNS_SHOWN, cursor=request.GET.get("cursor", ""), by="created_at")
     except InvalidCursor:
         return redirect("replays")
-    here = reverse("replays")
+    here = f"{reverse('replays')}?kind=canary&" if canaries else f"{reverse('replays')}?"
     shown = shown_runs(page.items, now=now)
     return vary_on_htmx(
         render(
@@ -153,9 +156,10 @@ def replays(request: AppRequest) -> HttpResponse:
             "pages/replays.html" + ("#list" if is_fragment(request) else ""),
             {
                 "runs": shown,
+                "canaries": canaries,
                 "active": any(one.row.active for one in shown),
-                "newer": f"{here}?cursor={page.newer}" if page.newer else "",
-                "older": f"{here}?cursor={page.older}" if page.older else "",
+                "newer": f"{here}cursor={page.newer}" if page.newer else "",
+                "older": f"{here}cursor={page.older}" if page.older else "",
                 "now": now,
             },
         )
