@@ -7,6 +7,7 @@ from django.urls import include, path
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
 from reviewapp.web.pages import (
+    alerts,
     canaries,
     changes,
     compare,
@@ -23,6 +24,7 @@ from reviewapp.web.pages import (
     settings,
     style,
 )
+from reviewapp.web.pages.settings import alerts as alert_channels
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 from reviewapp.web.pages.settings import canaries as canary_settings
 from reviewapp.web.pages.settings import seeds as settings_seeds
@@ -70,6 +72,11 @@ urlpatterns = [
     path("changes/<uuid:id>/report/", changes.report, name="change-report"),
     path("changes/<uuid:id>/dismiss/", changes.dismiss, name="change-dismiss"),
     path("changes/<uuid:id>/undo/", changes.undo, name="change-undo"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/bell/", alerts.ring, name="alerts-bell"),
+    path("alerts/seen/", alerts.seen, name="alerts-seen"),
+    path("alerts/<uuid:id>/acknowledge/", alerts.acknowledge, name="alert-acknowledge"),
+    path("alerts/<uuid:id>/take-back/", alerts.take_back, name="alert-take-back"),
     path("exports/", exports.exports, name="exports"),
     path("exports/new/", exports.new_export, name="export-new"),
     path("exports/<uuid:id>/", exports.export, name="export"),
@@ -107,6 +114,14 @@ urlpatterns = [
     ),
     path("settings/rubrics/", rubrics.rubrics, name="settings-rubrics"),
     path("settings/rubrics/reasons/", rubrics.reasons, name="settings-flag-reasons"),
+    path("settings/alerts/", alert_channels.overview, name="settings-alerts"),
+    path("settings/alerts/new/", alert_channels.channel, name="settings-alert-new"),
+    path("settings/alerts/<uuid:id>/", alert_channels.channel, name="settings-alert"),
+    path("settings/alerts/<uuid:id>/delete/", alert_channels.delete, name="settings-alert-delete"),
+    path("settings/alerts/<uuid:id>/restore/", alert_channels.restore, name="settings-alert-restore"),
+    path("settings/alerts/<uuid:id>/test/", alert_channels.test, name="settings-alert-test"),
+    path("settings/alerts/<uuid:id>/turn-<str:to>/", alert_channels.switch, name="settings-alert-switch"),
+    path("settings/alerts/deliveries/<uuid:id>/retry/", alert_channels.retry, name="settings-alert-retry"),
     path("settings/audit/", audit.audit, name="settings-audit"),
     path("settings/style/", style.style, name="style"),
 ]

@@ -114,6 +114,16 @@ class Alert(Scoped):
         return self.title
 
     @property
+    def acknowledgements(self) -> list[tuple[Person, datetime]]:
+        """Who has taken note since it was last raised, the first first. Prefetch `marks__person`."""
+        found = [
+            (mark.person, mark.acknowledged_at)
+            for mark in self.marks.all()
+            if mark.acknowledged_at is not None and mark.acknowledged_at >= self.raised_at
+        ]
+        return sorted(found, key=lambda one: one[1])
+
+    @property
     def kind_word(self) -> str:
         """The kind as screens say it."""
         known = {kind.value: str(kind.label) for kind in AlertKind}

@@ -16,10 +16,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
 from reviewapp.models.change import undecided_count
+from reviewapp.web.bell import Bell, bell
 from reviewapp.web.running import running_work
 
 P = ParamSpec("P")
@@ -128,7 +130,7 @@ class Frame:
     projects: list[Project] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
-    alerts: list[Any] = field(default_factory=list)
+    bell: Bell = field(default_factory=Bell)
 
     @property
     def project(self) -> Project | None:
@@ -167,6 +169,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
         value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
         value.running = running_work(actor=actor)
         value.counts["changes"] = undecided_count(project=actor.project)
+        value.bell = bell(actor=actor, now=timezone.now())
     return {"frame": value}
 
 

@@ -11,6 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from reviewapp.models import (
+    AlertChannel,
+    AlertDelivery,
     Attempt,
     BackendChange,
     Export,
@@ -22,7 +24,7 @@ from reviewapp.models import (
     Source,
 )
 from reviewapp.models.filters import Filter
-from reviewapp.stages import export, review
+from reviewapp.stages import export, review, watch
 from tests import factories
 from tests.browser.conftest import OpenPage
 from tests.factories import NOW
@@ -91,6 +93,11 @@ def full() -> World:
     factories.make_change(project=project, run=run)
     factories.make_key(project=project)
     factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
+    factories.make_channel(project=project, name="A channel of a team with rather a long name")
+    factories.make_alert(project=project, severity="critical", title=LONG, text=LONG)
+    alert = factories.make_alert(project=project, severity="info")
+    watch.acknowledge(actor=other, alert=alert, now=NOW)
+    AlertDelivery.objects.filter(alert=alert).update(state="failed", tries=9, status_code=503, error=LONG)
     return World(actor.person, project)
 
 
@@ -135,6 +142,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "compare": ("compare", by_id(Attempt), ""),
     "changes": ("changes", None, ""),
     "change": ("change", by_id(BackendChange), ""),
+    "alerts": ("alerts", None, ""),
+    "alerts, nothing found": ("alerts", None, "?kind=canary"),
     "exports": ("exports", None, ""),
     "export-new": ("export-new", None, "?flagged=yes"),
     "export": ("export", by_id(Export), ""),
@@ -150,6 +159,9 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-seeds": ("settings-seeds", None, ""),
     "seed": ("seed", lambda world: "5", ""),
     "settings-rubrics": ("settings-rubrics", None, ""),
+    "settings-alerts": ("settings-alerts", None, ""),
+    "settings-alert-new": ("settings-alert-new", None, ""),
+    "settings-alert": ("settings-alert", by_id(AlertChannel), ""),
     "settings-audit": ("settings-audit", None, ""),
 }
 WITHOUT_DATA = [
@@ -158,7 +170,7 @@ WITHOUT_DATA = [
 # What answers with a fragment, a file, or a redirect; and the style guide, which has a test of its own.
 NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
-    "sign-in-link",
+    "sign-in-link", "alerts-bell",
 }  # fmt: skip
 VIEWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
@@ -207,6 +219,8 @@ def test_every_page_is_looked_at():
         "home-seen", "interactions-flag", "interactions-unflag", "interaction-flag", "interaction-annotate",
         "flag-move", "annotation-remove", "annotation-restore", "settings-source-purge",
         "settings-seeds-import", "settings-seeds-move",
+        "alerts-seen", "alert-acknowledge", "alert-take-back", "settings-alert-delete",
+        "settings-alert-restore", "settings-alert-switch",
     }  # fmt: skip
     suffixes = (
         "-cancel",

@@ -70,6 +70,11 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "change-report": (None, "admin"),
     "change-dismiss": (None, "admin"),
     "change-undo": (None, "admin"),
+    "alerts": ("viewer", None),
+    "alerts-bell": ("viewer", None),
+    "alerts-seen": (None, "viewer"),
+    "alert-acknowledge": (None, "reviewer"),
+    "alert-take-back": (None, "reviewer"),
     "exports": ("viewer", None),
     "export": ("viewer", None),
     "export-new": ("reviewer", "reviewer"),
@@ -103,6 +108,14 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "seed": ("viewer", None),
     "settings-rubrics": ("admin", "admin"),
     "settings-flag-reasons": (None, "admin"),
+    "settings-alerts": ("admin", None),
+    "settings-alert-new": ("admin", "admin"),
+    "settings-alert": ("admin", "admin"),
+    "settings-alert-delete": (None, "admin"),
+    "settings-alert-restore": (None, "admin"),
+    "settings-alert-test": (None, "admin"),
+    "settings-alert-switch": (None, "admin"),
+    "settings-alert-retry": (None, "admin"),
     "settings-audit": ("admin", None),
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
@@ -168,7 +181,12 @@ def world(project):
         created_at=NOW,
     )
     canaries = factories.make_canaries(project=project)
+    channel = factories.make_channel(project=project)
+    alert = factories.make_alert(project=project)
     ids = {
+        "alert": alert.pk,
+        "settings-alert": channel.pk,
+        "settings-alert-retry": alert.deliveries.get().pk,
         "interaction": interaction.pk,
         "canary": factories.make_check(canaries=canaries).pk,
         "settings-canary": canaries.pk,

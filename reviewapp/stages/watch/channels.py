@@ -20,6 +20,7 @@ from reviewapp.models import (
     ChannelKind,
     DeliveryState,
     Permission,
+    UnreadableSecret,
 )
 from reviewapp.providers import messenger, webhooks
 from reviewapp.providers.addresses import AddressRefused, check_written
@@ -225,6 +226,18 @@ def test_channel(*, actor: Actor, channel: AlertChannel, now: datetime) -> webho
         status=outcome.status,
     )
     return outcome
+
+
+def shown_address(*, channel: AlertChannel) -> str:
+    """As much of the address as gives no secret away: where a webhook is, which service Apprise speaks to."""
+    try:
+        url = channel.url or ""
+    except UnreadableSecret as error:
+        return str(error)
+    parts = urlsplit(url)
+    if channel.kind == ChannelKind.WEBHOOK:
+        return f"{parts.scheme}://{parts.hostname}/…"
+    return f"{parts.scheme}://…"
 
 
 def send(*, channel: AlertChannel, message: messages.Message, now: datetime) -> webhooks.Sending:

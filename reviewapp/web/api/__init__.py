@@ -18,7 +18,16 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 from reviewapp.models import Permission
-from reviewapp.web.api import changes, exports, fingerprints, interactions, judgements, replays, seeds
+from reviewapp.web.api import (
+    alerts,
+    changes,
+    exports,
+    fingerprints,
+    interactions,
+    judgements,
+    replays,
+    seeds,
+)
 from reviewapp.web.api.access import KeyAuth
 from reviewapp.web.api.problems import answer_problems, problem_response
 
@@ -33,6 +42,7 @@ answer_problems(api)
 api.add_router("/interactions", interactions.router)
 api.add_router("/interactions", judgements.router)
 api.add_router("/backend-changes", changes.router)
+api.add_router("/alerts", alerts.router)
 api.add_router("/exports", exports.router)
 api.add_router("/fingerprints", fingerprints.router)
 api.add_router("/replay-runs", replays.router)

@@ -23,6 +23,7 @@ SECTIONS: tuple[tuple[str, Any, str], ...] = (
     ("settings-seeds", gettext_lazy("Seeds"), "dice-5"),
     ("settings-canaries", gettext_lazy("Canaries"), "activity"),
     ("settings-rubrics", gettext_lazy("Rubrics and flags"), "clipboard-check"),
+    ("settings-alerts", gettext_lazy("Alert channels"), "bell"),
     ("settings-audit", gettext_lazy("Audit log"), "receipt"),
 )
 
