@@ -65,7 +65,8 @@ class ChannelForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "dir": "ltr"}),
         help_text=gettext_lazy(
             "E-mail: mailtos://user:password@example.org?to=team@example.org. Slack, Teams and others: "
-            "as Apprise writes them. Webhook: https://…. Kept encrypted."
+            "as Apprise writes them. Webhook: https://example.org/hook. Kept encrypted, never shown whole; "
+            "empty keeps the present one."
         ),
     )
     secret = forms.CharField(
@@ -145,6 +146,7 @@ def channel(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noq
         else {name: getattr(found, name) for name in ChannelForm.base_fields if name not in {"url", "secret"}}
     )
     form = ChannelForm(request.POST or None, initial=initial)
+    form.fields["url"].required = found is None
     secret = ""
     if request.method == "POST" and form.is_valid():
         values: dict[str, Any] = dict(form.cleaned_data)
