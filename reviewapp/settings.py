@@ -275,6 +275,12 @@ if PRODUCTION and not _hosts:
     )
 if PRODUCTION and "*" in _hosts:
     raise WrongSetting("REVIEWAPP_ALLOWED_HOSTS", "is *; production must name its hosts")
+for _host in _hosts:
+    if re.fullmatch(r"\*|\.?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]", _host) is None:
+        raise WrongSetting(
+            "REVIEWAPP_ALLOWED_HOSTS",
+            f"names {_host!r}; write host names without scheme, port or path, such as review.example",
+        )
 ALLOWED_HOSTS = _hosts or ["localhost", "127.0.0.1", "[::1]", HOST]
 
 

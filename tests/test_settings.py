@@ -58,3 +58,31 @@ def test_a_network_that_is_none_stops_the_start_with_one_line(tmp_path):
         "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES: holds '10.0.0.1/8'; "
         "write 1, 0, or networks separated by commas, such as 10.20.0.0/16\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REVIEWAPP_PORT", "abc"),
+        ("REVIEWAPP_PORT", "99999"),
+        ("REVIEWAPP_HOST", "not a host"),
+        ("REVIEWAPP_DEMO", "maybe"),
+        ("REVIEWAPP_ENV", "prod"),
+        ("REVIEWAPP_DATABASE_URL", "mysql://host/name"),
+        ("REVIEWAPP_BROKER_URL", "ftp://host"),
+        ("REVIEWAPP_ADMIN_EMAIL", "nobody"),
+        ("REVIEWAPP_ALLOWED_HOSTS", "https://review.example/"),
+        ("REVIEWAPP_ALLOWED_HOSTS", "review.example:8000"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(tmp_path, name, value):
+    said = start(tmp_path, **{name: value})
+
+    assert said.returncode == 1
+    assert said.stderr.startswith(f"{name}: ")
+    assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("hosts", ["review.example, .review.example", "127.0.0.1,[::1],localhost", "*"])
+def test_hosts_are_taken_in_every_way_they_are_written(tmp_path, hosts):
+    assert start(tmp_path, REVIEWAPP_ALLOWED_HOSTS=hosts).returncode == 0

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from reviewapp.embedded import broker, paths, postgres, processes
 from reviewapp.embedded.console import Console
@@ -143,6 +144,47 @@ def _why_not(plan: Plan, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"REVIEWAPP_PORT: an ordinary user may not listen on port {plan.port}; choose one above 1023."
     return f"REVIEWAPP_PORT: can't listen on port {plan.port} of {plan.host}: {error.strerror}"
+
+
+# Ports of servers that are named without one.
+_USUAL_PORTS = {
+    "postgres": 5432,
+    "postgresql": 5432,
+    "redis": 6379,
+    "rediss": 6379,
+    "amqp": 5672,
+    "amqps": 5671,
+}
+
+
+def check_servers(plan: Plan, *, patience: float) -> None:
+    """Find out that the servers which run elsewhere answer, before anything waits for them."""
+    foreign = (
+        ("REVIEWAPP_DATABASE_URL", plan.own_database),
+        ("REVIEWAPP_BROKER_URL", plan.own_broker),
+    )
+    for name, own in foreign:
+        parts = urlsplit("" if own else os.environ.get(name, ""))
+        port = parts.port or _USUAL_PORTS.get(parts.scheme)
+        if not parts.hostname or port is None:
+            continue  # the embedded one, or a socket, which says itself what is wrong
+        end_of_wait = time.monotonic() + patience
+        while (problem := _no_answer(parts.hostname, port)) and time.monotonic() < end_of_wait:
+            time.sleep(0.5)
+        if problem:
+            raise CannotStart(
+                f"{name}: nothing answers at {parts.hostname}:{port} ({problem}). Start that server, "
+                "or leave the variable unset to use the embedded one."
+            )
+
+
+def _no_answer(host: str, port: int) -> str:
+    """Why no connection can be made; nothing when one can."""
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def simulator_port(plan: Plan) -> int:
@@ -305,6 +347,7 @@ def serve(plan: Plan, console: Console) -> int:
     with only_one(plan) as crashed:
         # What a killed supervisor left needs a moment to notice; anybody else's port stays taken.
         check_port(plan, patience=10.0 if crashed else 0.0)
+        check_servers(plan, patience=10.0)
         product = Product(plan, sim_port=simulator_port(plan))
         status = 0
         try:

@@ -102,6 +102,13 @@ document.addEventListener("click", (event) => {
   getSelection().removeAllRanges();
 });
 
+// Who comes to judge by a key begins in the first question.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("[data-annotate]")) return;
+  const first = form()?.querySelector("input:checked") ?? form()?.querySelector("input:not([type=hidden]), textarea");
+  setTimeout(() => first?.focus());
+});
+
 // A correction counts only when its fold is open.
 document.addEventListener(
   "toggle",

@@ -48,6 +48,31 @@ def test_a_host_that_is_not_this_machines_is_named(plan):
         up.check_port(replace(plan, host="192.0.2.1"))
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REVIEWAPP_DATABASE_URL", "postgresql://somebody@127.0.0.1:{port}/name"),
+        ("REVIEWAPP_BROKER_URL", "redis://127.0.0.1:{port}/0"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_by_its_variable(plan, monkeypatch, name, url):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.setenv(name, url.format(port=port))
+    foreign = replace(plan, own_database=False, own_broker=False)
+
+    with pytest.raises(up.CannotStart, match=rf"{name}: nothing answers at 127.0.0.1:{port} \(.+\)"):
+        up.check_servers(foreign, patience=0)
+
+
+def test_a_server_that_answers_is_no_obstacle(plan, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("REVIEWAPP_BROKER_URL", f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+
+        up.check_servers(replace(plan, own_broker=False), patience=0)
+
+
 def test_a_second_start_says_who_has_the_data_folder(plan):
     refusal = pytest.raises(up.CannotStart, match=r"already runs .*process \d+")
 

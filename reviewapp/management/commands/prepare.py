@@ -19,7 +19,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -42,6 +42,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            # A wrong name or password, mostly; the driver's last line says which.
+            reason = str(error).strip().splitlines()[-1]
+            raise CommandError(f"REVIEWAPP_DATABASE_URL: the database can't be used: {reason}") from None
         with one_at_a_time():
             self.migrate()
             self.collect_static_files()
