@@ -225,6 +225,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "reviewapp.tasks.record_*": {"queue": "record"},
+    # Short and light: the one lane that nothing long ever fills.
+    "reviewapp.tasks.review_*": {"queue": "default"},
     "reviewapp.tasks.replay_*": {"queue": "replay"},
     "reviewapp.tasks.watch_*": {"queue": "watch"},
     "reviewapp.tasks.export_*": {"queue": "export"},
@@ -240,6 +242,8 @@ CELERY_BEAT_SYNC_EVERY = 1
 CELERY_TIMEZONE = "UTC"
 # Written into the database's schedule at the start, where a person may change them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "review-route": {"task": "reviewapp.tasks.review_route", "schedule": 5.0, "options": {"expires": 5}},
+    "review-sweep": {"task": "reviewapp.tasks.review_sweep", "schedule": 60.0, "options": {"expires": 50}},
     "replay-sweep": {"task": "reviewapp.tasks.replay_sweep", "schedule": 5.0, "options": {"expires": 5}},
     "watch-pull": {"task": "reviewapp.tasks.watch_pull", "schedule": 5.0, "options": {"expires": 5}},
     "watch-canaries": {

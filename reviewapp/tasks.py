@@ -1,6 +1,6 @@
 """Celery tasks: each takes one thing by keyword, calls one stage, returns nothing.
 
-Names carry the queue they run in: record_*, replay_*, watch_*, export_*.
+Names carry the queue they run in: record_*, review_*, replay_*, watch_*, export_*.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
-from reviewapp.stages import compare, export, record, replay, watch
+from reviewapp.stages import compare, export, record, replay, review, watch
 from reviewapp.stages.watch import delivering
 
 log = logging.getLogger(__name__)
@@ -234,3 +234,15 @@ def watch_verify() -> None:
     for run_id in watch.verify_by_policy(now=timezone.now()):
         replay_nudge.delay(run_id=str(run_id))
     watch.settle_verifications(now=timezone.now())
+
+
+@shared_task
+def review_route() -> None:
+    """Send what was recorded and compared since to the queues whose rules want it."""
+    review.route(now=timezone.now())
+
+
+@shared_task
+def review_sweep() -> None:
+    """Give back the places at items whose leases ran out."""
+    review.return_expired(now=timezone.now())

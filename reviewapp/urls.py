@@ -24,6 +24,7 @@ from reviewapp.web.pages import (
     settings,
     style,
 )
+from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
 from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
 from reviewapp.web.pages.settings import canaries as canary_settings
@@ -48,6 +49,28 @@ urlpatterns = [
     path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
     path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
     path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),
+    path("review/", queues.queues, name="review"),
+    path("review/new/", queues.queue_form, name="review-queue-new"),
+    path("review/slots/renew/", focus.renew, name="review-renew"),
+    path("review/slots/leave/", focus.leave, name="review-leave"),
+    path("review/slots/<uuid:id>/", focus.slot_item, name="review-slot"),
+    path("review/slots/<uuid:id>/judge/", focus.judge, name="review-slot-judge"),
+    path("review/slots/<uuid:id>/skip/", focus.skip, name="review-slot-skip"),
+    path("review/slots/<uuid:id>/undo/", focus.undo, name="review-slot-undo"),
+    path("review/slots/<uuid:id>/replay/", focus.replay_now, name="review-slot-replay"),
+    path("review/items/<uuid:id>/", items.item, name="review-item"),
+    path("review/items/<uuid:id>/adjudicate/", items.adjudicate, name="review-item-adjudicate"),
+    path("review/items/<uuid:id>/requeue/", items.requeue, name="review-item-requeue"),
+    path("review/rules/<uuid:id>/", rules.rule_deed, name="review-rule-deed"),
+    path("review/people/<uuid:id>/", agreement.person, name="review-person"),
+    path("review/<uuid:id>/", focus.focus, name="review-queue"),
+    path("review/<uuid:id>/next/", focus.next_item, name="review-queue-next"),
+    path("review/<uuid:id>/items/", queues.items, name="review-queue-items"),
+    path("review/<uuid:id>/agreement/", agreement.agreement, name="review-queue-agreement"),
+    path("review/<uuid:id>/rules/", rules.rules, name="review-queue-rules"),
+    path("review/<uuid:id>/rules/preview/", rules.preview, name="review-queue-preview"),
+    path("review/<uuid:id>/edit/", queues.queue_form, name="review-queue-edit"),
+    path("review/<uuid:id>/<str:to>/", queues.queue_state, name="review-queue-state"),
     path("replays/", replays.replays, name="replays"),
     path("replays/new/", replay_new.new, name="replay-new"),
     path("replays/new/estimate/", replay_new.estimate, name="replay-estimate"),

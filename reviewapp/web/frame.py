@@ -21,6 +21,7 @@ from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
 from reviewapp.models.change import undecided_count
+from reviewapp.models.reviewing import waits
 from reviewapp.web.bell import Bell, bell
 from reviewapp.web.running import running_work
 
@@ -170,6 +171,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
         value.running = running_work(actor=actor)
         value.counts["changes"] = undecided_count(project=actor.project)
         value.bell = bell(actor=actor, now=timezone.now())
+        value.counts["review"] = waits(actor=actor)
     return {"frame": value}
 
 

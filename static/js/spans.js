@@ -57,6 +57,7 @@ function read() {
 
 function write(spans) {
   field().value = JSON.stringify(spans);
+  field().dispatchEvent(new Event("input", { bubbles: true }));
   draw();
 }
 
@@ -120,4 +121,5 @@ document.addEventListener(
 );
 
 document.addEventListener("htmx:after:swap", draw);
+document.addEventListener("answer-drawn", draw);
 draw();

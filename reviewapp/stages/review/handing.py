@@ -95,13 +95,25 @@ def _take(actor: Actor, queue: Queue, now: datetime, beside: UUID | None) -> Que
 
 
 def renew(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> list[UUID]:
-    """Keep what somebody works on; gives those that are still theirs."""
+    """Keep what somebody works on; gives those that are theirs. One given back is taken again, if it can."""
     actor.check(Permission.REVIEW)
-    mine = QueueSlot.objects.visible_to(actor).filter(
-        pk__in=slot_ids, person=actor.person, state=SlotState.LEASED
+    mine = QueueSlot.objects.visible_to(actor).filter(pk__in=slot_ids, person=actor.person)
+    for slot in mine.filter(state=SlotState.LEFT):
+        _take_again(slot, now=now)
+    leased = mine.filter(state=SlotState.LEASED)
+    leased.update(lease_until=now + LEASE)
+    return list(leased.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _take_again(slot: QueueSlot, *, now: datetime) -> None:
+    item = locked_item(slot.item_id)
+    if slot.round != item.round or item.free < 1:
+        return
+    QueueSlot.objects.filter(pk=slot.pk, state=SlotState.LEFT).update(
+        state=SlotState.LEASED, lease_until=now + LEASE
     )
-    mine.update(lease_until=now + LEASE)
-    return list(mine.values_list("pk", flat=True))
+    settle(item, now=now)
 
 
 def leave(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> int:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.http import trigger_client_event
 
-from reviewapp.models import Annotation, Flag, FlagState, Interaction, Permission, Severity
+from reviewapp.models import Annotation, Flag, FlagState, Interaction, Permission, Rubric, Severity
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.pure.words import storable
 from reviewapp.stages import review
@@ -137,25 +137,33 @@ def _set_removed(request: AppRequest, id_: UUID, *, removed: bool) -> HttpRespon
 
 
 def _written(request: AppRequest, found: Interaction) -> Written:
-    """The form's values as the stage takes them; what can't be read stays, for the stage to refuse."""
-    rubric = review.default_rubric(request.actor)
+    return read_judgement(
+        request.POST, rubric=review.default_rubric(request.actor), answer=review.answer_text(found)
+    )
+
+
+def read_judgement(post: QueryDict, *, rubric: Rubric | None, answer: str) -> Written:
+    """A rubric's form as the stage takes it; what can't be read stays, for the stage to refuse.
+
+    `answer` is the text that may have been corrected.
+    """
     scores: dict[str, Any] = {}
     for question in rubric.questions if rubric else []:
-        text = request.POST.get(f"score-{question['key']}", "")
+        text = post.get(f"score-{question['key']}", "")
         if text == "":
             continue
         if question["kind"] == "boolean":
             scores[question["key"]] = text == "true"
         else:
             scores[question["key"]] = _number(text) if question["kind"] == "number" else text
-    spans = request.POST.get("spans") or "[]"
+    spans = post.get("spans") or "[]"
     with suppress(ValueError):
         spans = json.loads(spans)
     return Written(
         scores=scores,
         spans=spans,
-        correction=_correction(request, storable(review.answer_text(found))),
-        comment=_line_ends(request.POST.get("comment", "")).strip(),
+        correction=_correction(post, storable(answer)),
+        comment=_line_ends(post.get("comment", "")).strip(),
     )
 
 
@@ -167,14 +175,14 @@ def _number(text: str) -> float | str:
     return int(number) if number.is_integer() else number
 
 
-def _correction(request: AppRequest, answer: str) -> str | None:
+def _correction(post: QueryDict, answer: str) -> str | None:
     """The corrected answer, or None where the fold is closed or nothing was changed.
 
     A text area sends every line break as CR LF, whatever the answer has. They become what the answer
     has, so that line ends are no part of a correction.
     """
-    written = _line_ends(request.POST.get("correction", ""))
-    if "correct" not in request.POST or written == _line_ends(answer):
+    written = _line_ends(post.get("correction", ""))
+    if "correct" not in post or written == _line_ends(answer):
         return None
     return written.replace("\n", "\r\n") if "\r\n" in answer else written
 

@@ -1,0 +1,227 @@
+"""How well people agree in a queue: by question, by pair of people, and on which items they don't.
+
+Read from the judgements that count for an item's present round. The newest items that were judged
+at least twice, up to a bound, so that the figures come in a second or two whatever the queue holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Count, F, Q
+
+from reviewapp.models.people import Person
+from reviewapp.models.queue import Queue, QueueItem, QueueSlot, SlotState
+from reviewapp.models.review import Annotation, Rubric
+from reviewapp.pure import agreement
+from reviewapp.pure.agreement import Interval, Level, MarkedSpan, PairAgreement
+from reviewapp.pure.disagreement import PREFERENCE, disagreements
+
+MOST_ITEMS: Final = 1000
+RESAMPLES: Final = 200
+_COUNTED = Q(slots__state=SlotState.JUDGED, slots__round=F("round"), slots__annotation__isnull=False)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAgreement:
+    """Of one question (or the preference): coefficients with their intervals, and of each pair."""
+
+    key: str
+    label: str
+    level: Level
+    items: int
+    percent: Interval
+    alpha: Interval
+    # Cohen's for two people, Fleiss' where each item was judged equally often; else none.
+    kappa: float | None
+    kappa_name: str
+    pairs: tuple[PairAgreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """An item on which people disagree, and on which questions."""
+
+    item: QueueItem
+    questions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAgreement:
+    """What the agreement page shows. `marks`: mean overlap of marks (F1), over pairs that marked any."""
+
+    people: list[Person]
+    items: int
+    bounded: bool
+    questions: list[QuestionAgreement]
+    marks: float | None
+    marked_pairs: int
+    disagreements: list[Disagreement]
+
+
+def agreement_of(*, queue: Queue, rubric: Rubric | None) -> QueueAgreement:
+    """Computed now, from the newest items judged twice or more."""
+    items = list(
+        QueueItem.objects.filter(queue=queue)
+        .annotate(judgements=Count("slots", filter=_COUNTED))
+        .filter(judgements__gte=2)
+        .select_related("interaction")
+        .order_by("-id")[: MOST_ITEMS + 1]
+    )
+    bounded, items = len(items) > MOST_ITEMS, items[:MOST_ITEMS]
+    judged: dict[UUID, dict[UUID, Annotation]] = {item.pk: {} for item in items}
+    people: dict[UUID, Person] = {}
+    slots = QueueSlot.objects.filter(
+        item__in=items, state=SlotState.JUDGED, round=F("item__round"), annotation__isnull=False
+    ).select_related("annotation", "person")
+    for slot in slots.order_by("person__name", "person__email"):
+        assert slot.annotation is not None
+        judged[slot.item_id][slot.person_id] = slot.annotation
+        people[slot.person_id] = slot.person
+    questions = [_agreement(asked, items, judged, people) for asked in _asked(rubric)]
+    marks = _marks(judged)
+    return QueueAgreement(
+        people=list(people.values()),
+        items=len(items),
+        bounded=bounded,
+        questions=[question for question in questions if question.items],
+        marks=sum(marks) / len(marks) if marks else None,
+        marked_pairs=len(marks),
+        disagreements=_disagreements(queue, rubric, items, judged),
+    )
+
+
+def _asked(rubric: Rubric | None) -> list[Mapping[str, Any]]:
+    own = [question for question in (rubric.questions if rubric else []) if question["kind"] != "text"]
+    return [{"key": PREFERENCE, "label": "", "kind": "preference"}, *own]
+
+
+def _value(annotation: Annotation | None, question: Mapping[str, Any]) -> agreement.Value | None:
+    if annotation is None:
+        return None
+    if question["kind"] == "preference":
+        return annotation.preference
+    found: agreement.Value | None = annotation.scores.get(question["key"])
+    return found
+
+
+def _agreement(
+    question: Mapping[str, Any],
+    items: Sequence[QueueItem],
+    judged: Mapping[UUID, Mapping[UUID, Annotation]],
+    people: Mapping[UUID, Person],
+) -> QuestionAgreement:
+    rows = [[_value(judged[item.pk].get(pk), question) for pk in people] for item in items]
+    rows = [row for row in rows if sum(value is not None for value in row) >= 2]
+    level: Level = "interval" if question["kind"] == "number" else "nominal"
+    kappa, kappa_name = _kappa(rows, len(people))
+    return QuestionAgreement(
+        key=question["key"],
+        label=question["label"],
+        level=level,
+        items=len(rows),
+        percent=agreement.bootstrap(rows, agreement.percent_agreement, resamples=RESAMPLES),
+        alpha=agreement.bootstrap(
+            rows, lambda drawn: agreement.krippendorff_alpha(drawn, level=level), resamples=RESAMPLES
+        ),
+        kappa=kappa,
+        kappa_name=kappa_name,
+        pairs=tuple(pair for pair in agreement.pair_matrix(rows, [str(pk) for pk in people]) if pair.items),
+    )
+
+
+def _kappa(rows: Sequence[Sequence[agreement.Value | None]], people: int) -> tuple[float | None, str]:
+    if people == 2:
+        return agreement.cohen_kappa([row[0] for row in rows], [row[1] for row in rows]), "Cohen"
+    if len({sum(value is not None for value in row) for row in rows}) == 1:
+        return agreement.fleiss_kappa(rows), "Fleiss"
+    return None, ""
+
+
+def _marks(judged: Mapping[UUID, Mapping[UUID, Annotation]]) -> list[float]:
+    """For each item and pair of people of whom one marked anything: how much they marked alike."""
+    found = []
+    for given in judged.values():
+        spans = [
+            [MarkedSpan(span["start"], span["end"], span["label"]) for span in one.spans]
+            for one in given.values()
+        ]
+        for first, second in combinations(spans, 2):
+            alike = agreement.span_f1(first, second)
+            if alike is not None:
+                found.append(alike)
+    return found
+
+
+def _disagreements(
+    queue: Queue,
+    rubric: Rubric | None,
+    items: Sequence[QueueItem],
+    judged: Mapping[UUID, Mapping[UUID, Annotation]],
+) -> list[Disagreement]:
+    labels = {question["key"]: question["label"] for question in (rubric.questions if rubric else [])}
+    found = []
+    for item in items:
+        given = list(judged[item.pk].values())
+        keys = disagreements(
+            questions=rubric.questions if rubric else [],
+            scores=[one.scores for one in given],
+            preferences=[one.preference for one in given],
+            rules=queue.disagreement,
+        )
+        if keys:
+            found.append(Disagreement(item=item, questions=[labels.get(key, "") for key in keys]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAgreement:
+    """One person in one queue: how many they judged, and how often they said what the others said."""
+
+    queue: Queue
+    judged: int
+    skipped: int
+    compared: int
+    share: float | None
+
+
+def agreement_of_person(*, queue: Queue, person: Person, rubric: Rubric | None) -> PersonAgreement:
+    """Over their newest items: the share of questions on which each other judge answered the same."""
+    counts = dict(
+        QueueSlot.objects.filter(queue=queue, person=person)
+        .order_by()
+        .values_list("state")
+        .annotate(n=Count("pk"))
+    )
+    mine = {
+        slot.item_id: slot.annotation
+        for slot in QueueSlot.objects.filter(
+            queue=queue, person=person, state=SlotState.JUDGED, round=F("item__round")
+        )
+        .select_related("annotation")
+        .order_by("-finished_at")[:MOST_ITEMS]
+    }
+    others = (
+        QueueSlot.objects.filter(item__in=list(mine), state=SlotState.JUDGED, round=F("item__round"))
+        .exclude(person=person)
+        .select_related("annotation")
+    )
+    asked = _asked(rubric)
+    same = total = 0
+    for slot in others:
+        for question in asked:
+            own, other = _value(mine[slot.item_id], question), _value(slot.annotation, question)
+            if own is not None and other is not None:
+                total += 1
+                same += own == other
+    return PersonAgreement(
+        queue=queue,
+        judged=counts.get(SlotState.JUDGED, 0),
+        skipped=counts.get(SlotState.SKIPPED, 0),
+        compared=total,
+        share=same / total if total else None,
+    )

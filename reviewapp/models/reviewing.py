@@ -1,0 +1,163 @@
+"""What screens tell about queues: how far they are, what waits for somebody, how fast it goes.
+
+Counts that stand on every page stop at a bound, so that they cost the same at a hundred thousand
+items as at a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, Q
+
+from reviewapp.models.people import Person
+from reviewapp.models.queue import (
+    OPEN_STATES,
+    ItemState,
+    Queue,
+    QueueItem,
+    QueueSlot,
+    QueueState,
+    SlotState,
+)
+from reviewapp.models.scoping import Actor, Permission
+
+BOUND: Final = 1000
+# A pause longer than this was one, and says nothing of how long an item takes.
+_PAUSE_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many items of a queue are in each state."""
+
+    states: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def over(self) -> int:
+        """Done, or skipped by everybody."""
+        return self.states.get(ItemState.DONE, 0) + self.states.get(ItemState.SKIPPED, 0)
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.states.get(state, 0) for state in OPEN_STATES)
+
+    @property
+    def adjudication(self) -> int:
+        return self.states.get(ItemState.ADJUDICATION, 0)
+
+
+def progress_of(queues: Iterable[Queue]) -> dict[UUID, Progress]:
+    """Of each queue."""
+    ids = [queue.pk for queue in queues]
+    found: dict[UUID, Progress] = {pk: Progress() for pk in ids}
+    rows = QueueItem.objects.filter(queue__in=ids).values_list("queue", "state").annotate(n=Count("pk"))
+    for queue, state, count in rows.order_by():
+        found[queue].states[state] = count
+    return found
+
+
+def open_to(actor: Actor) -> Any:
+    """The open queues in which this person may judge."""
+    queues = Queue.objects.visible_to(actor).filter(state=QueueState.OPEN)
+    if not actor.may(Permission.REVIEW) or actor.person is None:
+        return queues.none()
+    named = Queue.reviewers.through.objects.filter(queue=OuterRef("pk"))
+    return queues.filter(~Exists(named) | Exists(named.filter(person=actor.person)))
+
+
+def adjudicated_by(actor: Actor) -> Any:
+    """The queues in which this person decides where others disagree."""
+    queues = Queue.objects.visible_to(actor)
+    if not actor.may(Permission.REVIEW) or actor.person is None:
+        return queues.none()
+    named = Queue.adjudicators.through.objects.filter(queue=OuterRef("pk"))
+    mine = Exists(named.filter(person=actor.person))
+    return queues.filter(mine | ~Exists(named)) if actor.may(Permission.ADMIN) else queues.filter(mine)
+
+
+def to_do(*, actor: Actor) -> dict[UUID, int]:
+    """By queue, how many items this person could judge, those they have at hand included."""
+    person = actor.person
+    if person is None:
+        return {}
+    queues = open_to(actor)
+    waiting = QueueItem.objects.filter(queue__in=queues).waiting_for(person)
+    held = QueueSlot.objects.filter(queue__in=queues, person=person, state=SlotState.LEASED)
+    found: dict[UUID, int] = {}
+    for rows in (waiting, held):
+        for queue, count in rows.order_by().values_list("queue").annotate(n=Count("pk")):
+            found[queue] = found.get(queue, 0) + count
+    return found
+
+
+def waits(*, actor: Actor) -> int:
+    """How much waits for this person in all queues: to judge and to adjudicate; `BOUND` means or more."""
+    person = actor.person
+    if person is None or not actor.may(Permission.REVIEW):
+        return 0
+    queues = open_to(actor)
+    waiting = QueueItem.objects.filter(queue__in=queues).waiting_for(person)
+    held = QueueSlot.objects.filter(queue__in=queues, person=person, state=SlotState.LEASED)
+    disputed = QueueItem.objects.filter(queue__in=adjudicated_by(actor), state=ItemState.ADJUDICATION)
+    found = sum(len(rows.order_by().values_list("pk")[:BOUND]) for rows in (waiting, held, disputed))
+    return min(found, BOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """One person in one queue: what they did, what is left for them, and how long that takes."""
+
+    done: int
+    left: int
+    seconds_each: float | None
+
+    @property
+    def total(self) -> int:
+        return self.done + self.left
+
+    @property
+    def minutes(self) -> int | None:
+        return None if self.seconds_each is None else max(1, round(self.left * self.seconds_each / 60))
+
+
+def mine(*, queue: Queue, person: Person) -> Mine:
+    """What is left counts to `BOUND`."""
+    slots = QueueSlot.objects.filter(queue=queue, person=person)
+    waiting = QueueItem.objects.filter(queue=queue).waiting_for(person).order_by().values_list("pk")[:BOUND]
+    held = slots.filter(state=SlotState.LEASED).count()
+    done = slots.filter(state__in=[SlotState.JUDGED, SlotState.SKIPPED])
+    return Mine(
+        done=done.count(),
+        left=min(len(waiting) + held, BOUND),
+        seconds_each=_pace(done.order_by("-finished_at").values_list("finished_at", flat=True)[:30]),
+    )
+
+
+def _pace(moments: Iterable[Any]) -> float | None:
+    """Seconds for an item: the middle one of the times between two, pauses left out."""
+    times = list(moments)
+    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(times)]
+    gaps = [gap for gap in gaps if gap <= _PAUSE_SECONDS]
+    return median(gaps) if len(gaps) >= 3 else None
+
+
+def others_hidden_from(person: Person | None) -> Any:
+    """Slots whose judgements this person may not see yet: in blind queues, before they gave their own."""
+    own = QueueSlot.objects.filter(
+        item=OuterRef("item"), person=person, round=OuterRef("round"), state=SlotState.JUDGED
+    )
+    return (
+        QueueSlot.objects.filter(Q(queue__blind=True), state=SlotState.JUDGED, item__state__in=OPEN_STATES)
+        .exclude(person=person)
+        .exclude(Exists(own))
+    )

@@ -1,0 +1,1 @@
+"""Review: the queues, focus mode, adjudication, agreement."""

@@ -1,0 +1,152 @@
+// Focus mode. The next item is fetched while this one is judged, so that a step only puts it in this one's place; the judgement
+// itself is on its way meanwhile (outbox.js). Items that are open are leased: renewed while the page is looked at, given back
+// when it is left. Previous and undo park the item at hand and come back to it.
+const stage = document.querySelector("[data-focus]");
+const RENEW = 60_000;
+const sign = () => JSON.parse(document.body.getAttribute("hx-headers:inherited") || "{}");
+const item = () => stage.querySelector("[data-item]");
+const urlOf = (slot, deed) => `${stage.dataset.slots}${slot}/${deed ? `${deed}/` : ""}`;
+const before = stage?.dataset.last ? [stage.dataset.last] : [];
+let ready = null;
+let parked = [];
+let moving = false;
+
+const toast = (message, kind = "plain") => document.dispatchEvent(new CustomEvent("toast", { detail: { message, kind } }));
+
+async function fetchItem(url, method, fields = {}) {
+  const options = { method, headers: { "HX-Request": "true", ...sign() } };
+  if (method === "POST") options.body = new URLSearchParams(fields);
+  const answer = await fetch(url, options);
+  if (answer.redirected) throw new TypeError("signed out");
+  if (answer.status === 409 || answer.status === 422) return { problem: (await answer.json()).problem };
+  if (!answer.ok) throw new TypeError(`status ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return { element: document.adoptNode(page.querySelector("[data-item]")) };
+}
+
+const fetchNext = () => fetchItem(stage.dataset.next, "POST", { beside: item()?.dataset.item ?? "" });
+
+function prefetch() {
+  // Nothing to show is no item to keep ready: it is asked again when it is needed.
+  ready = fetchNext().then(({ element }) => (element && !element.hasAttribute("data-nothing") ? element : null)).catch(() => null);
+}
+
+function show(element) {
+  item().replaceWith(element);
+  window.htmx?.process(element);
+  stage.querySelector("main")?.scrollTo(0, 0);
+  window.scrollTo(0, 0);
+  document.dispatchEvent(new CustomEvent("answer-shown"));
+  if (!element.hasAttribute("data-nothing")) element.focus({ preventScroll: true });
+  document.dispatchEvent(new CustomEvent("announce", { detail: { message: element.ariaLabel ? `${stage.dataset.saysNext}: ${element.ariaLabel}` : element.textContent.trim() } }));
+}
+
+// Goes on to what was parked, to what is ready, or to what the server has; keeps trying while it can't be reached.
+async function advance() {
+  moving = true;
+  try {
+    let next = parked.pop() ?? (ready ? await ready : null);
+    ready = parked.length ? ready : null;
+    while (!next) {
+      try {
+        next = (await fetchNext()).element;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+    }
+    show(next);
+    if (!next.hasAttribute("data-nothing") && !parked.length) prefetch();
+  } finally {
+    moving = false;
+  }
+}
+
+function missing(form) {
+  const open = [...form.querySelectorAll("[data-ask][data-required]")].find((one) => !one.querySelector("input:checked") && !one.querySelector("textarea")?.value.trim());
+  if (!open) return false;
+  open.querySelector("input, textarea").focus();
+  toast(stage.dataset.saysMissing, "error");
+  return true;
+}
+
+function send(deed, body) {
+  const slot = item().dataset.slot;
+  document.dispatchEvent(new CustomEvent("outbox-send", { detail: { url: urlOf(slot, deed), body, slot } }));
+  if (before.at(-1) !== slot) before.push(slot);
+  advance();
+}
+
+function judge(form) {
+  if (moving || missing(form)) return;
+  send("judge", new URLSearchParams(new FormData(form)).toString());
+}
+
+async function back(takeBack) {
+  const at = item().dataset.slot;
+  const place = before.includes(at) ? before.indexOf(at) - 1 : before.length - 1;
+  const slot = before[place];
+  if (!slot) return toast(takeBack ? stage.dataset.saysUndone : stage.dataset.saysFirst);
+  moving = true;
+  try {
+    const { element, problem } = await fetchItem(urlOf(slot, takeBack ? "undo" : ""), takeBack ? "POST" : "GET");
+    if (problem) return toast(problem, "error");
+    if (takeBack) before.splice(place, 1);
+    if (!item().hasAttribute("data-nothing")) parked.push(item());
+    show(element);
+  } catch {
+    document.dispatchEvent(new CustomEvent("htmx:error", { detail: { error: new TypeError("fetch") } }));
+  } finally {
+    moving = false;
+  }
+}
+
+function progress({ done, left, total, minutes }) {
+  const words = stage.querySelector("[data-progress]");
+  const time = minutes && left ? `, ${words.dataset.time.replace("{minutes}", minutes)}` : "";
+  words.textContent = words.dataset.of.replace("{done}", done).replace("{total}", total) + time;
+  Object.assign(stage.querySelector("progress"), { max: total || 1, value: done });
+}
+
+const mine = async () => [item()?.dataset.slot, ...parked.map((one) => one.dataset.slot), (await ready)?.dataset.slot].filter(Boolean);
+const slots = (ids) => new URLSearchParams(ids.map((id) => ["slot", id]));
+
+async function renew() {
+  if (document.hidden) return;
+  const ids = await mine();
+  if (ids.length) fetch(stage.dataset.renew, { method: "POST", body: slots(ids), headers: sign() }).catch(() => {});
+}
+
+if (stage) {
+  stage.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-judge]")) return;
+    event.preventDefault();
+    judge(event.target);
+  });
+  stage.addEventListener("click", (event) => {
+    const step = event.target.closest?.("[data-focus-step]")?.dataset.focusStep;
+    if (!step || moving || (step === "skip" && !item().dataset.slot)) return;
+    if (step === "skip") send("skip", "");
+    // What was sent must have arrived before it can be shown again or taken back.
+    else if (localStorage.getItem(`review-outbox:${stage.dataset.person}`)?.length > 2) document.addEventListener("outbox-empty", () => back(step === "undo"), { once: true });
+    else back(step === "undo");
+  });
+  document.addEventListener("outbox-answer", ({ detail }) => {
+    if (detail.ok) {
+      progress(detail.answer);
+      if (detail.answer.note) toast(detail.answer.note);
+    } else if (detail.answer.problem) toast(detail.answer.problem, "error");
+  });
+  let atHand = [];
+  const remember = async () => (atHand = await mine());
+  document.addEventListener("answer-shown", () => setTimeout(remember, 0));
+  window.addEventListener("pagehide", () => {
+    const ids = [...new Set([item()?.dataset.slot, ...atHand])].filter(Boolean);
+    if (ids.length) fetch(stage.dataset.leave, { method: "POST", body: slots(ids), headers: sign(), keepalive: true });
+  });
+  setInterval(renew, RENEW);
+  window.addEventListener("pageshow", () => setTimeout(renew, 300));
+  if (item()?.dataset.slot) {
+    prefetch();
+    remember();
+  }
+}
