@@ -46,6 +46,11 @@ class Screen:
     current: bool
 
     @property
+    def shown(self) -> str:
+        """The count as it stands in the rail; counting stops at a thousand."""
+        return str(self.count) if self.count < 1000 else "999+"
+
+    @property
     def urgent(self) -> bool:
         """A change that waits for a decision is the one thing that may raise its voice."""
         return self.name == "changes" and self.count > 0

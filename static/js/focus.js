@@ -8,14 +8,13 @@ const item = () => stage.querySelector("[data-item]");
 const urlOf = (slot, deed) => `${stage.dataset.slots}${slot}/${deed ? `${deed}/` : ""}`;
 const before = stage?.dataset.last ? [stage.dataset.last] : [];
 let ready = null;
-let parked = [];
+const parked = [];
 let moving = false;
 
 const toast = (message, kind = "plain") => document.dispatchEvent(new CustomEvent("toast", { detail: { message, kind } }));
 
-async function fetchItem(url, method, fields = {}) {
-  const options = { method, headers: { "HX-Request": "true", ...sign() } };
-  if (method === "POST") options.body = new URLSearchParams(fields);
+async function fetchItem(url, method, body) {
+  const options = { method, body, headers: { "HX-Request": "true", ...sign() } };
   const answer = await fetch(url, options);
   if (answer.redirected) throw new TypeError("signed out");
   if (answer.status === 409 || answer.status === 422) return { problem: (await answer.json()).problem };
@@ -24,7 +23,18 @@ async function fetchItem(url, method, fields = {}) {
   return { element: document.adoptNode(page.querySelector("[data-item]")) };
 }
 
-const fetchNext = () => fetchItem(stage.dataset.next, "POST", { beside: item()?.dataset.item ?? "" });
+const slots = (ids) => new URLSearchParams(ids.filter(Boolean).map((id) => ["slot", id]));
+
+// Judged here, and not known to the server yet.
+function unsent() {
+  try {
+    return JSON.parse(localStorage.getItem(`review-outbox:${stage.dataset.person}`) || "[]").map((one) => one.slot);
+  } catch {
+    return [];
+  }
+}
+
+const fetchNext = () => fetchItem(stage.dataset.next, "POST", slots([item()?.dataset.slot, ...parked.map((one) => one.dataset.slot), ...unsent()]));
 
 function prefetch() {
   // Nothing to show is no item to keep ready: it is asked again when it is needed.
@@ -34,7 +44,6 @@ function prefetch() {
 function show(element) {
   item().replaceWith(element);
   window.htmx?.process(element);
-  stage.querySelector("main")?.scrollTo(0, 0);
   window.scrollTo(0, 0);
   document.dispatchEvent(new CustomEvent("answer-shown"));
   if (!element.hasAttribute("data-nothing")) element.focus({ preventScroll: true });
@@ -45,8 +54,11 @@ function show(element) {
 async function advance() {
   moving = true;
   try {
-    let next = parked.pop() ?? (ready ? await ready : null);
-    ready = parked.length ? ready : null;
+    let next = parked.pop();
+    if (!next && ready) {
+      next = await ready;
+      ready = null;
+    }
     while (!next) {
       try {
         next = (await fetchNext()).element;
@@ -55,7 +67,7 @@ async function advance() {
       }
     }
     show(next);
-    if (!next.hasAttribute("data-nothing") && !parked.length) prefetch();
+    if (!next.hasAttribute("data-nothing") && !parked.length && !ready) prefetch();
   } finally {
     moving = false;
   }
@@ -108,7 +120,6 @@ function progress({ done, left, total, minutes }) {
 }
 
 const mine = async () => [item()?.dataset.slot, ...parked.map((one) => one.dataset.slot), (await ready)?.dataset.slot].filter(Boolean);
-const slots = (ids) => new URLSearchParams(ids.map((id) => ["slot", id]));
 
 async function renew() {
   if (document.hidden) return;
@@ -127,13 +138,15 @@ if (stage) {
     if (!step || moving || (step === "skip" && !item().dataset.slot)) return;
     if (step === "skip") send("skip", "");
     // What was sent must have arrived before it can be shown again or taken back.
-    else if (localStorage.getItem(`review-outbox:${stage.dataset.person}`)?.length > 2) document.addEventListener("outbox-empty", () => back(step === "undo"), { once: true });
+    else if (unsent().length) document.addEventListener("outbox-empty", () => back(step === "undo"), { once: true });
     else back(step === "undo");
   });
   document.addEventListener("outbox-answer", ({ detail }) => {
     if (detail.ok) {
       progress(detail.answer);
       if (detail.answer.note) toast(detail.answer.note);
+      // It was sent from here before the page was loaded anew.
+      if (detail.slot === item().dataset.slot && !moving) advance();
     } else if (detail.answer.problem) toast(detail.answer.problem, "error");
   });
   let atHand = [];

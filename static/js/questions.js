@@ -18,7 +18,12 @@ function ask(question) {
       field.dataset.keyLabel = part.matches("textarea") ? one.querySelector("legend").textContent.trim() : part.textContent.replace(/\s*\S$/, "").trim();
     });
   }
-  question?.scrollIntoView({ block: "nearest" });
+}
+
+function move(question) {
+  if (!question) return;
+  ask(question);
+  question.scrollIntoView({ block: "nearest" });
 }
 
 const asked = () => all().find((one) => one.hasAttribute("data-asked"));
@@ -26,14 +31,14 @@ const asked = () => all().find((one) => one.hasAttribute("data-asked"));
 function step(by) {
   const questions = all();
   const to = questions[questions.indexOf(asked()) + by];
-  if (to) ask(to);
+  move(to);
 }
 
 function next() {
   const questions = all();
   const at = questions.indexOf(asked());
   const open = questions.slice(at + 1).find((one) => !answered(one) && one.querySelector("input"));
-  if (open) ask(open);
+  move(open);
 }
 
 function save() {

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from reviewapp.models import (
+    Actor,
     AlertChannel,
     AlertDelivery,
     Attempt,
@@ -20,6 +21,8 @@ from reviewapp.models import (
     Person,
     Project,
     Provider,
+    Queue,
+    QueueItem,
     ReplayRun,
     Source,
 )
@@ -98,7 +101,31 @@ def full() -> World:
     alert = factories.make_alert(project=project, severity="info")
     watch.acknowledge(actor=other, alert=alert, now=NOW)
     AlertDelivery.objects.filter(alert=alert).update(state="failed", tries=9, status_code=503, error=LONG)
+    fill_queues(actor, other, factories.make_actor(project=project, role="reviewer"))
     return World(actor.person, project)
+
+
+def fill_queues(admin: Actor, first: Actor, second: Actor) -> None:
+    """One queue in which two people disagree about an item, and one with replays beside their originals."""
+    project = admin.project
+    samples = factories.make_queue(project=project, judgements_needed=2)
+    factories.fill_queue(
+        samples, *[factories.make_interaction(project=project, prompt=LONG, answer=ANSWER) for _ in range(2)]
+    )
+    for actor, verdict in ((first, "good"), (second, "bad")):
+        slot = review.take(actor=actor, queue=samples, now=NOW)
+        assert slot is not None
+        judgement = review.Judgement(scores={"verdict": verdict, "correct": True}, comment=LONG)
+        review.judge(actor=actor, slot_id=slot.pk, judgement=judgement, now=NOW)
+    review.save_rule(
+        actor=admin, queue=samples, values=review.RuleValues(name="All", filter={"q": "parcel"}), now=NOW
+    )
+    changed = factories.make_queue(project=project, name="Changed answers")
+    entries = [
+        review.Entry(attempt.original_id, attempt.pk)
+        for attempt in Attempt.objects.filter(project=project, comparison__verdict="backend_changed")
+    ]
+    review.enqueue(queue=changed, entries=entries, reason="The backend changed", now=NOW)
 
 
 def judge(one: Interaction, actor: Any) -> None:
@@ -122,6 +149,18 @@ def judged(world: World) -> str:
     return str(Interaction.objects.filter(project=world.project, flags__isnull=False).latest("pk").pk)
 
 
+def filled_queue(world: World) -> str:
+    return str(Queue.objects.get(project=world.project, name="Samples").pk)
+
+
+def changed_queue(world: World) -> str:
+    return str(Queue.objects.get(project=world.project, name="Changed answers").pk)
+
+
+def disputed_item(world: World) -> str:
+    return str(QueueItem.objects.get(project=world.project, state="adjudication").pk)
+
+
 # Name of the page, what its address needs, and what follows the address.
 PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "home": ("home", None, ""),
@@ -134,6 +173,16 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "interaction, tokens": ("interaction", judged, "?view=tokens"),
     "interaction, json": ("interaction", judged, "?view=json"),
     "interaction, error": ("interaction", by_id(Interaction), ""),
+    "review": ("review", None, ""),
+    "review-queue": ("review-queue", filled_queue, ""),
+    "review-queue, beside": ("review-queue", changed_queue, ""),
+    "review-queue-new": ("review-queue-new", None, ""),
+    "review-queue-edit": ("review-queue-edit", filled_queue, ""),
+    "review-queue-items": ("review-queue-items", filled_queue, ""),
+    "review-queue-agreement": ("review-queue-agreement", filled_queue, "?now=yes"),
+    "review-queue-rules": ("review-queue-rules", filled_queue, ""),
+    "review-item": ("review-item", disputed_item, ""),
+    "review-person": ("review-person", lambda world: str(world.person.pk), ""),
     "fingerprints": ("fingerprints", None, ""),
     "replays": ("replays", None, ""),
     "replay-new": ("replay-new", None, ""),
@@ -170,7 +219,7 @@ WITHOUT_DATA = [
 # What answers with a fragment, a file, or a redirect; and the style guide, which has a test of its own.
 NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
-    "sign-in-link", "alerts-bell",
+    "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay",
 }  # fmt: skip
 VIEWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 

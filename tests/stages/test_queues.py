@@ -166,10 +166,12 @@ def test_the_item_after_it_can_be_held_ready(project, reviewer):
     fill_queue(queue, *[make_interaction(project=project) for _ in range(3)])
     first = take(reviewer, queue)
 
-    ready = take(reviewer, queue, beside=first.item_id)
+    ready = take(reviewer, queue, beside=[first.pk])
 
     assert ready.item != first.item
-    assert take(reviewer, queue, beside=first.item_id) == ready
+    assert take(reviewer, queue, beside=[first.pk]) == ready
+    # While the judgement of the first is on its way and the second is open.
+    assert take(reviewer, queue, beside=[first.pk, ready.pk]).item not in {first.item, ready.item}
 
 
 def test_a_lease_that_ran_out_is_another_persons(project, reviewer):

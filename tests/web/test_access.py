@@ -24,8 +24,10 @@ from reviewapp.models import (
     Flag,
     Membership,
     ReplayRun,
+    RoutingRule,
     Rubric,
 )
+from reviewapp.stages import review
 from tests import factories
 from tests.factories import NOW
 
@@ -46,6 +48,29 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "flag-move": (None, "reviewer"),
     "annotation-remove": (None, "reviewer"),
     "annotation-restore": (None, "reviewer"),
+    "review": ("viewer", None),
+    "review-queue": ("reviewer", None),
+    "review-queue-new": ("admin", "admin"),
+    "review-queue-edit": ("admin", "admin"),
+    "review-queue-state": (None, "admin"),
+    "review-queue-next": (None, "reviewer"),
+    "review-queue-items": ("viewer", None),
+    "review-queue-agreement": ("viewer", None),
+    "review-queue-rules": ("admin", "admin"),
+    "review-queue-preview": (None, "admin"),
+    "review-rule-deed": (None, "admin"),
+    "review-item": ("viewer", None),
+    "review-item-adjudicate": (None, "reviewer"),
+    "review-item-requeue": (None, "admin"),
+    "review-person": ("viewer", None),
+    "review-renew": (None, "reviewer"),
+    "review-leave": (None, "reviewer"),
+    # A slot is its holder's alone: for everybody else, admins too, it is not there.
+    "review-slot": ("reviewer", None),
+    "review-slot-judge": (None, "reviewer"),
+    "review-slot-skip": (None, "reviewer"),
+    "review-slot-undo": (None, "reviewer"),
+    "review-slot-replay": ("reviewer", "reviewer"),
     "replays": ("viewer", None),
     "replay-new": ("reviewer", "reviewer"),
     "replay-estimate": (None, "reviewer"),
@@ -231,6 +256,17 @@ def world(project):
         "settings-provider": interaction.provider_id,
         "settings-source": interaction.source_id,
         "settings-seeds": factories.make_seed_range(source=interaction.source).pk,
+    }
+    queue = factories.make_queue(project=project)
+    [item] = factories.fill_queue(queue, interaction)
+    slot = review.take(actor=factories.make_actor(project=project, role="reviewer"), queue=queue, now=NOW)
+    rule = RoutingRule.objects.create(project=project, queue=queue, name="All", since=NOW, created_at=NOW)
+    ids |= {
+        "review-queue": queue.pk,
+        "review-item": item.pk,
+        "review-slot": slot.pk,
+        "review-rule": rule.pk,
+        "review-person": member.pk,
     }
     people = {
         "outsider": factories.make_member(project=factories.make_project(), role="admin"),

@@ -55,6 +55,7 @@ class Command(BaseCommand):
         asyncio.run(self._ask(admin))
         recorded = _wait_until_recorded(project, at_least=len(list(calls())))
         reviewer = _reviewer(project)
+        self._fill_queue(admin)
         flagged = self._judge(reviewer)
         # By their ids: what somebody quick has flagged meanwhile is not the demo's to replay.
         replay_flagged(reviewer=reviewer, flagged=flagged)
@@ -143,6 +144,30 @@ class Command(BaseCommand):
                 now=timezone.now(),
             )
         return flagged
+
+    def _fill_queue(self, admin: Actor) -> None:
+        """A queue whose rule brings a few of what was recorded, and a few of what comes each day."""
+        now = timezone.now()
+        queue = review.save_queue(
+            actor=admin,
+            values=review.QueueValues(
+                name="Sample of support answers",
+                instructions="Would you send this answer to the customer as it is?",
+            ),
+            now=now,
+        )
+        rule = review.save_rule(
+            actor=admin,
+            queue=queue,
+            values=review.RuleValues(
+                name="A tenth of what the support bot answers",
+                filter={"source": "support-bot", "status": "ok"},
+                sample=0.1,
+                daily_cap=20,
+            ),
+            now=now,
+        )
+        review.backfill(actor=admin, rule=rule, now=now)
 
 
 def replay_flagged(*, reviewer: Actor, flagged: list[str]) -> None:

@@ -34,6 +34,7 @@ from reviewapp.stages.review.routing import (
     remove_rule,
     route,
     save_rule,
+    takes,
 )
 from reviewapp.stages.review.rubrics import default_rubric, rubric_of, save_rubric
 from reviewapp.stages.review.texts import NOTE_LIMIT
@@ -87,6 +88,7 @@ __all__ = [
     "skip",
     "standing_queue",
     "take",
+    "takes",
     "undo",
     "undo_flags",
 ]

@@ -8,6 +8,7 @@ that "nothing left" is only said when it is true.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -45,11 +46,11 @@ def check_can_review(*, actor: Actor, queue: Queue) -> None:
         raise Refused(f"The queue “{queue.name}” is for other people; an admin can add you.")
 
 
-def take(*, actor: Actor, queue: Queue, now: datetime, beside: UUID | None = None) -> QueueSlot | None:
+def take(*, actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID] = ()) -> QueueSlot | None:
     """The item that this person works on, or else the next one, leased; None when nothing is left.
 
-    `beside` is the item that they have open: the other one, to be ready when they have done it.
-    Raises Refused.
+    `beside` are the slots that they have in hand (the item that is open, and those whose judgement is
+    on its way): another one is wanted, to be ready when they are done. Raises Refused.
     """
     check_can_review(actor=actor, queue=queue)
     _return_expired(queue_id=queue.pk, now=now, most=_AT_ONCE)
@@ -57,14 +58,14 @@ def take(*, actor: Actor, queue: Queue, now: datetime, beside: UUID | None = Non
 
 
 @transaction.atomic
-def _take(actor: Actor, queue: Queue, now: datetime, beside: UUID | None) -> QueueSlot | None:
+def _take(actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID]) -> QueueSlot | None:
     person = actor.person
     assert person is not None
     # Two windows of one person come one after the other.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{queue.pk}:{person.pk}"])
     mine = QueueSlot.objects.filter(queue=queue, person=person, state=SlotState.LEASED)
-    held: QueueSlot | None = mine.exclude(item=beside).order_by("taken_at").first()
+    held: QueueSlot | None = mine.exclude(pk__in=beside).order_by("taken_at").first()
     if held is not None:
         mine.filter(pk=held.pk).update(lease_until=now + LEASE)
         return held

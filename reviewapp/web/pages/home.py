@@ -9,9 +9,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from reviewapp.models import Membership, Permission
+from reviewapp.models import Membership, Permission, Queue
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.overview import overview
+from reviewapp.models.reviewing import to_do
 from reviewapp.web.frame import AppRequest, needs
 
 # Somebody who was never here before is told about the last week.
@@ -27,6 +28,7 @@ def home(request: AppRequest) -> HttpResponse:
     since = membership.home_seen_at or now - FIRST_LOOK
     told = overview(actor=request.actor, since=since, now=now)
     states = states_of(told.newest)
+    waiting = to_do(actor=request.actor)
     return render(
         request,
         "pages/home.html",
@@ -34,6 +36,10 @@ def home(request: AppRequest) -> HttpResponse:
             "overview": told,
             "newest": [(one, states.get(one.pk, "")) for one in told.newest],
             "first_look": membership.home_seen_at is None,
+            "queues": [
+                (queue, waiting[queue.pk])
+                for queue in Queue.objects.filter(pk__in=waiting).order_by("due_on", "name")
+            ],
             "base_url": request.build_absolute_uri("/v1"),
         },
     )

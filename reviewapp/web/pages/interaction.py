@@ -28,6 +28,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.fingerprint import states_of
+from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.pure import rawjson
 from reviewapp.stages import export, review, watch
 from reviewapp.stages.administer import Refused
@@ -109,6 +110,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
     mine = request.actor.person
     annotations = list(
         Annotation.objects.filter(interaction=found, removed_at__isnull=True)
+        # Who still has to judge it in a blind queue sees it without the others' judgements here too.
+        .exclude(queue_slot__in=others_hidden_from(mine))
         .select_related("created_by", "created_by_key", "rubric")
         .prefetch_related("revisions")
         .order_by("created_at")

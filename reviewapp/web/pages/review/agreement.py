@@ -46,7 +46,9 @@ def agreement(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 @require_safe
 def person(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """What somebody did, how fast, how much they agree with the others, what is left for them."""
-    found: Membership = find_or_404(request, Membership.objects.select_related("person"), person=id)
+    members = Membership.objects.select_related("person").filter(person=id)
+    here = members.filter(project=request.actor.project)
+    found: Membership = find_or_404(request, here if here.exists() else members)
     who: Person = found.person
     since = timezone.now() - timedelta(days=DAYS)
     slots = QueueSlot.objects.filter(project=found.project_id, person=who)

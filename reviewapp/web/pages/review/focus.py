@@ -7,6 +7,7 @@ itself and the page comes again.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -71,11 +72,10 @@ def focus(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 @needs(Permission.REVIEW)
 @require_POST
 def next_item(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    """The item after the one that is open (`beside`), leased and drawn."""
+    """The item after those that this person has in hand (`slot`, several), leased and drawn."""
     queue = _queue(request, id)
-    beside = _uuid(request.POST.get("beside", ""))
     try:
-        slot = review.take(actor=request.actor, queue=queue, now=timezone.now(), beside=beside)
+        slot = review.take(actor=request.actor, queue=queue, now=timezone.now(), beside=_uuids(request))
     except Refused as error:
         return vary_on_htmx(render(request, f"{PAGE}#nothing", {"queue": queue, "refused": error}))
     if slot is None:
@@ -99,13 +99,13 @@ def judge(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     rubric = review.rubric_of(slot.queue)
     try:
         values = read_judgement(
-            request.POST, rubric=rubric, text=review.answer_text(review.judged_interaction(slot.item))
+            request.POST, rubric=rubric, answer=review.answer_text(review.judged_interaction(slot.item))
         )
         preference = request.POST.get("preference") or None
         kept = review.judge(
             actor=request.actor,
             slot_id=slot.pk,
-            judgement=review.Judgement(**values, preference=preference),
+            judgement=review.Judgement(**asdict(values), preference=preference),
             now=timezone.now(),
         )
     except InvalidAnswer as error:
@@ -281,4 +281,4 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _uuids(request: HttpRequest) -> list[UUID]:
-    return [found for text in request.POST.getlist("slot")[:10] if (found := _uuid(text)) is not None]
+    return [found for text in request.POST.getlist("slot")[:100] if (found := _uuid(text)) is not None]

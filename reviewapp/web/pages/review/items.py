@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -96,9 +97,9 @@ def adjudicate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             review.adjudicate(actor=request.actor, item_id=found.pk, chosen=UUID(chosen), now=timezone.now())
         else:
             values = read_judgement(
-                request.POST, rubric=review.rubric_of(found.queue), text=review.answer_text(judged)
+                request.POST, rubric=review.rubric_of(found.queue), answer=review.answer_text(judged)
             )
-            own = review.Judgement(**values, preference=request.POST.get("preference") or None)
+            own = review.Judgement(**asdict(values), preference=request.POST.get("preference") or None)
             review.adjudicate(actor=request.actor, item_id=found.pk, judgement=own, now=timezone.now())
     except (InvalidAnswer, Refused, ValueError) as error:
         context = {**_context(request, found), "problem": error}

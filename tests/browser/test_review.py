@@ -1,0 +1,358 @@
+"""Reviewing as reviewers do it: two people in browsers of their own, by the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.models import Annotation, Comparison, Queue, QueueItem, QueueSlot
+from reviewapp.stages import review
+from tests import factories
+from tests.browser.conftest import OpenPage
+from tests.embedded.processes import eventually
+from tests.factories import NOW
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def project() -> Any:
+    return factories.make_project(name="Demo")
+
+
+@pytest.fixture
+def admin(project: Any) -> Any:
+    return factories.make_actor(project=project)
+
+
+@pytest.fixture
+def reviewer(project: Any) -> Any:
+    return factories.make_actor(project=project, role="reviewer")
+
+
+def filled(project: Any, *answers: str, **fields: Any) -> Queue:
+    """A queue with one item for each answer, in their order."""
+    queue = factories.make_queue(project=project, **fields)
+    rows = [
+        factories.make_interaction(project=project, prompt=f"Question {number}", answer=answer)
+        for number, answer in enumerate(answers, 1)
+    ]
+    factories.fill_queue(queue, *rows)
+    return queue
+
+
+# The machine that tests may be busy with much else.
+expect.set_options(timeout=20_000)
+
+
+def item(page: Page) -> Any:
+    return page.locator("[data-item]")
+
+
+def shows(page: Page, text: str) -> None:
+    expect(item(page)).to_contain_text(text)
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def judged() -> list[dict[str, Any]]:
+    """What arrived, in the order of the answers."""
+    return [
+        {**one.scores, "answer": one.interaction.answer_preview}
+        for one in Annotation.objects.filter(removed_at=None)
+        .select_related("interaction")
+        .order_by("interaction__started_at")
+    ]
+
+
+def test_two_people_work_through_a_queue_without_ever_having_the_same_item(
+    open_page: OpenPage, project: Any, admin: Any, reviewer: Any
+):
+    queue = filled(project, *[f"Answer number {n}." for n in range(1, 9)])
+    pages = [open_page(f"/review/{queue.pk}/", person=who.person) for who in (admin, reviewer)]
+
+    for _ in range(8):
+        for page in pages:
+            if page.locator("[data-nothing]").count():
+                continue
+            before = item(page).get_attribute("data-item")
+            # Good, correct, very helpful.
+            press(page, "1", "1", "5", "Enter")
+            expect(item(page)).not_to_have_attribute("data-item", before or "")
+
+    for page in pages:
+        shows(page, "Nothing is left for you here")
+    assert eventually(lambda: Annotation.objects.count() == 8)
+    assert QueueItem.objects.filter(queue=queue, state="done").count() == 8
+    assert {one["helpful"] for one in judged()} == {5}
+    assert QueueSlot.objects.filter(state="judged").values("person").distinct().count() == 2
+
+
+def test_each_question_is_answered_by_one_key_and_enter_goes_on(
+    open_page: OpenPage, project: Any, reviewer: Any
+):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    shows(page, "The first.")
+    press(page, "3", "2", "Enter")
+
+    shows(page, "The second.")
+    assert eventually(lambda: judged() == [{"verdict": "bad", "correct": False, "answer": "The first."}])
+    expect(page.locator("[data-progress]")).to_contain_text("1 of 2")
+
+
+def test_a_question_that_must_be_answered_is_asked_for(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    press(page, "1", "Enter")
+
+    expect(page.locator(".toast")).to_contain_text("Answer this question first.")
+    shows(page, "The first.")
+    assert not Annotation.objects.exists()
+
+
+def test_words_are_marked_and_the_answer_corrected_without_the_mouse(
+    open_page: OpenPage, project: Any, reviewer: Any
+):
+    queue = filled(project, "Within five days.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    # What Shift and the arrow keys select in a browser with caret browsing.
+    page.evaluate(
+        """() => {
+            const text = document.querySelector("[data-judged] p").firstChild;
+            const range = document.createRange();
+            range.setStart(text, 7);
+            range.setEnd(text, 11);
+            getSelection().removeAllRanges();
+            getSelection().addRange(range);
+        }"""
+    )
+    press(page, "w")
+    expect(page.locator("[data-span-list] mark")).to_contain_text("five")
+    press(page, "e")
+    page.get_by_label("The answer as it should be").press("Control+a")
+    page.keyboard.type("Within ten days.")
+    expect(page.locator("[data-difference-of] ins")).to_have_text("ten")
+    expect(page.locator("[data-difference-of] del")).to_have_text("five")
+    press(page, "Escape", "n")
+    page.keyboard.type("It says ten in the policy.")
+    press(page, "Escape", "2", "1", "Enter")
+
+    shows(page, "Nothing is left")
+    assert eventually(Annotation.objects.exists)
+    kept = Annotation.objects.get()
+    assert kept.spans == [{"start": 7, "end": 11, "label": "wrong", "note": ""}]
+    assert kept.correction == "Within ten days."
+    assert kept.comment == "It says ten in the policy."
+
+
+def test_undo_brings_the_item_back_with_what_was_said(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    press(page, "1", "1", "Enter")
+    shows(page, "The second.")
+
+    press(page, "u")
+
+    shows(page, "The first.")
+    expect(page.get_by_label("Good", exact=False).first).to_be_checked()
+    assert not Annotation.objects.filter(removed_at=None).exists()
+    page.get_by_label("Bad").check()
+    press(page, "Enter")
+    shows(page, "The second.")
+    assert eventually(lambda: [one["verdict"] for one in judged()] == ["bad"])
+
+
+def test_previous_shows_what_was_judged_and_changes_it(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    press(page, "1", "1", "Enter")
+    shows(page, "The second.")
+    assert eventually(Annotation.objects.exists)
+
+    press(page, "p")
+    shows(page, "The first.")
+    page.get_by_label("Minor problems").check()
+    press(page, "Enter")
+
+    shows(page, "The second.")
+    assert eventually(lambda: [one["verdict"] for one in judged()] == ["minor"])
+
+
+def test_what_is_skipped_goes_to_another(open_page: OpenPage, project: Any, admin: Any, reviewer: Any):
+    queue = filled(project, "The only one.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    press(page, "s")
+    shows(page, "Nothing is left")
+    assert eventually(lambda: QueueSlot.objects.filter(state="skipped").exists())
+
+    shows(open_page(f"/review/{queue.pk}/", person=admin.person), "The only one.")
+
+
+def test_a_lost_connection_loses_nothing(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.", "The third.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    shows(page, "The first.")
+    # The next one is at hand already.
+    assert eventually(lambda: QueueSlot.objects.count() == 2)
+    page.wait_for_timeout(300)
+
+    page.context.set_offline(True)
+    press(page, "1", "1", "n")
+    page.keyboard.type("Written in a tunnel.")
+    press(page, "Escape", "Enter")
+    shows(page, "The second.")
+    expect(page.locator("[data-unsent]")).to_contain_text("Nothing is lost")
+    assert not Annotation.objects.exists()
+    page.context.set_offline(False)
+
+    assert eventually(Annotation.objects.exists, seconds=10)
+    assert Annotation.objects.get().comment == "Written in a tunnel."
+    expect(page.locator("[data-unsent]")).to_be_hidden()
+
+
+def test_what_was_typed_outlives_a_reload(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    press(page, "2", "n")
+    page.keyboard.type("Half a thought")
+
+    page.reload()
+
+    shows(page, "The first.")
+    expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a thought")
+    expect(page.get_by_label("Minor problems")).to_be_checked()
+
+
+def test_who_leaves_gives_the_item_back(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    shows(page, "The first.")
+
+    page.goto("/interactions/")
+
+    assert eventually(lambda: QueueItem.objects.get().state == "pending")
+
+
+def test_people_who_disagree_are_told_apart_and_an_admin_decides(
+    open_page: OpenPage, project: Any, admin: Any, reviewer: Any
+):
+    queue = filled(project, "Within five days.", judgements_needed=2)
+    second = factories.make_actor(project=project, role="reviewer")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    press(page, "1", "1", "Enter")
+    shows(page, "Nothing is left")
+    assert eventually(lambda: Annotation.objects.count() == 1)
+    # The second one doesn't see what the first one said.
+    other = open_page(f"/review/items/{QueueItem.objects.get().pk}/", person=second.person)
+    expect(other.locator(".item-judgements")).to_contain_text("hidden until you have given yours")
+    expect(other.locator(".judgement")).to_have_count(0)
+    other.goto(f"/review/{queue.pk}/")
+    press(other, "3", "1", "Enter")
+    shows(other, "Nothing is left")
+    assert eventually(lambda: QueueItem.objects.get().state == "adjudication")
+
+    deciding = open_page("/review/", person=admin.person)
+    expect(deciding.get_by_text("people disagree, and you decide")).to_be_visible()
+    deciding.goto(f"/review/{queue.pk}/items/?state=adjudication")
+    press(deciding, "j", "Enter")
+    expect(deciding.get_by_text("They differ on: Is the answer good enough to send?")).to_be_visible()
+    press(deciding, "2")
+
+    expect(deciding.locator(".judgement.is-authoritative")).to_contain_text("Bad")
+    found = QueueItem.objects.get()
+    assert found.state == "done"
+    assert found.authoritative is not None
+    assert found.authoritative.created_by == second.person
+
+
+def test_a_replay_is_judged_beside_its_original(open_page: OpenPage, project: Any, reviewer: Any):
+    original = factories.make_interaction(project=project, answer="Within five days.")
+    answer = factories.make_interaction(project=project, answer="Within ten days.", replay_of=original)
+    run = factories.make_run(project=project)
+    attempt = factories.make_attempt(run=run, original=original, answer=answer, verdict="backend_changed")
+    queue = factories.make_queue(project=project, name="Changed answers")
+    review.enqueue(
+        queue=queue, entries=[review.Entry(original.pk, attempt.pk, 1.0)], reason="A change", now=NOW
+    )
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    expect(page.locator(".bodies del, .bodies .changed").first).to_be_visible()
+
+    press(page, "2", "Enter")
+
+    shows(page, "Nothing is left")
+    assert eventually(lambda: Comparison.objects.get().decision == "regression")
+
+
+def test_in_a_pair_nothing_tells_which_is_which(open_page: OpenPage, project: Any, reviewer: Any):
+    original = factories.make_interaction(project=project, answer="Old words.", fingerprint="fp_old")
+    answer = factories.make_interaction(
+        project=project, answer="New words.", fingerprint="fp_new", replay_of=original
+    )
+    run = factories.make_run(project=project)
+    attempt = factories.make_attempt(run=run, original=original, answer=answer, verdict="nondeterministic")
+    queue = factories.make_queue(project=project, kind="pairwise")
+    review.enqueue(queue=queue, entries=[review.Entry(original.pk, attempt.pk)], reason="", now=NOW)
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    expect(page.locator(".focus-letter")).to_have_text(["A", "B"])
+    assert "fp_" not in page.content()
+
+    press(page, "1", "Enter")
+
+    shows(page, "Nothing is left")
+    assert eventually(Annotation.objects.exists)
+    first = "replay" if QueueSlot.objects.get().replay_first else "original"
+    assert Annotation.objects.get().preference == first
+
+
+def test_a_thumb_is_enough(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person, width=390, height=844, has_touch=True)
+
+    page.get_by_text("Good", exact=True).tap()
+    page.get_by_text("Yes", exact=True).tap()
+    page.get_by_role("button", name="Submit").tap()
+
+    shows(page, "The second.")
+    assert eventually(lambda: len(judged()) == 1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_step_is_painted_at_once(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, *[f"Answer number {n}." for n in range(12)])
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    page.evaluate(
+        """() => {
+            window.steps = [];
+            addEventListener("keydown", (event) => {
+                if (event.key === "Enter") window.pressed = performance.now();
+            }, true);
+            document.addEventListener("answer-shown", () =>
+                requestAnimationFrame(() =>
+                    setTimeout(() => window.steps.push(performance.now() - window.pressed))
+                )
+            );
+        }"""
+    )
+
+    for number in range(10):
+        shows(page, f"Answer number {number}.")
+        # A person reads; meanwhile the next one comes.
+        page.wait_for_timeout(400)
+        press(page, "1", "1", "Enter")
+    shows(page, "Answer number 10.")
+
+    steps = sorted(page.evaluate("window.steps"))
+    assert len(steps) == 10
+    # The middle one: this machine does much else while it tests.
+    assert steps[5] < 150

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from reviewapp.models import Annotation, Queue, QueueItem, QueueSlot, RoutingRule
+from reviewapp.stages import review
+from tests.factories import (
+    NOW,
+    fill_queue,
+    make_actor,
+    make_interaction,
+    make_queue,
+    make_run,
+)
+
+SCRIPT = {"HX-Request": "true"}
+GOOD = {"score-verdict": "good", "score-correct": "true"}
+
+
+def signed_in(actor) -> Client:
+    client = Client()
+    client.force_login(actor.person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+@pytest.fixture
+def queue(project):
+    return make_queue(project=project)
+
+
+def held(actor, queue):
+    """The item that the person's page shows."""
+    signed_in(actor).get(reverse("review-queue", args=[queue.pk]))
+    return QueueSlot.objects.get(queue=queue, person=actor.person, state="leased")
+
+
+def test_the_list_and_the_rail_tell_what_waits_for_me(project, reviewer, queue):
+    fill_queue(queue, *[make_interaction(project=project) for _ in range(3)])
+
+    page = signed_in(reviewer).get(reverse("review")).content.decode()
+
+    assert "3 items wait for you." in page
+    assert '<span class="rail-count">3<' in page
+
+
+def test_home_leads_to_the_queues_that_wait(project, reviewer, queue):
+    fill_queue(queue)
+
+    page = signed_in(reviewer).get(reverse("home")).content.decode()
+
+    assert "Waiting for you" in page
+    assert reverse("review-queue", args=[queue.pk]) in page
+
+
+def test_a_viewer_is_told_of_nothing_to_do(project, viewer, queue):
+    fill_queue(queue)
+
+    page = signed_in(viewer).get(reverse("review")).content.decode()
+
+    assert "wait for you" not in page
+
+
+def test_the_list_costs_the_same_for_many_queues(project, reviewer, django_assert_max_num_queries):
+    for _ in range(12):
+        fill_queue(make_queue(project=project))
+    client = signed_in(reviewer)
+
+    with django_assert_max_num_queries(24):
+        client.get(reverse("review"))
+
+
+def test_a_step_asks_the_database_little(project, reviewer, queue, django_assert_max_num_queries):
+    fill_queue(queue, *[make_interaction(project=project) for _ in range(30)])
+    client = signed_in(reviewer)
+
+    with django_assert_max_num_queries(40):
+        answer = client.post(reverse("review-queue-next", args=[queue.pk]), headers=SCRIPT)
+
+    assert b"data-slot=" in answer.content
+
+
+def test_the_script_is_told_how_far_this_person_is(project, reviewer, queue):
+    fill_queue(queue, make_interaction(project=project), make_interaction(project=project))
+    slot = held(reviewer, queue)
+
+    answer = signed_in(reviewer).post(reverse("review-slot-judge", args=[slot.pk]), GOOD, headers=SCRIPT)
+
+    assert answer.json() == {"note": "", "done": 1, "left": 1, "total": 2, "minutes": None}
+
+
+def test_a_judgement_that_lacks_an_answer_is_refused_in_words(project, reviewer, queue):
+    fill_queue(queue)
+    slot = held(reviewer, queue)
+
+    answer = signed_in(reviewer).post(
+        reverse("review-slot-judge", args=[slot.pk]), {"score-verdict": "good"}, headers=SCRIPT
+    )
+
+    assert answer.status_code == 422
+    assert "is required" in answer.json()["problem"]
+
+
+def test_without_a_script_the_form_leads_to_the_next_item(project, reviewer, queue):
+    fill_queue(queue)
+    slot = held(reviewer, queue)
+
+    answer = signed_in(reviewer).post(reverse("review-slot-judge", args=[slot.pk]), GOOD)
+
+    assert answer["Location"] == reverse("review-queue", args=[queue.pk])
+    assert Annotation.objects.count() == 1
+
+
+def test_anothers_slot_is_not_there(project, admin, reviewer, queue):
+    fill_queue(queue)
+    slot = held(reviewer, queue)
+
+    assert signed_in(admin).post(reverse("review-slot-judge", args=[slot.pk]), GOOD).status_code == 404
+
+
+def test_who_leaves_gives_the_item_back_and_who_comes_back_has_it_again(project, reviewer, queue):
+    [item] = fill_queue(queue)
+    slot = held(reviewer, queue)
+    client = signed_in(reviewer)
+
+    client.post(reverse("review-leave"), {"slot": str(slot.pk)})
+    item.refresh_from_db()
+    assert item.state == "pending"
+    kept = client.post(reverse("review-renew"), {"slot": str(slot.pk)})
+
+    assert kept.json() == {"held": [str(slot.pk)]}
+
+
+def test_others_judgements_are_hidden_until_ones_own_is_given(project, reviewer, admin):
+    queue = make_queue(project=project, judgements_needed=3)
+    [item] = fill_queue(queue)
+    slot = held(reviewer, queue)
+    signed_in(reviewer).post(
+        reverse("review-slot-judge", args=[slot.pk]), {**GOOD, "comment": "A secret"}, headers=SCRIPT
+    )
+    pages = [reverse("review-item", args=[item.pk]), reverse("interaction", args=[item.interaction_id])]
+
+    for address in pages:
+        assert "A secret" not in signed_in(admin).get(address).content.decode()
+        assert "A secret" in signed_in(reviewer).get(address).content.decode()
+    own = held(admin, queue)
+    signed_in(admin).post(reverse("review-slot-judge", args=[own.pk]), GOOD, headers=SCRIPT)
+
+    for address in pages:
+        assert "A secret" in signed_in(admin).get(address).content.decode()
+
+
+def test_a_pair_tells_nothing_of_which_is_which(project, reviewer):
+    queue = make_queue(project=project, kind="pairwise")
+    attempt = make_run(project=project, verdicts=["identical"]).attempt_set.get()
+    review.enqueue(queue=queue, entries=[review.Entry(attempt.original_id, attempt.pk)], reason="", now=NOW)
+
+    page = signed_in(reviewer).get(reverse("review-queue", args=[queue.pk])).content.decode()
+
+    assert "A is better" in page
+    assert "fp_44709d6fcb" not in page
+
+
+FORM = {
+    "name": "Refunds",
+    "kind": "single",
+    "order": "least_certain",
+    "judgements_needed": "2",
+    "blind": "on",
+    "differ-helpful": "2",
+    "differ-verdict": "never",
+}
+
+
+def test_an_admin_makes_a_queue_and_is_led_to_its_rules(project, admin):
+    answer = signed_in(admin).post(reverse("review-queue-new"), FORM)
+
+    queue = Queue.objects.get(name="Refunds")
+    assert answer["Location"] == reverse("review-queue-rules", args=[queue.pk])
+    assert (queue.judgements_needed, queue.order) == (2, "least_certain")
+    assert queue.disagreement == {"helpful": 2.0, "verdict": "never"}
+
+
+def test_the_form_shows_what_was_saved(project, admin):
+    client = signed_in(admin)
+    client.post(reverse("review-queue-new"), FORM)
+
+    page = client.get(reverse("review-queue-edit", args=[Queue.objects.get(name="Refunds").pk]))
+
+    form = page.context["form"]
+    assert (form["differ-helpful"].value(), form["differ-verdict"].value()) == ("2", "never")
+
+
+def test_a_queue_for_fewer_people_than_must_judge_is_refused(project, admin, reviewer):
+    answer = signed_in(admin).post(
+        reverse("review-queue-new"), {**FORM, "reviewers": [str(reviewer.person.pk)]}
+    )
+
+    assert answer.status_code == 422
+    assert b"fewer are named" in answer.content
+
+
+def test_a_rule_is_previewed_before_it_is_made(project, admin, queue):
+    make_interaction(project=project, prompt="My refund?")
+
+    answer = signed_in(admin).post(
+        reverse("review-queue-preview", args=[queue.pk]),
+        {"search": "refund", "sample": "100"},
+        headers=SCRIPT,
+    )
+
+    assert b"1 recorded answer matches" in answer.content
+    assert not RoutingRule.objects.exists()
+
+
+def test_a_rule_that_can_not_be_is_told_in_the_preview(project, admin, queue):
+    answer = signed_in(admin).post(
+        reverse("review-queue-preview", args=[queue.pk]),
+        {"search": "seed:abc", "sample": "100"},
+        headers=SCRIPT,
+    )
+
+    assert b"must be a whole number" in answer.content
+
+
+def test_a_rule_saved_with_back_fill_fills_the_queue(project, admin, queue):
+    make_interaction(project=project, prompt="My refund?")
+    make_interaction(project=project, prompt="Something else")
+
+    signed_in(admin).post(
+        reverse("review-queue-rules", args=[queue.pk]),
+        {"name": "Refunds", "search": "refund", "sample": "100", "backfill": "1"},
+    )
+
+    assert QueueItem.objects.get().reason == "Refunds"
+
+
+def judged_by_two(project, *pairs):
+    """A queue whose items were judged by two people, each pair of verdicts one item."""
+    queue = make_queue(project=project, judgements_needed=2)
+    fill_queue(queue, *[make_interaction(project=project) for _ in pairs])
+    people = [make_actor(project=project, role="reviewer") for _ in range(2)]
+    for number, actor in enumerate(people):
+        for pair in pairs:
+            slot = review.take(actor=actor, queue=queue, now=NOW)
+            scores = {"verdict": pair[number], "correct": True}
+            review.judge(actor=actor, slot_id=slot.pk, judgement=review.Judgement(scores=scores), now=NOW)
+    return queue, people
+
+
+def test_the_agreement_page_computes_kappa_and_lists_who_differs(project, viewer):
+    queue, _people = judged_by_two(
+        project, ("good", "good"), ("good", "bad"), ("bad", "bad"), ("bad", "bad"), ("good", "good")
+    )
+
+    answer = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk]) + "?now=yes")
+
+    found = answer.context["found"]
+    verdict = next(one for one in found.questions if one.key == "verdict")
+    # By hand: observed 4/5; chance 0.6 × 0.4 + 0.4 × 0.6 = 0.48.
+    assert verdict.percent.value == pytest.approx(0.8)
+    assert verdict.kappa == pytest.approx((0.8 - 0.48) / (1 - 0.48))
+    assert verdict.kappa_name == "Cohen"
+    assert [one.questions for one in found.disagreements] == [["Is the answer good enough to send?"]]
+    assert "0.62" in answer.content.decode()
+
+
+def test_the_agreement_page_comes_before_its_figures(project, viewer, queue):
+    page = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk])).content.decode()
+
+    assert 'hx-trigger="load"' in page
+    assert "Computing" in page
+
+
+def test_a_persons_page_tells_how_often_they_agree(project, viewer):
+    _queue, people = judged_by_two(project, ("good", "good"), ("good", "bad"))
+
+    answer = signed_in(viewer).get(reverse("review-person", args=[people[0].person.pk]))
+
+    [(row, mine)] = answer.context["rows"]
+    # Verdict and correctness on two items: three of four answers alike.
+    assert (row.judged, row.compared, row.share) == (2, 4, 0.75)
+    assert mine.done == 2
+
+
+def test_an_adjudicator_may_judge_otherwise_on_the_items_page(project, admin):
+    queue, _people = judged_by_two(project, ("good", "bad"))
+    item = QueueItem.objects.get(queue=queue)
+
+    signed_in(admin).post(
+        reverse("review-item-adjudicate", args=[item.pk]),
+        {"score-verdict": "minor", "score-correct": "true"},
+    )
+
+    item.refresh_from_db()
+    assert (item.state, item.authoritative.scores["verdict"]) == ("done", "minor")
+
+
+def test_an_admin_sends_an_item_back(project, admin):
+    queue, _people = judged_by_two(project, ("good", "good"))
+    item = QueueItem.objects.get(queue=queue)
+
+    signed_in(admin).post(reverse("review-item-requeue", args=[item.pk]))
+
+    item.refresh_from_db()
+    assert item.state == "returned"
