@@ -351,6 +351,8 @@ def test_a_step_is_painted_at_once(open_page: OpenPage, project: Any, reviewer: 
         page.wait_for_timeout(400)
         press(page, "1", "1", "Enter")
     shows(page, "Answer number 10.")
+    assert eventually(lambda: Annotation.objects.count() == 10)
+    page.wait_for_load_state("networkidle")
 
     steps = sorted(page.evaluate("window.steps"))
     assert len(steps) == 10

@@ -159,6 +159,7 @@ def test_a_pair_tells_nothing_of_which_is_which(project, reviewer):
     page = signed_in(reviewer).get(reverse("review-queue", args=[queue.pk])).content.decode()
 
     assert "A is better" in page
+    assert "gpt-4o-mini" not in page
     assert "fp_44709d6fcb" not in page
 
 

@@ -211,7 +211,7 @@ def _item(slot: QueueSlot) -> dict[str, Any]:
     if item.attempt is None:
         return context
     if context["pairwise"]:
-        pair = [choices_of(item.interaction_id), context["choices"]]
+        pair = [choices_of(item.interaction_id), choices_of(item.attempt_id)]
         context["pair_shown"] = list(zip("AB", reversed(pair) if slot.replay_first else pair, strict=True))
         return context
     return context | beside(item.attempt)
