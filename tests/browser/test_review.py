@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from reviewapp.models import Annotation, Comparison, Queue, QueueItem, QueueSlot
 from reviewapp.stages import review
@@ -16,6 +17,15 @@ from tests.embedded.processes import eventually
 from tests.factories import NOW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def at_rest(browser: Browser, open_page: OpenPage) -> Iterator[None]:
+    """What is on its way arrives before the tables are emptied."""
+    yield
+    for context in browser.contexts:
+        for page in context.pages:
+            page.wait_for_load_state("networkidle")
 
 
 @pytest.fixture
@@ -319,8 +329,8 @@ def test_a_thumb_is_enough(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The first.", "The second.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person, width=390, height=844, has_touch=True)
 
-    page.get_by_text("Good", exact=True).tap()
-    page.get_by_text("Yes", exact=True).tap()
+    page.locator(".choice", has_text="Good").tap()
+    page.locator(".choice", has_text="Yes").tap()
     page.get_by_role("button", name="Submit").tap()
 
     shows(page, "The second.")
