@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from reviewapp.models import Annotation, Queue, QueueItem, QueueSlot, RoutingRule
@@ -62,13 +64,17 @@ def test_a_viewer_is_told_of_nothing_to_do(project, viewer, queue):
     assert "wait for you" not in page
 
 
-def test_the_list_costs_the_same_for_many_queues(project, reviewer, django_assert_max_num_queries):
-    for _ in range(12):
-        fill_queue(make_queue(project=project))
+def test_the_list_costs_the_same_for_many_queues(project, reviewer):
     client = signed_in(reviewer)
+    costs = []
+    for _ in range(2):
+        for _ in range(6):
+            fill_queue(make_queue(project=project))
+        with CaptureQueriesContext(connection) as queries:
+            client.get(reverse("review"))
+        costs.append(len(queries))
 
-    with django_assert_max_num_queries(24):
-        client.get(reverse("review"))
+    assert costs[0] == costs[1]
 
 
 def test_a_step_asks_the_database_little(project, reviewer, queue, django_assert_max_num_queries):
