@@ -200,3 +200,46 @@ def test_what_another_project_holds_too_gets_an_id_of_its_own(project, tmp_path)
     assert (status, again) == (0, 0)
     assert "1 of them got new ids" in told
     assert [one.pk != there.pk for one in Interaction.objects.filter(project=project)] == [True]
+
+
+def test_a_dry_run_says_what_would_come_in_and_records_nothing(tmp_path, capsys):
+    path = tmp_path / "runs.json"
+    run_of_langsmith = {
+        "id": "r1",
+        "run_type": "llm",
+        "inputs": {"model": "m", "seed": 7, "messages": [{"role": "user", "content": "Hi"}]},
+        "outputs": {"choices": [], "system_fingerprint": "fp_1"},
+    }
+    path.write_text(json.dumps([run_of_langsmith, {"run_type": "chain", "id": "r0"}]))
+    told = io.StringIO()
+
+    call_command("import_interactions", str(path), "--dry-run", stdout=told)
+
+    assert "LangSmith runs (langsmith)\n1 interactions would be recorded" in told.getvalue()
+    assert "1 with a seed, 1 with a fingerprint" in told.getvalue()
+    assert "1 would be left out: chain run of LangSmith" in told.getvalue()
+    assert settle() == 0
+
+
+def test_a_run_of_another_tool_is_recorded_once_however_often_it_is_imported(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    path.write_text(
+        json.dumps({"id": "r1", "run_type": "llm", "inputs": {"model": "m", "messages": []}, "error": "late"})
+    )
+
+    first, told = run(path)
+    run(path, "--format", "langsmith", "--source", "other")
+    settle()
+
+    assert (first, Interaction.objects.count()) == (0, 1)
+    assert "1 interactions received" in told
+
+
+def test_a_file_of_no_format_is_refused_with_the_reason(tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text('{"a": 1}')
+
+    with pytest.raises(
+        CommandError, match="No format is recognised: the file is a document with the members a"
+    ):
+        run(path)

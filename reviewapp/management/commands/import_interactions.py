@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from reviewapp import tasks
+from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file, tallied
 from reviewapp.journal import Journal, JournalError
 from reviewapp.management import importing
 from reviewapp.management.projects import the_project
@@ -30,6 +32,7 @@ _REPORT_SECONDS: Final = 0.2
 class Imported:
     """What became of the file so far."""
 
+    tally: Tally = field(default_factory=Tally)
     taken: int = 0
     wrong: int = 0
     # Those whose id stands in another project of this app, and which got one of their own.
@@ -47,7 +50,13 @@ class Command(BaseCommand):
         parser.add_argument("--project", help="slug or name (default: the only one)")
         parser.add_argument("--source", help="the source of lines that name none")
         parser.add_argument("--provider", help="the provider of lines that name none")
-        parser.add_argument("--format", default="jsonl", choices=sorted(importing.READERS))
+        parser.add_argument(
+            "--format",
+            default=AUTO,
+            choices=[AUTO, *FORMATS],
+            help="default: recognised by what is in the file",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would come in, record nothing")
         parser.add_argument("--requests", metavar="FILE", help="openai-batch: the batch's input file")
         parser.add_argument("--wait", action="store_true", help="return when it is in the database")
 
@@ -56,15 +65,19 @@ class Command(BaseCommand):
         began = time.monotonic()
         imported = Imported()
         try:
-            journal = tasks.journal()
             source = importing.Source(options["file"], stdin=sys.stdin.buffer)
             with source as file, self._requests(options["requests"]) as requests:
-                lines = importing.READERS[options["format"]](file, requests)
+                format_, lines = read_file(file, format=options["format"], requests=requests)
+                imported.tally.format = format_
+                if options["dry_run"]:
+                    self._tell(tallied(lines, format=format_))
+                    return
+                journal = tasks.journal()
                 self._receive(lines, journal, project, options, source, imported)
             self._wait_for_broker(journal)
         except OSError as error:
             raise CommandError(f"{error.filename or options['file']}: {error.strerror or error}") from None
-        except JournalError as error:
+        except (JournalError, NotImportable) as error:
             raise CommandError(str(error)) from None
         if options["wait"]:
             self._wait_for_tables(imported)
@@ -75,6 +88,8 @@ class Command(BaseCommand):
             f"{imported.taken:,} interactions {'recorded' if options['wait'] else 'received'}"
             f" in {seconds:,.1f} s ({rate:,.0f}/s); {imported.wrong:,} lines were not."
         )
+        for what, count in imported.tally.left_out.most_common():
+            self.stderr.write(f"{count:,} left out: {what}")
         if imported.renamed:
             self.stderr.write(
                 f"{imported.renamed:,} of them got new ids: another project has interactions under theirs."
@@ -82,27 +97,47 @@ class Command(BaseCommand):
         if imported.wrong:
             sys.exit(1)
 
+    def _tell(self, tally: Tally) -> None:
+        """What a dry run found."""
+        self._clear()
+        self.stdout.write(f"{FORMATS[tally.format]} ({tally.format})")
+        self.stdout.write(f"{tally.total:,} interactions would be recorded")
+        for endpoint, count in tally.taken.most_common():
+            self.stdout.write(f"  {count:,} {endpoint}")
+        if tally.total:
+            self.stdout.write(f"  {tally.seeds:,} with a seed, {tally.fingerprints:,} with a fingerprint")
+        for what, count in tally.left_out.most_common():
+            self.stdout.write(f"{count:,} would be left out: {what}")
+        if tally.wrong_count:
+            self.stdout.write(f"{tally.wrong_count:,} would not be recorded")
+            for number, reason in tally.wrong:
+                self.stdout.write(f"  line {number}: {reason}")
+        if tally.wrong_count:
+            sys.exit(1)
+
     def _requests(self, name: str | None) -> Any:
         return importing.Source(name, stdin=sys.stdin.buffer) if name else _Nothing()
 
     def _receive(
         self,
-        lines: Any,
+        lines: Iterator[Line],
         journal: Journal,
         project: Project,
         options: dict[str, Any],
         source: importing.Source,
         imported: Imported,
     ) -> None:
-        scope = f"{project.id}\n{options['format']}\n{options['source']}\n{options['provider']}"
-        lines_read: list[importing.Line] = []
+        scope = f"{project.id}\n{imported.tally.format}\n{options['source']}\n{options['provider']}"
+        lines_read: list[Line] = []
         size = 0
         reported = 0.0
         for line in lines:
+            imported.tally.add(line)
             if line.recorded is None:
-                imported.wrong += 1
-                self._clear()
-                self.stderr.write(f"line {line.number}: {line.reason}")
+                if not line.left_out:
+                    imported.wrong += 1
+                    self._clear()
+                    self.stderr.write(f"line {line.number}: {line.reason}")
                 continue
             lines_read.append(line)
             size += len(line.recorded.request_text) + len(line.recorded.response_text or "")
@@ -119,35 +154,26 @@ class Command(BaseCommand):
 
     def _append(
         self,
-        lines: list[importing.Line],
+        lines: list[Line],
         journal: Journal,
         project: Project,
         options: dict[str, Any],
         scope: str,
         imported: Imported,
     ) -> None:
-        """Into the journal. What another project holds under its id is another interaction here."""
-        stated = [id_ for line in lines if (id_ := importing.id_of(line)) is not None]
-        elsewhere = set(
-            Interaction.objects.filter(id__in=stated).exclude(project=project).values_list("id", flat=True)
+        found = record.frames_of(
+            lines=lines,
+            project=project.id,
+            scope=scope,
+            now=timezone.now(),
+            source=options["source"],
+            provider=options["provider"],
         )
-        frames = []
-        for line in lines:
-            assert line.recorded is not None
-            content = importing.placed(line.recorded, source=options["source"], provider=options["provider"])
-            id_ = importing.id_of(line)
-            if id_ is None or id_ in elsewhere:
-                imported.renamed += id_ is not None
-                id_ = importing.made_id(line, project=project.id, scope=scope)
-                content = replace(content, id=id_)
-            arrival = record.Arrival(
-                id=id_, project_id=project.id, received_at=timezone.now(), content=content
-            )
-            frame = record.encode(arrival)
-            frames.append(frame)
-            if options["wait"]:
+        imported.renamed += found.renamed
+        if options["wait"]:
+            for id_, frame in zip(found.ids, found.frames, strict=True):
                 imported.waiting[id_] = hashlib.sha256(frame).digest()
-        journal.append_sync(frames)
+        journal.append_sync(found.frames)
 
     def _let_catch_up(self, journal: Journal) -> None:
         while journal.waiting_frames > AHEAD:

@@ -24,6 +24,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 
 from reviewapp.models import FailedMessage, Interaction, Project
 from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of
+from reviewapp.stages.record.files import frames_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
@@ -44,6 +45,7 @@ __all__ = [
     "are_settled",
     "decode",
     "encode",
+    "frames_of",
     "pack",
     "record_frames",
     "record_message",

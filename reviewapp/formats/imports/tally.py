@@ -1,0 +1,71 @@
+"""What an import would bring in, counted: the answer of a dry run, and of an import when it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from reviewapp.formats.imports.lines import Line
+from reviewapp.formats.interchange import read_recorded
+from reviewapp.formats.openai import seed_of
+
+# So many reasons are kept, each with its line; the rest is counted.
+REASONS_KEPT: Final = 200
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts by endpoint of what is taken, by kind of what is left out, and the lines that are wrong."""
+
+    format: str = ""
+    taken: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+    wrong_count: int = 0
+    seeds: int = 0
+    fingerprints: int = 0
+
+    def add(self, line: Line, *, look_inside: bool = False) -> None:
+        """Count a line; `look_inside` reads seeds and fingerprints too, which takes most of the time."""
+        if line.recorded is not None:
+            self.taken[line.recorded.endpoint] += 1
+            if look_inside:
+                exchange = read_recorded(line.recorded)
+                self.seeds += seed_of(exchange.request) is not None
+                self.fingerprints += bool(exchange.reply.fingerprint)
+        elif line.left_out:
+            self.left_out[line.left_out] += 1
+        else:
+            self.add_wrong(line.number, line.reason)
+
+    def add_wrong(self, number: int, reason: str) -> None:
+        self.wrong_count += 1
+        if len(self.wrong) < REASONS_KEPT:
+            self.wrong.append((number, reason))
+
+    @property
+    def total(self) -> int:
+        """How many interactions there are."""
+        return sum(self.taken.values())
+
+    def values(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "format": self.format,
+            "taken": dict(self.taken),
+            "left_out": dict(self.left_out),
+            "wrong": [list(pair) for pair in self.wrong],
+            "wrong_count": self.wrong_count,
+            "seeds": self.seeds,
+            "fingerprints": self.fingerprints,
+        }
+
+
+def tallied(lines: Iterator[Line], *, format: str) -> Tally:  # noqa: A002
+    """What there is in a file, without recording it."""
+    tally = Tally(format)
+    for line in lines:
+        tally.add(line, look_inside=True)
+    return tally

@@ -1,0 +1,80 @@
+"""Things read from a file, as frames of the journal.
+
+Each always gets the same id, so an import that was cut off, or is done twice, records nothing twice. The
+id comes from what the thing is called elsewhere (a span, a run), else from its text and number: two equal
+lines are two interactions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from reviewapp.formats.imports import Line
+from reviewapp.models import Interaction
+from reviewapp.pure.ids import derived_id, named_id
+from reviewapp.stages.record.arrival import Arrival, encode
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class FileFrames:
+    """Frames with their ids; `renamed` counts those whose own id stands in another project."""
+
+    frames: list[bytes] = field(default_factory=list)
+    ids: list[UUID] = field(default_factory=list)
+    renamed: int = 0
+
+
+def frames_of(
+    *,
+    lines: Sequence[Line],
+    project: UUID,
+    scope: str,
+    now: datetime,
+    source: str | None = None,
+    provider: str | None = None,
+) -> FileFrames:
+    """The frames of these lines, which all hold an interaction.
+
+    `source` and `provider` are taken where a line names none; `scope` tells this import's lines from
+    equal ones that were imported otherwise.
+    """
+    stated = [
+        line.recorded.id for line in lines if line.recorded is not None and line.recorded.id is not None
+    ]
+    elsewhere = set(
+        Interaction.objects.filter(id__in=stated).exclude(project=project).values_list("id", flat=True)
+    )
+    found = FileFrames()
+    for line in lines:
+        recorded = line.recorded
+        assert recorded is not None
+        id_ = recorded.id
+        if id_ is None or id_ in elsewhere:
+            # What another project holds under its id is another interaction here.
+            found.renamed += id_ is not None
+            id_ = made_id(line, project=project, scope=scope)
+        content = replace(
+            recorded, id=id_, source=recorded.source or source, provider=recorded.provider or provider
+        )
+        found.ids.append(id_)
+        found.frames.append(encode(Arrival(id=id_, project_id=project, received_at=now, content=content)))
+    return found
+
+
+def made_id(line: Line, *, project: UUID, scope: str) -> UUID:
+    """An id that the line always gets within `scope`; time-ordered.
+
+    What has a name of its own gets the id that it gets by every other way into the project.
+    """
+    started_at = line.recorded.started_at if line.recorded is not None else None
+    at_ms = 0 if started_at is None else (started_at - _EPOCH) // timedelta(milliseconds=1)
+    if line.name:
+        return named_id(line.name, project=project, at_ms=at_ms)
+    return derived_id(hashlib.sha256(scope.encode() + line.digest).digest(), at_ms=at_ms)
