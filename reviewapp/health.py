@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 
@@ -124,6 +125,18 @@ def worker() -> Finding:
 
 def _ping() -> list[dict[str, object]]:
     return list(app.control.ping(timeout=WORKER_SECONDS, limit=1) or ())
+
+
+def queue_lengths() -> dict[str, int | None]:
+    """How many messages wait in each queue; None where the broker does not tell. Raises what it raises."""
+    found: dict[str, int | None] = {}
+    for queue in ("record", "replay", "watch", "export", "default"):
+        with app.connection_for_read() as link, link.channel() as channel:
+            try:
+                found[queue] = int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except ChannelError:
+                found[queue] = 0  # nothing was ever sent to it
+    return found
 
 
 def scheduler() -> Finding:

@@ -24,7 +24,7 @@ from kombu.exceptions import ChannelError
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.stages import compare, export, record, replay, review, watch
-from reviewapp.stages.watch import delivering
+from reviewapp.stages.watch import delivering, trouble
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,8 @@ def replay_sweep() -> None:
 
 @shared_task
 def watch_sweep_alerts() -> None:
-    """Finds alerts that are due to be sent, also those whose worker died."""
+    """Finds alerts that are due to be sent, also those whose worker died; and trouble nobody was told of."""
+    trouble.notice_failed_messages(now=timezone.now())
     for channel_id in delivering.sweep(now=timezone.now()):
         watch_deliver_alerts.delay(channel_id=str(channel_id))
 

@@ -26,7 +26,7 @@ from reviewapp.web.pages import (
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
-from reviewapp.web.pages.settings import audit, keys, members, providers, rubrics
+from reviewapp.web.pages.settings import audit, keys, members, operations, providers, rubrics
 from reviewapp.web.pages.settings import canaries as canary_settings
 from reviewapp.web.pages.settings import seeds as settings_seeds
 
@@ -145,6 +145,10 @@ urlpatterns = [
     path("settings/alerts/<uuid:id>/test/", alert_channels.test, name="settings-alert-test"),
     path("settings/alerts/<uuid:id>/turn-<str:to>/", alert_channels.switch, name="settings-alert-switch"),
     path("settings/alerts/deliveries/<uuid:id>/retry/", alert_channels.retry, name="settings-alert-retry"),
+    path("settings/operations/", operations.operations, name="settings-operations"),
+    path("settings/operations/parts/", operations.parts, name="settings-operations-parts"),
+    path("settings/operations/retry/", operations.retry, name="settings-operations-retry"),
+    path("settings/operations/<uuid:id>/retry/", operations.retry, name="settings-operations-retry-one"),
     path("settings/audit/", audit.audit, name="settings-audit"),
     path("settings/style/", style.style, name="style"),
 ]

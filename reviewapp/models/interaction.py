@@ -250,6 +250,20 @@ class FailedMessage(models.Model):
     created_at = models.DateTimeField()
     retried_at = models.DateTimeField(null=True)
     recorded_at = models.DateTimeField(null=True)
+    # When an alert told of it.
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            # What the watch stage looks for every few seconds; mostly empty.
+            models.Index(fields=["id"], name="failed_message_untold", condition=models.Q(told_at=None)),
+            # A project's list, newest first.
+            models.Index(
+                fields=["project", "-created_at", "-id"],
+                name="failed_message_waiting",
+                condition=models.Q(recorded_at=None),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.error[:60]}"

@@ -17,6 +17,7 @@ from reviewapp.models import (
     Attempt,
     BackendChange,
     Export,
+    FailedMessage,
     Interaction,
     Person,
     Project,
@@ -97,6 +98,7 @@ def full() -> World:
     factories.make_key(project=project)
     factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
     factories.make_channel(project=project, name="A channel of a team with rather a long name")
+    FailedMessage.objects.create(project=project, payload=b"x", digest=b"x" * 32, error=LONG, created_at=NOW)
     factories.make_alert(project=project, severity="critical", title=LONG, text=LONG)
     alert = factories.make_alert(project=project, severity="info")
     watch.acknowledge(actor=other, alert=alert, now=NOW)
@@ -211,6 +213,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-alerts": ("settings-alerts", None, ""),
     "settings-alert-new": ("settings-alert-new", None, ""),
     "settings-alert": ("settings-alert", by_id(AlertChannel), ""),
+    "settings-operations": ("settings-operations", None, ""),
     "settings-audit": ("settings-audit", None, ""),
 }
 WITHOUT_DATA = [
@@ -219,7 +222,7 @@ WITHOUT_DATA = [
 # What answers with a fragment, a file, or a redirect; and the style guide, which has a test of its own.
 NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
-    "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay",
+    "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay", "settings-operations-parts",
 }  # fmt: skip
 VIEWS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
@@ -269,7 +272,7 @@ def test_every_page_is_looked_at():
         "flag-move", "annotation-remove", "annotation-restore", "settings-source-purge",
         "settings-seeds-import", "settings-seeds-move",
         "alerts-seen", "alert-acknowledge", "alert-take-back", "settings-alert-delete",
-        "settings-alert-restore", "settings-alert-switch",
+        "settings-alert-restore", "settings-alert-switch", "settings-operations-retry-one",
     }  # fmt: skip
     suffixes = (
         "-cancel",

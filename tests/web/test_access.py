@@ -20,6 +20,7 @@ from reviewapp.models import (
     BackendChange,
     Comparison,
     Export,
+    FailedMessage,
     Fingerprint,
     Flag,
     Membership,
@@ -141,6 +142,10 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-alert-test": (None, "admin"),
     "settings-alert-switch": (None, "admin"),
     "settings-alert-retry": (None, "admin"),
+    "settings-operations": ("admin", None),
+    "settings-operations-parts": ("admin", None),
+    "settings-operations-retry": (None, "admin"),
+    "settings-operations-retry-one": (None, "admin"),
     "settings-audit": ("admin", None),
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
@@ -212,6 +217,9 @@ def world(project):
         "alert": alert.pk,
         "settings-alert": channel.pk,
         "settings-alert-retry": alert.deliveries.get().pk,
+        "settings-operations": FailedMessage.objects.create(
+            project=project, payload=b"x", digest=b"x" * 32, error="Unreadable.", created_at=NOW
+        ).pk,
         "interaction": interaction.pk,
         "canary": factories.make_check(canaries=canaries).pk,
         "settings-canary": canaries.pk,

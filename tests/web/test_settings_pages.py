@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from django.urls import reverse
 
-from reviewapp.models import ApiKey, FlagReason, Membership, Provider, Rubric, Source
+from reviewapp.models import ApiKey, FailedMessage, FlagReason, Membership, Provider, Rubric, Source
 from reviewapp.providers.simulated import server
 from reviewapp.stages import review
-from tests.factories import NOW, make_interaction, make_provider
+from tests.factories import NOW, make_interaction, make_project, make_provider
 
 
 @pytest.fixture
@@ -150,3 +152,46 @@ def test_the_audit_log_tells_who_did_what(signed_in, admin):
     shown = signed_in.get(reverse("settings-audit")).content.decode()
     assert "source.save" in shown
     assert admin.person.email in shown
+
+
+def test_what_was_set_aside_is_shown_with_its_reason_and_tried_again(client, project, admin):
+    client.force_login(admin.person)
+    FailedMessage.objects.create(
+        project=project,
+        payload=b"<b>no frame",
+        digest=hashlib.sha256(b"<b>no frame").digest(),
+        error="Unreadable <i>.",
+        created_at=NOW,
+    )
+
+    page = client.get("/settings/operations/").content.decode()
+    client.post("/settings/operations/retry/")
+
+    assert "Unreadable &lt;i&gt;." in page
+    assert "&lt;b&gt;no frame" in page
+    assert FailedMessage.objects.get().retried_at is not None
+
+
+def test_what_was_set_aside_elsewhere_is_not_shown(client, project, admin):
+    client.force_login(admin.person)
+    FailedMessage.objects.create(
+        project=make_project(), payload=b"x", digest=b"d" * 32, error="Elsewhere.", created_at=NOW
+    )
+    FailedMessage.objects.create(payload=b"x", digest=b"e" * 32, error="Nowhere.", created_at=NOW)
+
+    page = client.get("/settings/operations/").content.decode()
+
+    assert "Elsewhere." not in page
+    assert "Nowhere." not in page
+
+
+def test_only_who_runs_the_installation_sees_its_parts(client, project, admin):
+    client.force_login(admin.person)
+    assert client.get("/settings/operations/parts/").status_code == 404
+    admin.person.is_operator = True
+    admin.person.save()
+
+    page = client.get("/settings/operations/parts/").content.decode()
+
+    assert "The database answers." in page
+    assert "Queue record" in page
