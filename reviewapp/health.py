@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Max
@@ -132,8 +133,9 @@ def queue_lengths() -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for queue in ("record", "replay", "watch", "export", "default"):
         with app.connection_for_read() as link, link.channel() as channel:
+            asked: Any = channel
             try:
-                found[queue] = int(channel.queue_declare(queue=queue, passive=True).message_count)
+                found[queue] = int(asked.queue_declare(queue=queue, passive=True).message_count)
             except ChannelError:
                 found[queue] = 0  # nothing was ever sent to it
     return found
