@@ -14,7 +14,8 @@ import pytest
 from reviewapp.formats.interchange import read_interaction
 from reviewapp.models import AuditEntry, Export, NotAllowed
 from reviewapp.models.filters import Filter
-from reviewapp.stages import export, review
+from reviewapp.pure.ids import new_id
+from reviewapp.stages import export, record, review
 from reviewapp.stages.administer import Refused
 from tests.factories import NOW, make_interaction, make_project
 
@@ -215,3 +216,28 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
 
     with django_assert_num_queries(4):
         export.rows_of(list(export.with_bodies(type(rows[0]).objects.all())))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "bundle"])
+def test_bodies_of_any_content_are_written(project, reviewer, kind):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="the optional package for Parquet is not installed")
+    request = b'{"model": "m",\n "messages": [], "seed": 123456789012345678901234567890}'
+    for response in (b"<html>\x00\xff</html>", '{"choices": [{"message": {"content": "é"}}]}'.encode(), None):
+        wire = record.Wire(
+            endpoint="chat.completions",
+            request=request,
+            response=response,
+            started_at=NOW,
+            status=200,
+        )
+        arrival = record.Arrival(id=new_id(), project_id=project.pk, received_at=NOW, content=wire)
+        record.record_now(arrivals=[arrival], now=NOW)
+
+    made = make(reviewer, kind)
+
+    assert made.rows == 3
+    if kind == "jsonl":
+        rows = lines_of(made)
+        assert {row["seed"] for row in rows} == {123456789012345678901234567890}
+        assert sorted(str(row["response"]) for row in rows)[0] == "<html>\x00\udcff</html>"

@@ -19,7 +19,7 @@ from reviewapp.formats.exports.lines import (
     JsonLinesWriter,
     PreferencesWriter,
 )
-from reviewapp.formats.exports.rows import ExportRow
+from reviewapp.formats.exports.rows import ExportRow, Stored
 from reviewapp.formats.exports.tables import CsvWriter, ParquetMissing, ParquetWriter
 
 
@@ -53,4 +53,4 @@ def open_writer(*, format: str, path: Path) -> Writer:  # noqa: A002
     return writer
 
 
-__all__ = ["WRITERS", "ExportRow", "ParquetMissing", "Writer", "open_writer"]
+__all__ = ["WRITERS", "ExportRow", "ParquetMissing", "Stored", "Writer", "open_writer"]

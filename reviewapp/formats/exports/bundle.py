@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from reviewapp.formats.exports.rows import ExportRow
-from reviewapp.pure.rawjson import to_bytes
 
 # Kept as text: it belongs to who unpacks the bundle, and imports what this room may not.
 _SCRIPT = (Path(__file__).parent / "rerun.py.txt").read_text(encoding="utf-8")
@@ -48,7 +47,7 @@ class BundleWriter:
         self.skipped: Counter[str] = Counter()
 
     def add(self, row: ExportRow) -> int:
-        line = to_bytes(row.line) + b"\n"
+        line = row.line_bytes + b"\n"
         self._digest.update(line)
         self._bytes += len(line)
         self._lines.write(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ class LinesWriter(abc.ABC):
     def add(self, row: ExportRow) -> int:
         lines = self.lines(row)
         for line in lines:
-            self._file.write(to_bytes(line))
+            self._file.write(line if isinstance(line, bytes) else to_bytes(line))
             self._file.write(b"\n")
         return len(lines)
 
     @abc.abstractmethod
-    def lines(self, row: ExportRow) -> list[str]:
+    def lines(self, row: ExportRow) -> Sequence[str | bytes]:
         """The lines of this row; none where the format has no place for it."""
 
     def close(self, manifest: Mapping[str, Any]) -> None:
@@ -44,8 +44,8 @@ class LinesWriter(abc.ABC):
 class JsonLinesWriter(LinesWriter):
     """The interfaces' own shape, with flags, annotations and replays; the importer reads it back."""
 
-    def lines(self, row: ExportRow) -> list[str]:
-        return [row.line]
+    def lines(self, row: ExportRow) -> list[bytes]:
+        return [row.line_bytes]
 
 
 class BatchWriter(LinesWriter):

@@ -1,51 +1,269 @@
-"""One interaction on its way into a file."""
+"""One interaction on its way into a file.
+
+What is stored goes into a line as it is: the texts of request and response are spliced in, never read and
+written again. What costs a reading (the words of a prompt, of an unusual answer) is read when a format asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from reviewapp.formats.interchange import Recorded, write_interaction
-from reviewapp.formats.openai import RequestView, read_reply, read_request
+import orjson
+
+from reviewapp.formats.interchange import Recorded
+from reviewapp.formats.openai import RequestView, output_text, prompt_text, read_reply, read_request
+from reviewapp.formats.openai.quick import quick_answer
+from reviewapp.formats.packed import decompress
 from reviewapp.pure import rawjson
-from reviewapp.pure.exchange import Reply
+from reviewapp.pure.exchange import Endpoint, Reply
 
 
-@dataclass(frozen=True)
+class Stored(NamedTuple):
+    """An interaction as the tables have it, its bodies packed."""
+
+    id: UUID
+    source: str
+    provider: str
+    endpoint: Endpoint
+    model: str
+    response_model: str | None
+    seed: int | None
+    fingerprint: str | None
+    status: int | None
+    error: str | None
+    started_at: datetime
+    created_at: datetime
+    latency_ms: int | None
+    finish_reason: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    has_logprobs: bool
+    mean_logprob: float | None
+    min_logprob: float | None
+    request_hash: bytes
+    trace: str | None
+    session: str | None
+    user: str | None
+    tags: list[str]
+    replay_of: UUID | None
+    request: bytes
+    response: bytes | None
+    response_is_json: bool
+    chunks: bytes | None
+    metadata: bytes | None
+    headers: dict[str, str]
+
+
 class ExportRow:
-    """An interaction with what people and replays said about it.
+    """An interaction with what people and replays said about it, as the interfaces show them."""
 
-    `derived` holds the derived members as raw JSON texts, `columns` the same facts as plain values.
-    """
+    def __init__(
+        self,
+        stored: Stored,
+        *,
+        flags: Sequence[dict[str, Any]] = (),
+        annotations: Sequence[dict[str, Any]] = (),
+        replays: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self.stored = stored
+        self.flags = flags
+        self.annotations = annotations
+        self.replays = replays
 
-    recorded: Recorded
-    derived: Mapping[str, str]
-    columns: Mapping[str, str | int | float | bool | datetime | None]
-    corrections: tuple[str, ...] = ()
-    flagged: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    @cached_property
+    def request_body(self) -> bytes:
+        return decompress(self.stored.request)
+
+    @cached_property
+    def response_body(self) -> bytes | None:
+        return _unpacked(self.stored.response)
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """The interaction as it arrived."""
+        one = self.stored
+        return Recorded(
+            endpoint=one.endpoint,
+            request_text=rawjson.from_bytes(self.request_body),
+            response_text=_text(self.response_body),
+            response_is_json=one.response_is_json,
+            chunks_text=_text(_unpacked(one.chunks)),
+            id=one.id,
+            source=one.source,
+            provider=one.provider,
+            status=one.status,
+            error=one.error,
+            started_at=one.started_at,
+            latency_ms=one.latency_ms,
+            trace=one.trace,
+            session=one.session,
+            user=one.user,
+            tags=tuple(one.tags),
+            metadata_text=_text(_unpacked(one.metadata)),
+            headers=one.headers,
+        )
+
+    @cached_property
+    def request(self) -> Any:
+        return rawjson.parse(self.request_body)
+
+    @cached_property
+    def view(self) -> RequestView:
+        return read_request(self.stored.endpoint, self.request)
+
+    @cached_property
+    def reply(self) -> Reply:
+        body = self.response_body
+        response = rawjson.parse(body) if body is not None and self.stored.response_is_json else None
+        return read_reply(self.stored.endpoint, response, self.stored.status, request=self.request)
+
+    @cached_property
+    def _quick_answer(self) -> bytes | None:
+        body = self.response_body if self.stored.response_is_json else None
+        return None if body is None else quick_answer(self.stored.endpoint, body, self.stored.status)
+
+    @property
+    def answer(self) -> str:
+        """What came back, as one text to read; else why nothing did."""
+        if self._quick_answer is not None:
+            return str(rawjson.parse(self._quick_answer))
+        return output_text(self.reply) or self.stored.error or ""
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, as the caller or the answer says."""
+        return self.stored.error or (self.reply.error if self._quick_answer is None else None)
+
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        return tuple(one["correction"] for one in self.annotations if one["correction"] is not None)
 
     @property
     def line(self) -> str:
         """The interaction as one line of JSON in the interfaces' shape."""
-        return write_interaction(self.recorded, derived=self.derived)
+        return rawjson.from_bytes(self.line_bytes)
+
+    @property
+    def line_bytes(self) -> bytes:
+        """The same as it is written to a file.
+
+        The texts of request, response, chunks and metadata stand in it as they came, but for line
+        breaks between their parts, which become spaces so that the whole can be a line of a file.
+        """
+        one = self.stored
+        said = self._quick_answer
+        parts = [
+            _members(id=one.id, source=one.source, provider=one.provider, endpoint=one.endpoint),
+            b'"request": ' + self.request_body,
+            b'"response": ' + self._response_json(),
+            _members(
+                status=one.status,
+                error=one.error,
+                started_at=one.started_at,
+                latency_ms=one.latency_ms,
+                trace=one.trace,
+                session=one.session,
+                user=one.user,
+                tags=one.tags,
+            ),
+            b'"metadata": ' + (_unpacked(one.metadata) or b"{}"),
+            b'"output_text": ' + (said if said is not None else json.dumps(self.answer).encode()),
+            # Of any size: what does not fit the column is in the request.
+            b'"seed": ' + json.dumps(self.view.seed if one.seed is None else one.seed).encode(),
+            _members(
+                model=one.model,
+                response_model=one.response_model,
+                system_fingerprint=one.fingerprint,
+                finish_reason=one.finish_reason,
+                usage={"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
+                has_logprobs=one.has_logprobs,
+                request_hash="sha256:" + one.request_hash.hex(),
+                created_at=one.created_at,
+                replay_of=one.replay_of,
+                flags=self.flags,
+                annotations=self.annotations,
+                replays=self.replays,
+            ),
+        ]
+        if one.chunks is not None:
+            parts.append(b'"chunks": ' + decompress(one.chunks))
+        if one.headers:
+            parts.append(_members(headers=one.headers))
+        line = b"{" + b", ".join(parts) + b"}"
+        if b"\n" in line or b"\r" in line:
+            line = line.replace(b"\n", b" ").replace(b"\r", b" ")
+        return line
+
+    def _response_json(self) -> bytes:
+        """As it came, or as a JSON string where the body was no JSON, or null."""
+        body = self.response_body
+        if body is None:
+            return b"null"
+        return body if self.stored.response_is_json else json.dumps(rawjson.from_bytes(body)).encode()
 
     @cached_property
-    def request(self) -> Any:
-        return rawjson.parse(self.recorded.request_text)
+    def columns(self) -> dict[str, str | int | float | bool | datetime | None]:
+        """The facts as plain values, by the names of COLUMNS."""
+        one = self.stored
+        corrections = self.corrections
+        return {
+            "id": str(one.id),
+            "started_at": one.started_at,
+            "source": one.source,
+            "provider": one.provider,
+            "endpoint": one.endpoint,
+            "model": one.model,
+            "response_model": one.response_model,
+            "seed": one.seed,
+            "system_fingerprint": one.fingerprint,
+            "status": one.status,
+            "error": self.error,
+            "finish_reason": one.finish_reason,
+            "input_tokens": one.input_tokens,
+            "output_tokens": one.output_tokens,
+            "latency_ms": one.latency_ms,
+            "has_logprobs": one.has_logprobs,
+            "mean_logprob": one.mean_logprob,
+            "min_logprob": one.min_logprob,
+            "request_hash": "sha256:" + one.request_hash.hex(),
+            "trace": one.trace,
+            "session": one.session,
+            "user": one.user,
+            "tags": ", ".join(one.tags),
+            "prompt": prompt_text(one.endpoint, self.request),
+            "answer": self.answer,
+            "flags": "; ".join(f"{flag['severity']}: {flag['reason']}" for flag in self.flags),
+            "annotations": json.dumps([a["scores"] for a in self.annotations]) if self.annotations else "",
+            "correction": corrections[-1] if corrections else None,
+            "replays": len(self.replays),
+            "last_verdict": next((r["verdict"] for r in reversed(self.replays) if r["verdict"]), None),
+        }
 
-    @cached_property
-    def view(self) -> RequestView:
-        return read_request(self.recorded.endpoint, self.request)
 
-    @cached_property
-    def reply(self) -> Reply:
-        text = self.recorded.response_text
-        response = rawjson.parse(text) if text is not None and self.recorded.response_is_json else None
-        return read_reply(self.recorded.endpoint, response, self.recorded.status, request=self.request)
+def _members(**values: Any) -> bytes:
+    """These members of an object, without its braces."""
+    try:
+        return orjson.dumps(values, option=orjson.OPT_UTC_Z)[1:-1]
+    except orjson.JSONEncodeError:
+        # Integers beyond 64 bits in what somebody sent as scores.
+        return json.dumps(values, default=_plain)[1:-1].encode()
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _unpacked(data: bytes | None) -> bytes | None:
+    return None if data is None else decompress(data)
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else rawjson.from_bytes(data)
 
 
 COLUMNS: tuple[tuple[str, str], ...] = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewapp.formats.exports.rows import COLUMNS, ExportRow
+from reviewapp.pure.rawjson import from_bytes
 from reviewapp.pure.words import storable
 
 # A cell that begins so is a formula to a spreadsheet, and what models and users wrote must not be one.
@@ -55,6 +56,11 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def _column_text(body: bytes) -> bytes | str:
+    """A body as a column of texts takes it; one without anything odd as it is."""
+    return body if body.isascii() and b"\0" not in body else storable(from_bytes(body))
+
+
 class ParquetMissing(Exception):
     """The optional package for Parquet is not installed."""
 
@@ -69,7 +75,7 @@ class ParquetWriter:
 
     suffix = "parquet"
     ROWS = 4_000
-    BYTES = 32 << 20
+    BYTES = 12 << 20
 
     def __init__(self, path: Path) -> None:
         try:
@@ -93,16 +99,16 @@ class ParquetWriter:
         self.skipped: Counter[str] = Counter()
 
     def add(self, row: ExportRow) -> int:
-        request = storable(row.recorded.request_text)
-        response = storable(row.recorded.response_text) if row.recorded.response_text is not None else None
+        columns = row.columns
         for name, kind in COLUMNS:
-            value = row.columns.get(name)
+            value = columns[name]
             self._columns[name].append(
                 storable(value) if kind == "text" and isinstance(value, str) else value
             )
-        self._columns["request"].append(request)
-        self._columns["response"].append(response)
-        self._bytes += len(request) + len(response or "")
+        request, response = row.request_body, row.response_body
+        self._columns["request"].append(_column_text(request))
+        self._columns["response"].append(None if response is None else _column_text(response))
+        self._bytes += len(request) + len(response or b"")
         if len(self._columns["id"]) >= self.ROWS or self._bytes >= self.BYTES:
             self._flush()
         return 1

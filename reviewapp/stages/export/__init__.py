@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from reviewapp.formats.exports import ExportRow, ParquetMissing, open_writer
+from reviewapp.formats.exports import ExportRow, ParquetMissing, Stored, open_writer
 from reviewapp.models import (
     Actor,
     BackendChange,
@@ -40,12 +40,14 @@ from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.export.shape import (
     annotation_value,
+    export_rows,
     flag_value,
+    read_stored,
     rows_of,
     with_bodies,
 )
 
-BATCH = 500
+BATCH = 1_000
 HEARTBEAT_LOST = timedelta(seconds=60)
 SCHEMA_VERSION = 1
 
@@ -176,19 +178,17 @@ def _selection(*, project: Project, wanted: Filter) -> Any:
     return apply(Interaction.objects.filter(project=project), wanted)
 
 
-def _batches(export: Export) -> Iterator[list[Interaction]]:
+def _batches(export: Export) -> Iterator[list[Stored]]:
     wanted = read_filter(export.filter)
-    rows = with_bodies(_selection(project=export.project, wanted=wanted)).filter(
-        created_at__lte=export.created_at
-    )
-    after: Interaction | None = None
+    rows = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
+    after: Stored | None = None
     while True:
         batch = rows
         if after is not None:
             batch = batch.filter(
-                Q(started_at__gte=after.started_at) & ~Q(started_at=after.started_at, id__lte=after.pk)
+                Q(started_at__gte=after.started_at) & ~Q(started_at=after.started_at, id__lte=after.id)
             )
-        found = list(batch.order_by("started_at", "id")[:BATCH])
+        found = read_stored(batch.order_by("started_at", "id")[:BATCH])
         if not found:
             return
         yield found
@@ -203,7 +203,7 @@ def _write(export: Export) -> None:
     rows = 0
     try:
         for batch in _batches(export):
-            for row in rows_of(batch):
+            for row in export_rows(batch):
                 rows += writer.add(row)
             _beat(export, rows)
         manifest = _manifest(export, rows, dict(writer.skipped))
