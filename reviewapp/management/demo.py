@@ -54,6 +54,15 @@ CHECKOUT_QUESTIONS = (
 )
 MODELS = ("sim-small", "sim-small", "sim-small", "sim-large", "sim-rotating", "sim-steady")
 
+# Made up like the models, so that runs have a cost to show: US dollars for a million tokens.
+PRICES = {
+    "sim-small": {"input": 0.15, "output": 0.6},
+    "sim-large": {"input": 2.5, "output": 10.0},
+    "sim-rotating": {"input": 0.15, "output": 0.6},
+    "sim-steady": {"input": 0.4, "output": 1.6},
+    "sim-flaky": {"input": 0.15, "output": 0.6},
+}
+
 FLAGGED: tuple[tuple[str, str, str, str], ...] = (
     (
         "Can I still return shoes that I wore once outside?",

@@ -49,6 +49,36 @@ def test_an_invited_newcomers_link_is_shown(signed_in, project):
     assert Membership.objects.filter(project=project, person__email="new@example.org").exists()
 
 
+def test_prices_are_written_a_line_for_each_model(signed_in, project):
+    provider = make_provider(project=project, name="openai", base_url="http://127.0.0.1:1/v1")
+    url = reverse("settings-provider", args=[provider.pk])
+    form = {"name": "openai", "base_url": provider.base_url, "max_concurrency": 5, "timeout_seconds": 60}
+
+    signed_in.post(url, {**form, "prices": "gpt-4o-mini 0.15 0.60\r\n\r\nmy model 1 2"})
+
+    provider.refresh_from_db()
+    assert provider.prices == {
+        "gpt-4o-mini": {"input": 0.15, "output": 0.6},
+        "my model": {"input": 1.0, "output": 2.0},
+    }
+    assert "gpt-4o-mini 0.15 0.6\nmy model 1 2</textarea>" in signed_in.get(url).content.decode()
+
+
+@pytest.mark.parametrize(
+    "line", ["gpt-4o-mini", "gpt-4o-mini 0.15", "0.15 0.60", "m one two", "m -1 2", "m nan 1"]
+)
+def test_a_price_that_is_none_is_told_by_its_line(signed_in, project, line):
+    provider = make_provider(project=project, name="openai", base_url="http://127.0.0.1:1/v1")
+    form = {"name": "openai", "base_url": provider.base_url, "max_concurrency": 5, "timeout_seconds": 60}
+
+    answer = signed_in.post(
+        reverse("settings-provider", args=[provider.pk]), {**form, "prices": f"good 1 2\n{line}"}
+    )
+
+    assert answer.status_code == 422
+    assert "Line 2: write a name and two prices" in answer.content.decode()
+
+
 def test_a_provider_is_connected_and_its_key_is_never_shown(signed_in):
     signed_in.post(
         reverse("settings-provider-new"),

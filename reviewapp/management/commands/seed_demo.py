@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from reviewapp.management.demo import ANNOTATED, FLAGGED, calls
+from reviewapp.management.demo import ANNOTATED, FLAGGED, PRICES, calls
 from reviewapp.models import (
     Actor,
     Interaction,
@@ -75,7 +75,12 @@ class Command(BaseCommand):
             found = administer.save_provider(
                 actor=admin,
                 values=ProviderValues(
-                    name="simulated", base_url=url, max_concurrency=40, is_simulated=True, timeout_seconds=60
+                    name="simulated",
+                    base_url=url,
+                    max_concurrency=40,
+                    is_simulated=True,
+                    timeout_seconds=60,
+                    prices=PRICES if found is None else None,
                 ),
                 provider=found,
                 now=timezone.now(),

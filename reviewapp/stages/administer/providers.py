@@ -31,7 +31,10 @@ def ensure_source(*, project: Project, name: str, now: datetime) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class ProviderValues:
-    """What an admin says of a provider. `api_key` None keeps the stored one, "" removes it."""
+    """What an admin says of a provider. `api_key` None keeps the stored one, "" removes it.
+
+    `prices` are US dollars for a million tokens, `{model: {"input", "output"}}`; None keeps what is known.
+    """
 
     name: str
     base_url: str = ""
@@ -42,6 +45,7 @@ class ProviderValues:
     timeout_seconds: int = 120
     is_simulated: bool = False
     verifies_by_itself: bool = False
+    prices: dict[str, dict[str, float]] | None = None
 
 
 def _check_values(values: ProviderValues) -> None:
@@ -81,6 +85,8 @@ def save_provider(
     fields["base_url"] = values.base_url.rstrip("/")
     if key is not None:
         fields["api_key"] = key or None
+    if values.prices is None:
+        del fields["prices"]
     first = not Provider.objects.filter(project=actor.project, is_default=True).exists()
     try:
         with transaction.atomic():

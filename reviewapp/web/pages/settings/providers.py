@@ -26,6 +26,7 @@ from reviewapp.web.pages.settings import section
 
 # A person waits for the answer.
 TEST_SECONDS = 20
+EXAMPLE_PRICE = "gpt-4o-mini 0.15 0.60"
 
 
 class ProviderForm(forms.Form):
@@ -71,6 +72,44 @@ class ProviderForm(forms.Form):
             "As soon as a change is seen, approved and flagged answers are asked again, without an admin."
         ),
     )
+    prices = forms.CharField(
+        label=gettext_lazy("Prices"),
+        required=False,
+        max_length=50_000,
+        widget=forms.Textarea(
+            attrs={"class": "textarea mono", "rows": 4, "spellcheck": "false", "placeholder": EXAMPLE_PRICE}
+        ),
+        help_text=gettext_lazy(
+            "A line for each model: its name, then US dollars for a million input and a million output "
+            "tokens. With them a replay run says beforehand what it will cost."
+        ),
+    )
+
+    def clean_prices(self) -> dict[str, dict[str, float]]:
+        """The lines as `{model: {"input", "output"}}`."""
+        found = {}
+        for number, line in enumerate(self.cleaned_data["prices"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            *name, given, answered = line.split() if len(line.split()) >= 3 else ("", "", "")
+            try:
+                price = {"input": float(given), "output": float(answered)}
+            except ValueError:
+                price = {}
+            if not name or not price or not all(0 <= value < 1e6 for value in price.values()):
+                raise forms.ValidationError(
+                    _("Line %(n)s: write a name and two prices, such as “%(example)s”."),
+                    params={"n": number, "example": EXAMPLE_PRICE},
+                )
+            found[" ".join(name)] = price
+        return found
+
+
+def price_lines(prices: dict[str, Any]) -> str:
+    """The prices as the form shows them."""
+    return "\n".join(
+        f"{model} {price.get('input', 0):g} {price.get('output', 0):g}" for model, price in sorted(prices.items())
+    )
 
 
 @needs(Permission.ADMIN)
@@ -94,6 +133,7 @@ def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # no
             for name in ProviderForm.base_fields
             if hasattr(found, name) and name != "api_key"
         }
+        | {"prices": price_lines(found.prices)}
     )
     form = ProviderForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
