@@ -108,7 +108,8 @@ class ProviderForm(forms.Form):
 def price_lines(prices: dict[str, Any]) -> str:
     """The prices as the form shows them."""
     return "\n".join(
-        f"{model} {price.get('input', 0):g} {price.get('output', 0):g}" for model, price in sorted(prices.items())
+        f"{model} {price.get('input', 0):g} {price.get('output', 0):g}"
+        for model, price in sorted(prices.items())
     )
 
 
