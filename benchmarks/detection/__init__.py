@@ -68,5 +68,5 @@ def _figures(*, cache: Path) -> Iterator[Line]:
     yield Line("found, fleet, q8_0, Model Equality, 50", rate(changed, methods.model_equality, 50), None, "%")
     outcome = verdicts(changed, kinds=("token", "seeded"), trials=20, rng=rng)
     yield Line("whole rule, fleet, q8_0, changed", 100 * outcome["changed"], None, "%", 95)
-    days = watch_days(rng=rng, days=1, sizes=())
+    days = watch_days(rng=rng, days=1)
     yield Line("false alarms, 50 endpoints, a day hourly", days.false_alarms, None, "alarms", at_most=0)

@@ -1,6 +1,6 @@
 """Change detection measured on a real server.
 
-usage: python -m benchmarks.detection [--short] [--part servers|days] [--trials N]
+usage: python -m benchmarks.detection [--short] [--part servers|days|delays] [--trials N]
                                        [--cache FOLDER] [--json FILE] [--plot FILE]
 
 Collects rows from llama.cpp servers once (kept in the cache folder), then draws checks from them. The
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.detection.measuring import Figures, measure_days, measure_servers
+from benchmarks.detection.measuring import Figures, measure_days, measure_delays, measure_servers
 from benchmarks.detection.plot import draw_power
 from benchmarks.detection.servers import ROOT, TINY
 from benchmarks.detection.tables import tables
@@ -31,9 +31,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--plot", type=Path, help="draw power against requests here (SVG)")
     parser.add_argument("--trials", type=int, help="checks drawn for each cell")
-    parser.add_argument("--part", choices=("servers", "days"), help="only the one (default: both)")
+    parser.add_argument("--part", choices=("servers", "days", "delays"), help="only this one (default: all)")
     options = parser.parse_args()
-    if options.part != "days" and not TINY.is_dir():
+    if options.part in {None, "servers"} and not TINY.is_dir():
         print(f"The tiny model is not at {TINY}; nothing can be measured on it. There is --part days.")
         return 1
     started = time.monotonic()
@@ -47,7 +47,7 @@ def main() -> int:
         if path:
             path.write_text(json.dumps(found, indent=1))
 
-    if options.part != "days":
+    if options.part in {None, "servers"}:
         figures = measure_servers(
             cache=options.cache,
             short=options.short,
@@ -56,8 +56,10 @@ def main() -> int:
             report=report,
             keep=keep,
         )
-    if options.part != "servers":
+    if options.part in {None, "days"}:
         figures = measure_days(short=options.short, known=figures, report=report)
+    if options.part in {None, "delays"}:
+        figures = measure_delays(short=options.short, known=figures, report=report)
     keep(figures)
     for line in tables(figures):
         print(line)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -32,14 +32,14 @@ from reviewapp.pure.drift.watching import Kept, Standing
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUESTIONS, TOKENS = 20, 20
 WARM_UP_HOURS = 7 * 24
-# The share of checks whose p is computed although nothing asks for it, to show what p alone would do.
-SAMPLED = 12
+# Every so many hours p is computed although nothing asks for it, to show what p alone would do.
+SAMPLED = 145
 Kind = Literal["bit-identical", "batching", "fleet", "crowd", "noisy"]
 KINDS: tuple[Kind, ...] = ("bit-identical", "batching", "fleet", "crowd", "noisy")
 MEMBERS = {"bit-identical": 1, "batching": 3, "fleet": 6, "crowd": 24, "noisy": 1}
 APART = {"bit-identical": 0.0, "batching": 1e-4, "fleet": 0.02, "crowd": 0.02, "noisy": 0.0}
 NOISE = 0.003
-SIZES = (0.002, 0.007, 0.02, 0.05)
+SIZES = (0.002, 0.007, 0.02)
 
 Numbers = NDArray[np.float64]
 
@@ -88,29 +88,48 @@ class Watch:
 
     endpoint: Endpoint
     rng: np.random.Generator
-    rows: dict[UUID, tuple[Kept, Numbers]] = field(default_factory=dict)
+    kept: list[Kept] = field(default_factory=list)
+    known: Numbers = field(default_factory=lambda: np.empty((QUESTIONS, 0, TOKENS)))
+    # Between the baseline's rows, by question; only what comes in is computed anew.
+    distances: Numbers = field(default_factory=lambda: np.empty((QUESTIONS, 0, 0)))
     detector: Detector = field(default_factory=Detector)
     changed: bool = False
     requests: int = 0
     usual_floor: float = floors.LOGPROB_MINIMUM
+    _floors: dict[int, float] = field(default_factory=dict)
 
     def learn(self, hour: int) -> None:
         """A row for the baseline, before checks begin."""
         self._keep(hour, self.endpoint.ask(hour, rows=1))
 
     def _keep(self, hour: int, row: Numbers) -> None:
-        kept = Kept(id=UUID(int=hour), at=_at(hour), captured=False)
-        self.rows[kept.id] = (kept, row)
-        standing = watching.rolling((one for one, _ in self.rows.values()), now=kept.at)
-        self.rows = {id_: self.rows[id_] for id_ in standing}
+        new = Kept(id=UUID(int=hour), at=_at(hour), captured=False)
+        standing = set(watching.rolling([*self.kept, new], now=new.at))
+        stays = [place for place, one in enumerate(self.kept) if one.id in standing]
+        if len(stays) < len(self.kept):
+            self.kept = [self.kept[place] for place in stays]
+            self.known = self.known[:, stays]
+            self.distances = self.distances[:, stays][:, :, stays]
+            self._floors.clear()
+        if new.id in standing:
+            beside = np.abs(self.known - row).mean(axis=2)[:, :, None]
+            above = np.concatenate([self.distances, beside], axis=2)
+            below = np.concatenate([beside.transpose(0, 2, 1), np.zeros((QUESTIONS, 1, 1))], axis=2)
+            self.distances = np.concatenate([above, below], axis=1)
+            self.known = np.concatenate([self.known, row], axis=1)
+            self.kept.append(new)
+            self._floors.clear()
+
+    @property
+    def _days(self) -> tuple[str, ...]:
+        """Of three days and more, so each day is a session: see `watching.in_sessions`."""
+        return tuple(one.at.date().isoformat() for one in self.kept)
 
     def _strata(self, new: Numbers) -> list[Stratum]:
-        known = np.concatenate([row for _, row in self.rows.values()], axis=1)
-        # Of three days and more, so each day is a session: see `watching.in_sessions`.
-        names = tuple(one.at.date().isoformat() for one, _ in self.rows.values())
+        names = self._days
         strata = []
         for question in range(QUESTIONS):
-            vectors = np.concatenate([known[question], new[question]])
+            vectors = np.concatenate([self.known[question], new[question]])
             strata.append(
                 Stratum(
                     prompt=str(question),
@@ -124,12 +143,17 @@ class Watch:
 
     def floor(self, *, rows: int) -> float:
         """What is ordinary, from the baseline as it stands."""
-        strata = self._strata(next(row for _, row in self.rows.values()))
-        return floors.logprob_floor(floors.nearest_left_out(strata, rows=rows))
+        if rows not in self._floors:
+            names = self._days
+            strata = [
+                Stratum(prompt=str(place), distances=between, baseline=len(names), sessions=names)
+                for place, between in enumerate(self.distances)
+            ]
+            self._floors[rows] = floors.logprob_floor(floors.nearest_left_out(strata, rows=rows))
+        return self._floors[rows]
 
     def _effect(self, new: Numbers) -> float:
-        known = np.concatenate([row for _, row in self.rows.values()], axis=1)
-        distances = np.abs(new[:, :, None, :] - known[:, None, :, :]).mean(axis=3)
+        distances = np.abs(new[:, :, None, :] - self.known[:, None, :, :]).mean(axis=3)
         return float(distances.min(axis=2).mean())
 
     def _measure(self, new: Numbers) -> Measure:
@@ -193,27 +217,15 @@ def _judged(looks: tuple[tuple[Measure, ...], ...]) -> Decision:
 
 @dataclass(frozen=True)
 class Days:
-    """What came of it."""
+    """What came of days without a change."""
 
     endpoints: int
     days: int
     checks: int
     false_alarms: int
     p_alone: float
+    sampled: int
     requests_a_check: float
-    delays: dict[str, dict[str, float]]
-
-    def as_values(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "endpoints": self.endpoints,
-            "days": self.days,
-            "checks": self.checks,
-            "false_alarms": self.false_alarms,
-            "p_alone": self.p_alone,
-            "requests_a_check": self.requests_a_check,
-            "delays": self.delays,
-        }
 
 
 def _watches(endpoints: int, rng: np.random.Generator) -> list[Watch]:
@@ -228,17 +240,10 @@ def _watches(endpoints: int, rng: np.random.Generator) -> list[Watch]:
     return watches
 
 
-def watch_days(
-    *,
-    rng: np.random.Generator,
-    days: int = 30,
-    endpoints: int = 50,
-    sizes: Sequence[float] = SIZES,
-    delay_days: int = 3,
-) -> Days:
-    """Days without a change, then each size of change on all endpoints, until the alarm."""
+def watch_days(*, rng: np.random.Generator, days: int = 30, endpoints: int = 50) -> Days:
+    """Days without a change."""
     watches = _watches(endpoints, rng)
-    false_alarms, computed, small = 0, 0, 0
+    false_alarms, sampled, small = 0, 0, 0
     for hour in range(WARM_UP_HOURS, WARM_UP_HOURS + 24 * days):
         for watch in watches:
             others = [other.detector.evidence for other in watches if other is not watch]
@@ -246,7 +251,7 @@ def watch_days(
                 false_alarms += 1
                 watch.renew()
             if hour % SAMPLED == 0:
-                computed += 1
+                sampled += 1
                 small += watch.p_alone(hour) <= CHANGE_P
     checks = 24 * days * endpoints
     return Days(
@@ -254,23 +259,37 @@ def watch_days(
         days=days,
         checks=checks,
         false_alarms=false_alarms,
-        p_alone=small / max(1, computed),
+        p_alone=small / max(1, sampled),
+        sampled=sampled,
         requests_a_check=sum(watch.requests for watch in watches) / max(1, checks),
-        delays={f"{size:g}": _delays(endpoints, size, days=delay_days, rng=rng) for size in sizes},
     )
 
 
-def _delays(endpoints: int, size: float, *, days: int, rng: np.random.Generator) -> dict[str, float]:
+def time_to_detection(
+    *,
+    rng: np.random.Generator,
+    sizes: Sequence[float] = SIZES,
+    changed: int = 10,
+    endpoints: int = 50,
+    days: int = 3,
+) -> dict[str, dict[str, float]]:
+    """For each size of change, on so many endpoints: the share found, and the hours until the alarm."""
+    return {f"{size:g}": _delays(changed, size, among=endpoints, days=days, rng=rng) for size in sizes}
+
+
+def _delays(
+    changed: int, size: float, *, among: int, days: int, rng: np.random.Generator
+) -> dict[str, float]:
     """Share found within the days and the median hours until then, over all kinds and by kind.
 
-    Each endpoint changes alone, among others that do not.
+    Each endpoint changes alone, `among` so many that are watched.
     """
     hours: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for watch in _watches(endpoints, rng):
+    for watch in _watches(changed, rng):
         found = math.inf
         start = WARM_UP_HOURS + int(rng.integers(24))
         for hour in range(start, start + 24 * days):
-            if watch.check(hour, change=size, others=[1.0] * (endpoints - 1)):
+            if watch.check(hour, change=size, others=[1.0] * (among - 1)):
                 found = hour - start + 1
                 break
         hours[watch.endpoint.kind].append(found)

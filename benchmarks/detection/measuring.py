@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.detection.canaries import Days, watch_days
+from benchmarks.detection.canaries import SIZES, time_to_detection, watch_days
 from benchmarks.detection.collect import Collector, Rows
 from benchmarks.detection.methods import BUDGETS, rates
 from benchmarks.detection.rule import margins, verdicts
@@ -62,10 +63,17 @@ def measure_servers(
 
 
 def measure_days(*, short: bool, known: Figures, report: Callable[[str], None]) -> Figures:
-    """Thirty days of hourly canaries on fifty endpoints, and how soon changes are found."""
+    """Thirty days of hourly canaries on fifty endpoints without a change."""
     report("thirty days of hourly canaries on fifty endpoints")
-    days: Days = watch_days(rng=np.random.default_rng(30), days=5 if short else 30)
-    return {**known, "canaries": days.as_values()}
+    days = watch_days(rng=np.random.default_rng(30), days=5 if short else 30)
+    return {**known, "days": asdict(days)}
+
+
+def measure_delays(*, short: bool, known: Figures, report: Callable[[str], None]) -> Figures:
+    """How soon hourly canaries find a change of one endpoint among fifty."""
+    report("time to detection")
+    sizes = (0.007,) if short else SIZES
+    return {**known, "delays": time_to_detection(rng=np.random.default_rng(31), sizes=sizes)}
 
 
 def _cell(

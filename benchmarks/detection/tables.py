@@ -71,36 +71,43 @@ def margin_table(figures: dict[str, Any]) -> Iterator[str]:
             yield f"| {name} | {_share(told['left'])} | {_share(told['narrow'])} | {_share(told['wide'])} |"
 
 
-def canary_table(figures: dict[str, Any]) -> Iterator[str]:
-    """Hourly canaries."""
-    told = figures["canaries"]
+def days_lines(figures: dict[str, Any]) -> Iterator[str]:
+    """Hourly canaries without a change."""
+    told = figures["days"]
     yield (
         f"{told['endpoints']} endpoints, {told['days']} days, {told['checks']} hourly checks without a "
         f"change: {told['false_alarms']} false alarms. "
-        f"p at or below 0.01 alone: {100 * told['p_alone']:.1f} % of checks. "
+        f"p at or below 0.01 alone: {100 * told['p_alone']:.1f} % of {told['sampled']} checks. "
         f"{told['requests_a_check']:.1f} requests a check, fresh ones included."
     )
-    if told["delays"]:
-        columns = list(next(iter(told["delays"].values())))
-        yield "| change (nat) | " + " | ".join(columns) + " |"
-        yield "|---" * (len(columns) + 1) + "|"
-        for size, found in told["delays"].items():
-            values = []
-            for column in columns:
-                value = found[column]
-                values.append(
-                    _share(value) if column == "found" else "not found" if value < 0 else f"{value:.0f}"
-                )
-            yield f"| {size} | " + " | ".join(values) + " |"
+
+
+def delay_table(figures: dict[str, Any]) -> Iterator[str]:
+    """Hourly canaries of which one changes."""
+    told = figures["delays"]
+    columns = list(next(iter(told.values())))
+    yield "| change (nat) | " + " | ".join(columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for size, found in told.items():
+        values = []
+        for column in columns:
+            value = found[column]
+            values.append(
+                _share(value) if column == "found" else "not found" if value < 0 else f"{value:.0f}"
+            )
+        yield f"| {size} | " + " | ".join(values) + " |"
 
 
 def tables(figures: dict[str, Any]) -> Iterator[str]:
     """All of it, with a heading for each."""
     if "regimes" in figures:
         yield from _server_tables(figures)
-    if "canaries" in figures:
-        yield "\nHourly canaries"
-        yield from canary_table(figures)
+    if "days" in figures:
+        yield "\nHourly canaries without a change"
+        yield from days_lines(figures)
+    if "delays" in figures:
+        yield "\nHourly canaries, hours until one of fifty endpoints that changed is told"
+        yield from delay_table(figures)
 
 
 def _server_tables(figures: dict[str, Any]) -> Iterator[str]:

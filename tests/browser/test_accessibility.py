@@ -16,6 +16,8 @@ from reviewapp.models import (
     AlertDelivery,
     Attempt,
     BackendChange,
+    CanaryCheck,
+    CanarySet,
     Export,
     FailedMessage,
     Interaction,
@@ -96,6 +98,10 @@ def full() -> World:
     )
     factories.make_change(project=project, run=run)
     factories.make_key(project=project)
+    canaries = factories.make_canaries(project=project, changed_at=NOW, retires_on=NOW.date())
+    factories.make_session(canaries=canaries)
+    factories.make_check(canaries=canaries)
+    factories.make_check(canaries=canaries, verdict="backend_changed", effect=0.02, alarmed=True)
     factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
     factories.make_channel(project=project, name="A channel of a team with rather a long name")
     FailedMessage.objects.create(project=project, payload=b"x", digest=b"x" * 32, error=LONG, created_at=NOW)
@@ -186,6 +192,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "review-item": ("review-item", disputed_item, ""),
     "review-person": ("review-person", lambda world: str(world.person.pk), ""),
     "fingerprints": ("fingerprints", None, ""),
+    "canary-check": ("canary-check", by_id(CanaryCheck), ""),
     "replays": ("replays", None, ""),
     "replay-new": ("replay-new", None, ""),
     "replay-new, chosen": ("replay-new", None, "?flagged=yes"),
@@ -207,6 +214,9 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-sources": ("settings-sources", None, ""),
     "settings-source-new": ("settings-source-new", None, ""),
     "settings-source": ("settings-source", by_id(Source), ""),
+    "settings-canaries": ("settings-canaries", None, ""),
+    "settings-canary-new": ("settings-canary-new", None, ""),
+    "settings-canary-set": ("settings-canary-set", by_id(CanarySet), ""),
     "settings-seeds": ("settings-seeds", None, ""),
     "seed": ("seed", lambda world: "5", ""),
     "settings-rubrics": ("settings-rubrics", None, ""),
@@ -273,6 +283,7 @@ def test_every_page_is_looked_at():
         "settings-seeds-import", "settings-seeds-move",
         "alerts-seen", "alert-acknowledge", "alert-take-back", "settings-alert-delete",
         "settings-alert-restore", "settings-alert-switch", "settings-operations-retry-one",
+        "interaction-watch", "settings-canary-ask", "settings-canary-move", "settings-canary-drop",
     }  # fmt: skip
     suffixes = (
         "-cancel",

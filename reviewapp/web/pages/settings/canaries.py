@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewapp.models import Canary, CanarySet, Permission, Provider
@@ -83,9 +84,9 @@ class ScheduleForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered: tuple[tuple[str, Any, str], ...] = (
-            ("every_minutes", _EVERY, _("every %(n)s minutes")),
-            ("learn_every_minutes", _LEARN, _("%(n)s minutes apart")),
+        offered: tuple[tuple[str, Any, Callable[[int], str]], ...] = (
+            ("every_minutes", _EVERY, lambda n: ngettext("every minute", "every %(n)s minutes", n)),
+            ("learn_every_minutes", _LEARN, lambda n: ngettext("a minute apart", "%(n)s minutes apart", n)),
         )
         for name, choices, words in offered:
             given = self.initial.get(name)
@@ -93,7 +94,7 @@ class ScheduleForm(forms.Form):
             if given is not None and given not in dict(choices):
                 field = self.fields[name]
                 assert isinstance(field, forms.TypedChoiceField)
-                field.choices = [(given, words % {"n": given}), *choices]
+                field.choices = [(given, words(given) % {"n": given}), *choices]
 
 
 class NewForm(ScheduleForm):
