@@ -6,59 +6,61 @@ single ones, and can't go stale.
 
 from __future__ import annotations
 
-import enum
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q
-
 from reviewapp.models.change import BackendChange, CarriedVerdict, ChangeEvent, Verification
-from reviewapp.models.comparison import Comparison, Decision, VerdictName
-from reviewapp.models.replaying import RunRow, run_rows
+from reviewapp.models.comparison import Comparison
+from reviewapp.models.replaying import WORST_FIRST, RunRow, run_rows
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.pure.approval import Share, share_of
+from reviewapp.pure.outcomes import Outcome, is_same, outcome_of
 from reviewapp.pure.verdicts.messages import percent
 
 
-class Outcome(enum.StrEnum):
-    """What asking a judged answer again showed."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One judged answer with the comparisons of its attempts, the gravest first."""
 
-    # The same answer: what people said of it still holds.
-    KEPT = "kept"
-    # Another answer, and chance does not explain it.
-    CHANGED = "changed"
-    # Another answer, as would have come without a change too.
-    VARIED = "varied"
-    # Another answer, and nobody can tell why.
-    UNCLEAR = "unclear"
-    # No answer that could be compared: never a difference.
-    UNMEASURED = "unmeasured"
+    original: UUID
+    comparisons: list[Comparison]
 
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of([(one.verdict, one.decision) for one in self.comparisons])
 
-_OUTCOMES: dict[str, Outcome] = {
-    VerdictName.IDENTICAL: Outcome.KEPT,
-    VerdictName.EQUIVALENT: Outcome.KEPT,
-    VerdictName.NONDETERMINISTIC: Outcome.VARIED,
-    VerdictName.BACKEND_CHANGED: Outcome.CHANGED,
-    VerdictName.INCONCLUSIVE: Outcome.UNCLEAR,
-    VerdictName.FAILED: Outcome.UNMEASURED,
-}
+    @property
+    def worst(self) -> Comparison:
+        """The one that a person should look at."""
+        return self.comparisons[0]
+
+    @property
+    def same(self) -> list[Comparison]:
+        """The attempts whose answers stand for the judged one."""
+        return [one for one in self.comparisons if is_same(one.verdict, one.decision)]
 
 
-def outcome_of(comparison: Comparison) -> Outcome:
-    """A person's word on the comparison counts more than its verdict."""
-    return _outcome(comparison.verdict, comparison.decision)
+_GRAVITY: dict[str, int] = {name: place for place, name in enumerate(WORST_FIRST)}
 
 
-def _outcome(verdict: str, decision: str | None) -> Outcome:
-    if decision == Decision.SAME:
-        return Outcome.KEPT
-    if decision == Decision.REGRESSION:
-        return Outcome.CHANGED
-    return _OUTCOMES[verdict]
+def asked_in(*, runs: Sequence[UUID]) -> dict[UUID, list[Asked]]:
+    """By run, the answers that were asked again, as far as they are compared; one query."""
+    rows = Comparison.objects.filter(run__in=runs).only(
+        "run", "original", "attempt", "verdict", "decision", "confidence"
+    )
+    found: dict[UUID, dict[UUID, list[Comparison]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows.order_by("attempt"):
+        found[row.run_id][row.original_id].append(row)
+    return {
+        run: [
+            Asked(original, sorted(own, key=lambda one: (_GRAVITY[one.verdict], -(one.confidence or 0.0))))
+            for original, own in by_original.items()
+        ]
+        for run, by_original in found.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Figures:
 
     @property
     def asked(self) -> int:
-        return self.run.total
+        return self.verification.asked
 
     @property
     def in_scope(self) -> int:
@@ -95,7 +97,10 @@ class Figures:
 
     @property
     def unmeasured(self) -> int:
-        return self.outcomes.get(Outcome.UNMEASURED, 0)
+        """What got no answer that could be compared; while it runs, those that have surely not."""
+        if self.is_running or self.verification.was_cancelled:
+            return self.outcomes.get(Outcome.UNMEASURED, 0)
+        return self.asked - self.measured
 
     @property
     def measured(self) -> int:
@@ -139,17 +144,8 @@ def figures_of(*, verification: Verification) -> Figures:
 def _figures(verifications: Sequence[Verification]) -> dict[UUID, Figures]:
     """By verification; three queries for all of them."""
     rows = {row.run.pk: row for row in run_rows([one.run for one in verifications])}
-    counts: dict[UUID, Counter[Outcome]] = defaultdict(Counter)
-    for run, verdict, decision, n in (
-        Comparison.objects.filter(run__in=list(rows))
-        .order_by()
-        .values_list("run", "verdict", "decision")
-        .annotate(n=Count("attempt"))
-    ):
-        counts[run][_outcome(verdict, decision)] += n
-    for run, row in rows.items():
-        # An attempt that never got an answer has no comparison.
-        counts[run][Outcome.UNMEASURED] += row.failed
+    asked = asked_in(runs=list(rows))
+    counts = {run: Counter(one.outcome for one in asked.get(run, [])) for run in rows}
     return {
         one.pk: Figures(verification=one, run=rows[one.run_id], outcomes=dict(counts[one.run_id]))
         for one in verifications
@@ -201,7 +197,7 @@ def change_rows(changes: Sequence[BackendChange]) -> list[ChangeRow]:
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """One answer that people should look at: the attempt with its comparison, and what it was."""
+    """One answer that people should look at: its gravest comparison."""
 
     comparison: Comparison
     outcome: Outcome
@@ -210,20 +206,19 @@ class Differing:
 
 def differing(*, verification: Verification, limit: int) -> list[Differing]:
     """The answers that changed, then those of which nobody can tell; flagged ones first of their kind."""
-    rows = (
-        Comparison.objects.filter(run=verification.run_id)
-        .filter(
-            Q(verdict__in=[VerdictName.BACKEND_CHANGED, VerdictName.INCONCLUSIVE])
-            | Q(decision=Decision.REGRESSION)
-        )
-        .exclude(decision=Decision.SAME)
-        .annotate(flagged=Exists(Flag.objects.filter(interaction=OuterRef("original"), state=FlagState.OPEN)))
-        .select_related("original", "attempt", "attempt__answer")
-        .defer("figures")
-        # Alphabet happens to put `backend_changed` before `inconclusive`.
-        .order_by("verdict", "-flagged", "-confidence", "attempt")
+    wanted = [Outcome.CHANGED, Outcome.UNCLEAR]
+    asked = asked_in(runs=[verification.run_id]).get(verification.run_id, [])
+    found = [(one, one.outcome) for one in asked]
+    found = [(one, outcome) for one, outcome in found if outcome in wanted]
+    flagged = set(
+        Flag.objects.filter(
+            interaction__in=[one.original for one, _ in found], state=FlagState.OPEN
+        ).values_list("interaction", flat=True)
     )
-    return [Differing(row, outcome_of(row), row.flagged) for row in rows[:limit]]
+    found.sort(key=lambda pair: (wanted.index(pair[1]), pair[0].original not in flagged))
+    rows = Comparison.objects.select_related("original", "attempt").defer("figures")
+    full = rows.in_bulk([one.worst.pk for one, _ in found[:limit]])
+    return [Differing(full[one.worst.pk], outcome, one.original in flagged) for one, outcome in found[:limit]]
 
 
 def carried_to(*, interaction: UUID) -> list[CarriedVerdict]:

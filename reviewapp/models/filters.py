@@ -188,7 +188,7 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
             last_verdict_name=wanted.verdict
         )
     if wanted.regressions:
-        result = result.filter(Exists(_regressions(wanted.regressions)))
+        result = result.filter(_regressions(wanted.regressions))
     if wanted.q:
         query = words.query(wanted.q)
         if not query:
@@ -205,14 +205,15 @@ def filtered(*, queryset: InteractionQuerySet, values: Mapping[str, Any]) -> Int
 
 
 def _regressions(text: str) -> Any:
-    """A change's comparisons that show another answer; people's word counts more than the verdict."""
+    """What a change's verifications found changed, as `pure.outcomes` has it: people's word comes first."""
     try:
         change = UUID(text)
     except ValueError:
         raise InvalidFilter("regressions", "must be the id of a backend change") from None
     found = Comparison.objects.filter(original=OuterRef("pk"), run__verification__change=change)
-    changed = Q(verdict=VerdictName.BACKEND_CHANGED) & ~Q(decision=Decision.SAME)
-    return found.filter(changed | Q(decision=Decision.REGRESSION))
+    regression = Exists(found.filter(decision=Decision.REGRESSION))
+    changed = Exists(found.filter(verdict=VerdictName.BACKEND_CHANGED))
+    return regression | (changed & ~Exists(found.filter(decision=Decision.SAME)))
 
 
 def _seeds(text: str) -> Q:

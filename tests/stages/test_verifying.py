@@ -73,15 +73,16 @@ def start(admin, change, **more):
 
 
 def finish(verification, verdicts):
-    """The run's attempts as the workers and the comparing leave them: one verdict each, in order."""
+    """The run's attempts as the workers and the comparing leave them: each answer's verdicts, in order."""
     run = verification.run
-    originals = [attempt.original for attempt in run.attempt_set.order_by("id")]
+    originals = [attempt.original for attempt in run.attempt_set.filter(number=1).order_by("id")]
     run.attempt_set.all().delete()
     for original, verdict in zip(originals, verdicts, strict=True):
         if verdict is None:
             make_attempt(run=run, original=original, state="failed", error="No answer.", finished_at=LATER)
         else:
-            make_attempt(run=run, original=original, verdict=verdict)
+            for number, name in enumerate(verdict.split(), 1):
+                make_attempt(run=run, original=original, verdict=name, number=number)
     ReplayRun.objects.filter(pk=run.pk).update(state="done", finished_at=LATER)
     watch.settle_verifications(now=LATER + timedelta(minutes=1))
 
@@ -219,6 +220,34 @@ def test_a_kept_answer_keeps_its_flag_too(project, admin, change):
     carried = CarriedVerdict.objects.get()
     assert carried.annotation is None
     assert carried.flag.interaction == carried.original
+
+
+def test_each_answer_is_asked_three_times(project, admin, change):
+    approved(project)
+
+    verification = start(admin, change)
+
+    assert (verification.asked, verification.run.attempt_set.count()) == (1, 3)
+
+
+def test_an_answer_that_mostly_comes_back_is_kept_and_carried_to_those_that_did(project, admin, change):
+    approved(project)
+    verification = start(admin, change)
+
+    finish(verification, ["identical identical nondeterministic"])
+
+    assert figures(change).kept == 1
+    assert list(CarriedVerdict.objects.values_list("verdict", flat=True)) == ["identical"] * 2
+
+
+def test_an_answer_stands_once_in_the_queue_with_its_gravest_attempt(project, admin, change):
+    approved(project)
+    verification = start(admin, change)
+
+    finish(verification, ["inconclusive backend_changed identical"])
+
+    assert QueueItem.objects.get().attempt.comparison.verdict == "backend_changed"
+    assert figures(change).changed == 1
 
 
 def test_ordinary_variation_is_neither_kept_nor_changed(project, admin, change):

@@ -40,8 +40,9 @@ from reviewapp.models import (
     system_actor,
 )
 from reviewapp.models.approvals import approved as approved_answers
-from reviewapp.models.changing import Outcome, figures_of, outcome_of
+from reviewapp.models.changing import Asked, asked_in, figures_of
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.outcomes import Outcome
 from reviewapp.stages import replay, review
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.watch.alerts import raise_alert
@@ -49,6 +50,8 @@ from reviewapp.stages.watch.alerts import raise_alert
 # With so many a share of 5 % is known to within one and a half points, one of 50 % to within three.
 SAMPLE: Final = 1000
 CHANGED_ANSWERS: Final = "changed-answers"
+# Each answer is asked so often: from one replay nobody can tell chance from a change.
+ATTEMPTS: Final = 3
 # Pages of rows read at once when verdicts are carried over.
 _BATCH: Final = 500
 _RANKS: Final = {Outcome.CHANGED: 3.0, Outcome.UNCLEAR: 2.0}
@@ -128,6 +131,7 @@ def start_verification(
     run = replay.start_run(
         actor=actor,
         selection={"interactions": list(scope.asked)},
+        attempts=ATTEMPTS,
         kind=RunKind.CHANGE,
         note=f"Verification: {change.title}"[:2000],
         now=now,
@@ -283,26 +287,26 @@ def _finish(verification: Verification, now: datetime) -> bool:
     return True
 
 
-def _comparisons(verification: Verification, *wanted: Outcome) -> list[Comparison]:
-    rows = Comparison.objects.filter(run=verification.run_id)
-    return [row for row in rows.defer("figures", "sentence") if outcome_of(row) in wanted]
+def _found(verification: Verification, *wanted: Outcome) -> list[Asked]:
+    asked = asked_in(runs=[verification.run_id]).get(verification.run_id, [])
+    return [one for one in asked if one.outcome in wanted]
 
 
 def _carry(verification: Verification, now: datetime) -> int:
     """The judgements on answers that were kept hold for the replays' answers too."""
-    kept = _comparisons(verification, Outcome.KEPT)
+    kept = _found(verification, Outcome.KEPT)
     rows: list[CarriedVerdict] = []
     for first in range(0, len(kept), _BATCH):
-        by_original = {row.original_id: row for row in kept[first : first + _BATCH]}
+        by_original = {one.original: one for one in kept[first : first + _BATCH]}
         annotations = Annotation.objects.filter(interaction__in=by_original, removed_at__isnull=True)
         flags = Flag.objects.filter(interaction__in=by_original, state=FlagState.OPEN)
         judgements: Sequence[Annotation | Flag] = [
             *annotations.only("id", "interaction"),
             *flags.only("id", "interaction"),
         ]
-        rows += [
-            _carried(verification, judged, by_original[judged.interaction_id], now) for judged in judgements
-        ]
+        for judged in judgements:
+            same = by_original[judged.interaction_id].same
+            rows.extend(_carried(verification, judged, one, now) for one in same)
     # As in the table: what stands there already is left out.
     before = CarriedVerdict.objects.filter(verification=verification).count()
     CarriedVerdict.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_BATCH)
@@ -328,13 +332,13 @@ def _carried(
 
 def _queue(verification: Verification, now: datetime) -> int:
     """What changed goes to people, the worst first."""
-    found = _comparisons(verification, Outcome.CHANGED, Outcome.UNCLEAR)
+    found = _found(verification, Outcome.CHANGED, Outcome.UNCLEAR)
     if not found:
         return 0
     change = verification.change
     flagged = set(
         Flag.objects.filter(
-            interaction__in=[row.original_id for row in found], state=FlagState.OPEN
+            interaction__in=[one.original for one in found], state=FlagState.OPEN
         ).values_list("interaction", flat=True)
     )
     queue = review.standing_queue(
@@ -349,13 +353,13 @@ def _queue(verification: Verification, now: datetime) -> int:
         queue=queue,
         entries=[
             review.Entry(
-                interaction_id=row.original_id,
-                attempt_id=row.attempt_id,
-                rank=_RANKS[outcome_of(row)]
-                + (row.confidence or 0.0) / 10
-                + (_FLAGGED_FIRST if row.original_id in flagged else 0.0),
+                interaction_id=one.original,
+                attempt_id=one.worst.attempt_id,
+                rank=_RANKS[one.outcome]
+                + (one.worst.confidence or 0.0) / 10
+                + (_FLAGGED_FIRST if one.original in flagged else 0.0),
             )
-            for row in found
+            for one in found
         ],
         reason=f"Backend change: {change.title}",
         now=now,

@@ -108,6 +108,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "approved": one.approved,
         "flagged": one.flagged,
         "asked": figures.asked,
+        "attempts": figures.run.total,
         "done": figures.run.finished,
         "kept": figures.kept,
         "changed": figures.changed,
