@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from reviewapp.models import ApiKey, AuditEntry, Membership, NotAllowed, Provider
 from reviewapp.stages import administer
@@ -158,3 +158,14 @@ def test_every_deed_leaves_an_audit_entry(admin, project):
         "provider.create",
         "provider.default",
     }
+
+
+def test_the_database_refuses_to_change_or_delete_an_audit_entry(admin):
+    administer.invite(actor=admin, email="new@example.org", role="viewer", now=NOW)
+
+    with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic():
+        AuditEntry.objects.update(action="nothing.happened")
+    with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic():
+        AuditEntry.objects.all().delete()
+
+    assert AuditEntry.objects.filter(action="member.add").exists()
