@@ -106,7 +106,8 @@ document.addEventListener("click", (event) => {
 // Who comes to judge by a key begins in the first question.
 document.addEventListener("click", (event) => {
   if (!event.target.closest?.("[data-annotate]")) return;
-  const first = form()?.querySelector("input:checked") ?? form()?.querySelector("input:not([type=hidden]), textarea");
+  const question = form()?.querySelector("[data-question]");
+  const first = question?.querySelector("input:checked") ?? question?.querySelector("input, textarea");
   setTimeout(() => first?.focus());
 });
 

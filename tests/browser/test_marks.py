@@ -74,3 +74,12 @@ def judge(page: Page) -> None:
     page.get_by_label("Yes", exact=True).check()
     page.get_by_role("button", name="Save judgement").click()
     expect(page.locator(".judgement")).to_have_count(1)
+
+
+def test_the_key_a_goes_to_the_first_question(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+
+    page.keyboard.press("a")
+
+    expect(page.get_by_label("Good", exact=True)).to_be_focused()
