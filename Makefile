@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-newer check bench python uv app-packages all-packages browser clean
+.PHONY: help run test test-newer check bench sbom python uv app-packages all-packages browser clean
 
 # The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -51,6 +51,12 @@ test-newer: uv
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+# What an installation consists of, with versions and hashes as locked (CycloneDX); without the tools of development.
+sbom: uv
+	@$(UV) export --frozen --quiet --no-dev --extra parquet --format cyclonedx1.5 \
+		--preview-features sbom-export --output-file sbom.cdx.json
+	@echo "sbom.cdx.json: $$($(PYTHON) -c 'import json; print(len(json.load(open("sbom.cdx.json"))["components"]))') components"
 
 check: export REVIEWAPP_DATA = $(CHECK_DATA)
 check: all-packages
