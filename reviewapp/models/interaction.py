@@ -144,6 +144,24 @@ class Interaction(Scoped):
             models.Index(
                 fields=["project", "trace"], name="interaction_trace", condition=models.Q(trace__isnull=False)
             ),
+            # One session, one end user.
+            models.Index(
+                fields=["project", "session"],
+                name="interaction_session",
+                condition=models.Q(session__isnull=False),
+            ),
+            models.Index(
+                fields=["project", "end_user"],
+                name="interaction_user",
+                condition=models.Q(end_user__isnull=False),
+            ),
+            # The list with the answers of replays among it (`replays=all`, `replays=yes`).
+            models.Index(
+                "project",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_with_answers",
+            ),
             # Errors, newest first: rare rows, so a small index.
             models.Index(
                 "project",

@@ -1,0 +1,221 @@
+"""What lists, searches and Home ask of a million interactions is answered from indexes.
+
+The rows are some thousand; the planner is told that they are a million (the counts in PostgreSQL's
+catalogue, which ANALYZE writes otherwise), and nothing is forbidden it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.postgres.search import SearchVector
+from django.db import connection
+from django.db.models import Value
+from django.test.utils import CaptureQueriesContext
+
+from reviewapp.models import Interaction, InteractionBody, InteractionText, system_actor
+from reviewapp.models.browsing import known_values, list_rows
+from reviewapp.models.filters import apply, read_filter
+from reviewapp.models.interaction import compress
+from reviewapp.models.overview import overview
+from reviewapp.models.pages import page_of
+from reviewapp.models.pools import pools_of
+from reviewapp.pure.ids import new_id
+from reviewapp.stages import export
+from tests.factories import NOW, make_project, make_provider, make_source
+
+ROWS = 4_000
+BELIEVED = 1_000_000
+RARE, COMMON = "zymurgist", "release"
+# Every table with a row for each interaction.
+LARGE = ("reviewapp_interaction", "reviewapp_interactionbody", "reviewapp_interactiontext")
+
+
+@pytest.fixture(scope="module")
+def stored(django_db_setup, django_db_blocker):
+    """A project whose interactions the planner takes for a million; gone with the module."""
+    with django_db_blocker.unblock():
+        project = make_project()
+        sources = [make_source(project=project, name=f"bot-{n}") for n in range(7)]
+        providers = [make_provider(project=project, name=f"provider-{n}") for n in range(3)]
+        found = [_interaction(project, sources, providers, n) for n in range(ROWS)]
+        Interaction.objects.bulk_create(found)
+        body = compress(b"{}")
+        InteractionBody.objects.bulk_create(
+            InteractionBody(interaction=one, request=body, response=body) for one in found
+        )
+        InteractionText.objects.bulk_create(
+            InteractionText(interaction=one, project=project, document=_words(n))
+            for n, one in enumerate(found)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {', '.join(LARGE)}")
+            cursor.execute(
+                "UPDATE pg_class SET reltuples = %s WHERE oid IN (SELECT indexrelid FROM pg_index"
+                " WHERE indrelid = ANY(%s::regclass[])) AND reltuples > 1000 OR relname = ANY(%s)",
+                [BELIEVED, list(LARGE), list(LARGE)],
+            )
+        yield project
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE reviewapp_project CASCADE")
+            cursor.execute(f"ANALYZE {', '.join(LARGE)}")
+
+
+def _interaction(project, sources, providers, n):
+    return Interaction(
+        id=new_id(),
+        project=project,
+        source=sources[n % 7],
+        provider=providers[n % 3],
+        endpoint="chat.completions",
+        model=f"model-{n % 3}",
+        seed=n * 7919 % 2_147_483_647,
+        fingerprint=f"fp_{n % 5}",
+        status=200 if n % 50 else 500,
+        error=None,
+        started_at=NOW + timedelta(seconds=n),
+        created_at=NOW + timedelta(seconds=n),
+        finish_reason="stop",
+        request_hash=hashlib.sha256(str(n).encode()).digest(),
+        prompt_preview="prompt",
+        answer_preview="answer",
+        trace=f"trace-{n}",
+        session=f"session-{n // 4}",
+        end_user=f"user-{n % 900}",
+        tags=[f"tag-{n}"] if n % 9 == 0 else [],
+    )
+
+
+def _words(n):
+    text = " ".join([f"word{(n * 31 + k * k) % 997}" for k in range(60)])
+    if n % 2:
+        text += f" {COMMON}"
+    if n == 777:
+        text += f" {RARE}"
+    return SearchVector(Value(text), config="simple")
+
+
+def plans_of(deed):
+    """The plan of each statement that the deed runs on the large tables."""
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        deed()
+    found = []
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            sql = query["sql"]
+            if any(f"{table}" in sql for table in LARGE) and sql.lstrip().startswith(("SELECT", "WITH")):
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+                plan = cursor.fetchone()[0]
+                found.append((sql, plan if isinstance(plan, list) else json.loads(plan)))
+    assert found
+    return found
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def assert_no_scan(deed):
+    for sql, (plan,) in plans_of(deed):
+        for node in nodes(plan["Plan"]):
+            scanned = node["Node Type"].endswith("Seq Scan") and node.get("Relation Name") in LARGE
+            assert not scanned, (
+                f"{node['Relation Name']} is read whole by {sql}\n{json.dumps(plan, indent=1)}"
+            )
+
+
+@pytest.mark.django_db
+def test_the_planner_believes_in_a_million(stored):
+    (_, (plan,)), *_ = plans_of(lambda: list(Interaction.objects.values_list("id").filter(latency_ms=1)))
+
+    assert plan["Plan"]["Node Type"].endswith(("Seq Scan", "Gather"))
+    assert sum(node["Total Cost"] for node in nodes(plan["Plan"])) > BELIEVED / 1_000
+
+
+FILTERS = [
+    {},
+    {"source": "bot-3"},
+    {"provider": "provider-1"},
+    {"model": "model-2"},
+    {"fingerprint": "fp_4"},
+    {"fingerprint": "none"},
+    {"seed": "7919"},
+    {"seed": "1000..9000"},
+    {"status": "error"},
+    {"status": "5xx"},
+    {"status": "200"},
+    {"flagged": "yes"},
+    {"flagged": "no"},
+    {"tag": "tag-900"},
+    {"trace": "trace-17"},
+    {"session": "session-17"},
+    {"user": "user-17"},
+    {"request_hash": hashlib.sha256(b"17").hexdigest()},
+    {"since": NOW.isoformat()},
+    {"until": (NOW + timedelta(minutes=9)).isoformat()},
+    {"endpoint": "chat.completions"},
+    {"finish_reason": "stop"},
+    {"verdict": "identical"},
+    {"q": RARE},
+    {"q": COMMON},
+    {"q": f"{COMMON} word17"},
+    {"q": f'"{COMMON}"', "model": "model-1"},
+    {"source": "bot-1", "status": "error", "fingerprint": "fp_1"},
+    {"replays": "all", "model": "model-1"},
+    {"replays": "yes"},
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("values", FILTERS, ids=str)
+def test_a_page_of_the_list_is_read_by_an_index(stored, values):
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        rows = apply(seen, read_filter(values)).select_related("source", "provider")
+        list_rows(page_of(rows, limit=50).items)
+
+    assert_no_scan(deed)
+
+
+@pytest.mark.django_db
+def test_a_page_far_in_is_read_by_an_index(stored):
+    seen = Interaction.objects.visible_to(system_actor(project=stored)).originals()
+    cursor = page_of(seen, limit=ROWS * 3 // 4).older
+
+    assert_no_scan(lambda: page_of(seen, limit=50, cursor=cursor))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["model", "fingerprint"])
+def test_known_values_are_read_by_an_index(stored, name):
+    assert_no_scan(lambda: known_values(project=stored, name=name))
+
+
+@pytest.mark.django_db
+def test_home_is_read_by_indexes(stored):
+    actor = system_actor(project=stored)
+
+    assert_no_scan(lambda: overview(actor=actor, since=NOW, now=NOW + timedelta(hours=2)))
+
+
+@pytest.mark.django_db
+def test_one_interaction_is_read_by_an_index(stored):
+    one = Interaction.objects.filter(project=stored).values_list("id", flat=True).first()
+
+    assert_no_scan(lambda: export.rows_of(list(export.with_bodies(Interaction.objects.filter(pk=one)))))
+
+
+@pytest.mark.django_db
+def test_fingerprints_ask_nothing_of_the_interactions(stored):
+    with CaptureQueriesContext(connection) as captured:
+        pools_of(project=stored, now=NOW)
+
+    assert not [query for query in captured.captured_queries if "reviewapp_interaction" in query["sql"]]
