@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewapp", "0013_failed_messages_told"),
+        ("reviewapp", "0014_audit_append_only"),
     ]
 
     operations = [
