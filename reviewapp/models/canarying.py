@@ -22,6 +22,7 @@ from reviewapp.models.canary import (
 )
 from reviewapp.models.comparison import VerdictName
 from reviewapp.models.project import Project
+from reviewapp.pure.drift.decision import LEAST_REPLIES
 from reviewapp.pure.drift.sequential import discoveries
 from reviewapp.pure.drift.watching import SESSIONS_TO_LEARN
 from reviewapp.pure.verdicts.values import CanaryState as StateAtATime
@@ -80,7 +81,8 @@ class SetRow:
     @property
     def requests_a_day(self) -> int:
         """What the schedule asks in a day when nothing is found."""
-        return round(self.canaries * self.set.repeats * 1440 / self.set.every_minutes)
+        repeats = max(self.set.repeats, -(-LEAST_REPLIES // max(self.canaries, 1)))
+        return round(self.canaries * repeats * 1440 / self.set.every_minutes)
 
     def days_left(self, now: datetime) -> int | None:
         """Days until the model goes; negative when it is gone."""

@@ -40,7 +40,7 @@ from tests.factories import (
     make_session,
 )
 from tests.providers.tiny_servers import need_tiny_model, serving
-from tests.watching import tell, watched
+from tests.watching import Watched, tell, watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -452,6 +452,28 @@ def test_log_probabilities_are_asked_for_where_the_record_did_not(admin, project
 
     assert ReplayRun.objects.get(pk=run).overrides == {"logprobs": True, "top_logprobs": 20}
     assert all(Interaction.objects.filter(replay_of=interaction).values_list("has_logprobs", flat=True))
+
+
+def test_a_single_canary_is_asked_often_enough_for_a_verdict(admin, project, provider):
+    interaction = make_interaction(project=project, provider=provider, model="sim-steady", seed=7)
+    made = watch.watch_with(actor=admin, interaction=interaction, now=NOW)
+    watch.prepare(set_id=made.pk, clock=lambda: NOW)
+    made.refresh_from_db()
+    alone = Watched(set=made, now=NOW)
+    alone.learn()
+
+    check = alone.check()
+
+    assert check.requests == 5
+    assert check.verdict in {"identical", "nondeterministic"}
+
+
+def test_what_no_worker_can_prepare_is_given_up(admin, provider):
+    made = watch.make_set(actor=admin, provider=provider, model="sim-small", values=CanaryValues(), now=NOW)
+    CanarySet.objects.filter(pk=made.pk).update(tries=5)
+
+    assert not watch.prepare(set_id=made.pk, clock=lambda: NOW)
+    assert CanarySet.objects.get(pk=made.pk).state == "failed"
 
 
 @pytest.mark.parametrize(

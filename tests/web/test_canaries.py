@@ -153,7 +153,7 @@ def test_a_set_tells_baseline_budget_and_that_it_is_young(admin_client, canaries
     assert "3 sessions with 375 answers" in page
     assert "All of it was asked within 10 minutes." in page
     assert f"{spent_today(canaries)} of 2 000" in page
-    assert "A day of checks that find nothing asks 24." in page
+    assert "A day of checks that find nothing asks 120." in page
     assert "Take what answers now for the baseline" in page
 
 

@@ -30,6 +30,7 @@ from reviewapp.models import (
     SessionState,
 )
 from reviewapp.pure.drift import watching
+from reviewapp.pure.drift.decision import LEAST_REPLIES
 from reviewapp.pure.drift.panel import CONFIRMING_ROWS
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused
@@ -143,7 +144,10 @@ def _begin_check(canaries: CanarySet, baseline: CanaryBaseline, fit: list[UUID],
         .first()
     )
     own_unseen = last.figures.get("own_unseen", 0.0) if last is not None else 0.0
-    repeats = watching.routine_rows(wanted=canaries.repeats, own_unseen=own_unseen)
+    # A few canaries are asked oftener: fewer replies than a verdict needs would say nothing.
+    count = Canary.objects.filter(set=canaries).count()
+    wanted = max(canaries.repeats, -(-LEAST_REPLIES // max(count, 1)))
+    repeats = watching.routine_rows(wanted=wanted, own_unseen=own_unseen)
     if canaries.changed_at is not None:
         # The session after a change confirms it once more.
         repeats = max(repeats, CONFIRMING_ROWS)

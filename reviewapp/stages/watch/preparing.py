@@ -104,6 +104,9 @@ def prepare(*, set_id: UUID, clock: Callable[[], datetime]) -> bool:
     from reviewapp.providers.errors import CallFailed  # the SDK, which only workers load
 
     canaries = CanarySet.objects.select_related("provider").get(pk=set_id)
+    if canaries.tries > MOST_TRIES:
+        _put_off(canaries, "Each worker that prepared this stopped before the end.", again=False, now=now)
+        return False
     try:
         left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
         learnt = asyncio.run(_learn(canaries, left=max(left, 0), clock=clock))
