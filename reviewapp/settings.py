@@ -224,6 +224,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    # A whole file takes minutes, and goes where files are made.
+    "reviewapp.tasks.record_file": {"queue": "export"},
     "reviewapp.tasks.record_*": {"queue": "record"},
     # Short and light: the one lane that nothing long ever fills.
     "reviewapp.tasks.review_*": {"queue": "default"},
@@ -256,6 +258,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "task": "reviewapp.tasks.watch_sweep_alerts",
         "schedule": 5.0,
         "options": {"expires": 5},
+    },
+    "file-sweep": {
+        "task": "reviewapp.tasks.record_sweep_files",
+        "schedule": 30.0,
+        "options": {"expires": 25},
     },
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }

@@ -24,6 +24,7 @@ from kombu.exceptions import ChannelError
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.stages import compare, export, record, replay, review, watch
+from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, trouble
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,19 @@ def record_batch(*, frames: Any) -> None:
         close_old_connections()
         time.sleep(random.uniform(0.5, 2.0))  # noqa: S311
         raise Reject(str(error), requeue=True) from error
+
+
+@shared_task
+def record_file(*, import_id: str) -> None:
+    """Look through a file that somebody brought, or record it, as its state says."""
+    uploads.work_on_file(import_id=UUID(import_id))
+
+
+@shared_task
+def record_sweep_files() -> None:
+    """Finds files whose message was lost or whose worker died."""
+    for import_id in uploads.waiting_files(now=timezone.now()):
+        record_file.delay(import_id=str(import_id))
 
 
 @shared_task

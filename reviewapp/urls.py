@@ -28,6 +28,7 @@ from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
 from reviewapp.web.pages.settings import audit, keys, members, operations, providers, rubrics
 from reviewapp.web.pages.settings import canaries as canary_settings
+from reviewapp.web.pages.settings import imports as settings_imports
 from reviewapp.web.pages.settings import seeds as settings_seeds
 
 urlpatterns = [
@@ -135,6 +136,10 @@ urlpatterns = [
         canary_settings.remove_canary,
         name="settings-canary-drop",
     ),
+    path("settings/import/", settings_imports.imports, name="settings-import"),
+    path("settings/import/<uuid:id>/", settings_imports.found, name="settings-import-file"),
+    path("settings/import/<uuid:id>/start/", settings_imports.start, name="settings-import-start"),
+    path("settings/import/<uuid:id>/cancel/", settings_imports.cancel, name="settings-import-cancel"),
     path("settings/rubrics/", rubrics.rubrics, name="settings-rubrics"),
     path("settings/rubrics/reasons/", rubrics.reasons, name="settings-flag-reasons"),
     path("settings/alerts/", alert_channels.overview, name="settings-alerts"),

@@ -37,6 +37,7 @@ from reviewapp.models.change import (
 )
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.export import EXPORT_TRANSITIONS, Export, ExportFormat, ExportState
+from reviewapp.models.file_import import FILE_IMPORT_TRANSITIONS, FileImport, FileImportState
 from reviewapp.models.fingerprint import (
     FINGERPRINT_TRANSITIONS,
     CountedLately,
@@ -112,6 +113,7 @@ __all__ = [
     "DECIDED",
     "DELIVERY_TRANSITIONS",
     "EXPORT_TRANSITIONS",
+    "FILE_IMPORT_TRANSITIONS",
     "FINGERPRINT_TRANSITIONS",
     "FLAG_TRANSITIONS",
     "ITEM_TRANSITIONS",
@@ -156,6 +158,8 @@ __all__ = [
     "ExportFormat",
     "ExportState",
     "FailedMessage",
+    "FileImport",
+    "FileImportState",
     "Fingerprint",
     "FingerprintHour",
     "FingerprintState",

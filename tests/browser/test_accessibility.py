@@ -20,6 +20,7 @@ from reviewapp.models import (
     CanarySet,
     Export,
     FailedMessage,
+    FileImport,
     Interaction,
     Person,
     Project,
@@ -104,6 +105,23 @@ def full() -> World:
     factories.make_check(canaries=canaries, verdict="backend_changed", effect=0.02, alarmed=True)
     factories.make_seed_range(source=Source.objects.filter(project=project).latest("pk"))
     factories.make_channel(project=project, name="A channel of a team with rather a long name")
+    FileImport.objects.create(
+        project=project,
+        file_name="runs-of-last-year.json",
+        bytes=123_456,
+        format="langsmith",
+        state="checked",
+        found={
+            "taken": {"chat.completions": 1200},
+            "left_out": {"chain run of LangSmith": 300},
+            "wrong": [[7, "The run has no outputs; its end is not in this file."]],
+            "wrong_count": 2,
+            "seeds": 12,
+            "fingerprints": 1100,
+        },
+        created_by=actor.person,
+        created_at=NOW,
+    )
     FailedMessage.objects.create(project=project, payload=b"x", digest=b"x" * 32, error=LONG, created_at=NOW)
     factories.make_alert(project=project, severity="critical", title=LONG, text=LONG)
     alert = factories.make_alert(project=project, severity="info")
@@ -214,6 +232,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-sources": ("settings-sources", None, ""),
     "settings-source-new": ("settings-source-new", None, ""),
     "settings-source": ("settings-source", by_id(Source), ""),
+    "settings-import": ("settings-import", None, ""),
+    "settings-import-file": ("settings-import-file", by_id(FileImport), ""),
     "settings-canaries": ("settings-canaries", None, ""),
     "settings-canary-new": ("settings-canary-new", None, ""),
     "settings-canary-set": ("settings-canary-set", by_id(CanarySet), ""),

@@ -36,14 +36,28 @@ def recorder(gateway, tmp_path):
     recorder.close()
 
 
+@pytest.fixture
+def asks():
+    """A client of a provider, closed at the end."""
+    made: list[openai.OpenAI] = []
+
+    def make(url: str) -> openai.OpenAI:
+        made.append(openai.OpenAI(base_url=url, api_key="sk-any", max_retries=0))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
 def recorded(recorder: Recorder) -> list[Interaction]:
     assert recorder.flush(), recorder.delivered
     settle()
     return list(Interaction.objects.select_related("source", "body").order_by("started_at"))
 
 
-def test_a_call_is_recorded_as_it_went_over_the_wire(recorder, simulated):
-    client = recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any"))
+def test_a_call_is_recorded_as_it_went_over_the_wire(recorder, simulated, asks):
+    client = recorder.watch(asks(simulated))
 
     with recorder.context(session="s-1", user="u-1", tags=["beta"]):
         answer = client.chat.completions.with_raw_response.create(model="sim-small", messages=SAY, seed=42)
@@ -57,11 +71,11 @@ def test_a_call_is_recorded_as_it_went_over_the_wire(recorder, simulated):
         "u-1",
         ["beta"],
     )
-    assert "sk-any" not in found.body.request_text
+    assert b"sk-any" not in found.body.request_text
 
 
-def test_a_stream_is_recorded_and_reaches_the_caller_whole(recorder, simulated):
-    client = recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any"))
+def test_a_stream_is_recorded_and_reaches_the_caller_whole(recorder, simulated, asks):
+    client = recorder.watch(asks(simulated))
 
     chunks = list(client.chat.completions.create(model="sim-small", messages=SAY, seed=42, stream=True))
 
@@ -72,8 +86,8 @@ def test_a_stream_is_recorded_and_reaches_the_caller_whole(recorder, simulated):
     assert found.fingerprint
 
 
-def test_a_stream_that_the_caller_leaves_is_recorded_as_far_as_it_came(recorder, simulated):
-    client = recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any"))
+def test_a_stream_that_the_caller_leaves_is_recorded_as_far_as_it_came(recorder, simulated, asks):
+    client = recorder.watch(asks(simulated))
 
     with client.chat.completions.create(model="sim-small", messages=SAY, stream=True) as stream:
         next(iter(stream))
@@ -96,11 +110,9 @@ async def test_asynchronous_calls_and_streams_are_recorded(recorder, simulated):
     assert recorder.delivered.sent == 2
 
 
-def test_errors_and_calls_that_were_never_answered_are_recorded(recorder, simulated):
-    client = recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any", max_retries=0))
-    nobody = recorder.watch(
-        openai.OpenAI(base_url=f"http://127.0.0.1:{free_port()}/v1", api_key="sk-any", max_retries=0)
-    )
+def test_errors_and_calls_that_were_never_answered_are_recorded(recorder, simulated, asks):
+    client = recorder.watch(asks(simulated))
+    nobody = recorder.watch(asks(f"http://127.0.0.1:{free_port()}/v1"))
 
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="no-such-model", messages=SAY)
@@ -112,8 +124,8 @@ def test_errors_and_calls_that_were_never_answered_are_recorded(recorder, simula
     assert "ConnectError" in (unanswered.error or "")
 
 
-def test_copies_of_a_client_are_recorded_once(recorder, simulated):
-    client = recorder.watch(recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any")))
+def test_copies_of_a_client_are_recorded_once(recorder, simulated, asks):
+    client = recorder.watch(recorder.watch(asks(simulated)))
 
     client.with_options(timeout=5).chat.completions.create(model="sim-small", messages=SAY)
     client.models.list()
@@ -121,10 +133,10 @@ def test_copies_of_a_client_are_recorded_once(recorder, simulated):
     assert len(recorded(recorder)) == 1
 
 
-def test_what_can_not_be_sent_waits_on_disk_for_the_next_process(gateway, simulated, tmp_path):
+def test_what_can_not_be_sent_waits_on_disk_for_the_next_process(gateway, simulated, tmp_path, asks):
     away = free_port()
     first = Recorder(f"http://127.0.0.1:{away}", key=gateway.key, spill=tmp_path)
-    client = first.watch(openai.OpenAI(base_url=simulated, api_key="sk-any"))
+    client = first.watch(asks(simulated))
 
     client.chat.completions.create(model="sim-small", messages=SAY, seed=9)
     client.chat.completions.create(model="sim-small", messages=SAY, seed=10)
@@ -146,9 +158,9 @@ def _folder(recorder: Recorder) -> Path:
     return folder
 
 
-def test_a_full_queue_loses_what_is_new_and_counts_it(gateway, simulated, tmp_path):
+def test_a_full_queue_loses_what_is_new_and_counts_it(gateway, simulated, tmp_path, asks):
     recorder = Recorder(str(gateway.base_url), key=gateway.key, spill=tmp_path, queue_items=0)
-    client = recorder.watch(openai.OpenAI(base_url=simulated, api_key="sk-any"))
+    client = recorder.watch(asks(simulated))
 
     client.chat.completions.create(model="sim-small", messages=SAY)
 

@@ -21,6 +21,7 @@ SECTIONS: tuple[tuple[str, Any, str], ...] = (
     ("settings-providers", gettext_lazy("Providers"), "server"),
     ("settings-sources", gettext_lazy("Sources"), "broadcast"),
     ("settings-seeds", gettext_lazy("Seeds"), "dice-5"),
+    ("settings-import", gettext_lazy("Import"), "upload"),
     ("settings-canaries", gettext_lazy("Canaries"), "activity"),
     ("settings-rubrics", gettext_lazy("Rubrics and flags"), "clipboard-check"),
     ("settings-alerts", gettext_lazy("Alert channels"), "bell"),

@@ -1,0 +1,258 @@
+"""Files that people bring in by the browser.
+
+A file is kept in the data folder until it was recorded or thrown away. It is looked through first, and the
+person sees what would come in; then it is recorded here and now, by the worker that has it, without the
+journal: the file itself is what outlives a process. One that stopped is taken up by another, from the
+beginning; every interaction has the same id again, so nothing is recorded twice.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import zstandard
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
+from reviewapp.models import Actor, FileImport, FileImportState, Permission
+from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.record import frames_of, record_frames
+
+FILE_LIMIT: Final = 256 * 1024 * 1024
+BATCH: Final = 200
+HEARTBEAT_LOST: Final = timedelta(seconds=60)
+_BEAT_EVERY: Final = 500
+_REASONS_KEPT: Final = 50
+
+
+class _Cancelled(Exception):
+    """Somebody threw the file away meanwhile."""
+
+
+def folder_of(file: FileImport) -> Path:
+    """Where the file stands."""
+    return Path(settings.DATA_DIR) / "imports" / str(file.project_id) / str(file.pk)
+
+
+def bring_file(
+    *,
+    actor: Actor,
+    name: str,
+    size: int,
+    pieces: Iterable[bytes],
+    format: str = AUTO,  # noqa: A002
+    source: str = "",
+    provider: str = "",
+    now: datetime,
+) -> FileImport:
+    """Keep a file; the caller enqueues `record_file` on commit. Raises Refused."""
+    actor.check(Permission.ADMIN)
+    if size > FILE_LIMIT:
+        raise Refused(_("The file is larger than 256 MiB; use the command line for it."), field="file")
+    if size == 0:
+        raise Refused(_("The file is empty."), field="file")
+    if format != AUTO and format not in FORMATS:
+        raise Refused(_("“%(format)s” is no format.") % {"format": format}, field="format")
+    with transaction.atomic():
+        made: FileImport = FileImport.objects.create(
+            project=actor.project,
+            file_name=_plain(name),
+            bytes=size,
+            format=format,
+            source=source,
+            provider=provider,
+            created_by=actor.person,
+            created_by_key=actor.key,
+            created_at=now,
+        )
+        write_audit(actor=actor, action="import.bring", target=made, now=now, file=made.file_name, bytes=size)
+        folder = folder_of(made)
+        folder.mkdir(parents=True, mode=0o700)
+        with (folder / "file").open("wb") as kept:
+            for piece in pieces:
+                kept.write(piece)
+    return made
+
+
+def start_file(*, actor: Actor, file: FileImport, now: datetime) -> bool:
+    """Record what was found; the caller enqueues. False when somebody was first, which is no error."""
+    actor.check(Permission.ADMIN)
+    with transaction.atomic():
+        moved = FileImport.objects.filter(pk=file.pk, state=FileImportState.CHECKED).update(
+            state=FileImportState.RUNNING, heartbeat_at=None
+        )
+        if moved:
+            write_audit(actor=actor, action="import.start", target=file, now=now, expected=file.expected)
+    return bool(moved)
+
+
+def cancel_file(*, actor: Actor, file: FileImport, now: datetime) -> bool:
+    """Throw the file away; what was recorded of it stays. False when it had ended already."""
+    actor.check(Permission.ADMIN)
+    open_states = [FileImportState.CHECKING, FileImportState.CHECKED, FileImportState.RUNNING]
+    with transaction.atomic():
+        moved = FileImport.objects.filter(pk=file.pk, state__in=open_states).update(
+            state=FileImportState.CANCELLED, finished_at=now
+        )
+        if moved:
+            write_audit(actor=actor, action="import.cancel", target=file, now=now)
+    if moved:
+        _drop(file)
+    return bool(moved)
+
+
+def waiting_files(*, now: datetime) -> list[UUID]:
+    """Those that a worker should take up."""
+    return list(_unheld(now).values_list("pk", flat=True))
+
+
+def work_on_file(*, import_id: UUID) -> None:
+    """Look through the file, or record it. Nothing happens when another worker has it, or nobody wants it."""
+    now = timezone.now()
+    if not _unheld(now).filter(pk=import_id).update(heartbeat_at=now):
+        return
+    file: FileImport = FileImport.objects.select_related("project").get(pk=import_id)
+    try:
+        if file.state == FileImportState.CHECKING:
+            _look_through(file)
+        else:
+            _record(file)
+    except _Cancelled:
+        _drop(file)
+    except (NotImportable, OSError, EOFError, zstandard.ZstdError) as error:
+        reason = str(error) if isinstance(error, NotImportable) else _("The file can't be read: %s.") % error
+        _end(file, state=FileImportState.FAILED, error=reason)
+
+
+def _unheld(now: datetime) -> Any:
+    free = Q(heartbeat_at__isnull=True) | Q(heartbeat_at__lt=now - HEARTBEAT_LOST)
+    return FileImport.objects.filter(free, state__in=[FileImportState.CHECKING, FileImportState.RUNNING])
+
+
+def _look_through(file: FileImport) -> None:
+    with _opened(folder_of(file) / "file") as content:
+        format_, lines = read_file(content, format=file.format)
+        tally = Tally(format_)
+        for number, line in enumerate(lines, start=1):
+            tally.add(line, look_inside=True)
+            if number % _BEAT_EVERY == 0:
+                _beat(file, done=tally.total)
+    if not tally.total:
+        _end(file, state=FileImportState.FAILED, error=_nothing(tally), found=tally.values(), format=format_)
+        return
+    FileImport.objects.filter(pk=file.pk, state=FileImportState.CHECKING).update(
+        state=FileImportState.CHECKED, found=tally.values(), format=format_, done=0, heartbeat_at=None
+    )
+
+
+def _nothing(tally: Tally) -> str:
+    """Why nothing of a file can be recorded."""
+    if tally.wrong:
+        return tally.wrong[0][1]
+    if tally.left_out:
+        what, count = tally.left_out.most_common(1)[0]
+        return _("There is no call of a model in it: %(count)d × %(what)s.") % {"count": count, "what": what}
+    return _("There is no call of a model in it.")
+
+
+def _record(file: FileImport) -> None:
+    FileImport.objects.filter(pk=file.pk).update(done=0, recorded=0, known=0, set_aside=[])
+    scope = f"{file.project_id}\n{file.format}\n{file.source or None}\n{file.provider or None}"
+    with _opened(folder_of(file) / "file") as content:
+        _format, lines = read_file(content, format=file.format)
+        batch: list[Line] = []
+        for line in lines:
+            if line.recorded is not None:
+                batch.append(line)
+            if len(batch) >= BATCH:
+                _record_batch(file, batch, scope)
+                batch = []
+        if batch:
+            _record_batch(file, batch, scope)
+    _end(file, state=FileImportState.DONE)
+
+
+def _record_batch(file: FileImport, batch: list[Line], scope: str) -> None:
+    now = timezone.now()
+    found = frames_of(
+        lines=batch,
+        project=file.project_id,
+        scope=scope,
+        now=now,
+        source=file.source or None,
+        provider=file.provider or None,
+    )
+    outcome = record_frames(frames=found.frames, now=now)
+    kept = FileImport.objects.only("set_aside").get(pk=file.pk).set_aside
+    _beat(
+        file,
+        done=F("done") + len(batch),
+        recorded=F("recorded") + len(outcome.recorded),
+        known=F("known") + len(outcome.known),
+        set_aside=[*kept, *outcome.set_aside][:_REASONS_KEPT],
+    )
+
+
+def _beat(file: FileImport, **values: Any) -> None:
+    alive = FileImport.objects.filter(pk=file.pk, state=file.state).update(
+        heartbeat_at=timezone.now(), **values
+    )
+    if not alive:
+        raise _Cancelled
+
+
+def _end(file: FileImport, *, state: str, **values: Any) -> None:
+    FileImport.objects.filter(pk=file.pk, state=file.state).update(
+        state=state, finished_at=timezone.now(), **values
+    )
+    _drop(file)
+
+
+def _drop(file: FileImport) -> None:
+    shutil.rmtree(folder_of(file), ignore_errors=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Iterable[bytes]]:
+    """The file's lines, unpacked where it is packed, up to a bound that no honest file reaches."""
+    with path.open("rb") as raw:
+        start = raw.read(4)
+        raw.seek(0)
+        if start.startswith(b"\x1f\x8b"):
+            with gzip.open(raw) as unpacked:
+                yield _bounded(unpacked.readline)
+        elif start.startswith(b"\x28\xb5\x2f\xfd"):
+            reader: Any = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            yield _bounded(io.BufferedReader(reader, 1024 * 1024).readline)
+        else:
+            yield _bounded(raw.readline)
+
+
+def _bounded(readline: Callable[[int], bytes]) -> Iterator[bytes]:
+    left = 2 * FILE_LIMIT
+    while line := readline(left + 1):
+        left -= len(line)
+        if left < 0:
+            raise NotImportable(_("The file unpacks to more than 512 MiB."))
+        yield line
+
+
+_unprintable: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def _plain(name: str) -> str:
+    """The file's name to show; it is never used as a path."""
+    return _unprintable.sub("", name.replace("\\", "/").rpartition("/")[2])[:200] or "file"

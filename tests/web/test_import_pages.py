@@ -1,0 +1,138 @@
+"""Bringing a file by the browser: looked through first, recorded when somebody says so."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from reviewapp.models import AuditEntry, FileImport, Interaction
+from reviewapp.stages.record import uploads
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+RUN = {
+    "id": "r1",
+    "run_type": "llm",
+    "inputs": {"model": "m", "seed": 7, "messages": [{"role": "user", "content": "Hi"}]},
+    "outputs": {"choices": [], "system_fingerprint": "fp_1"},
+}
+LINES = "\n".join(map(json.dumps, [RUN, {"run_type": "chain", "id": "r0"}, {"run_type": "llm", "id": "r2"}]))
+
+
+@pytest.fixture(autouse=True)
+def data_folder(settings, tmp_path):
+    settings.DATA_DIR = str(tmp_path)
+
+
+@pytest.fixture
+def admin(client):
+    project = factories.make_project(name="Demo")
+    client.force_login(factories.make_member(project=project, role="admin"))
+    return client
+
+
+def bring(client, content, **fields):
+    file = SimpleUploadedFile("../../runs.json", content if isinstance(content, bytes) else content.encode())
+    client.post("/settings/import/", {"file": file, "format": "auto", **fields})
+    return FileImport.objects.order_by("-created_at").first()
+
+
+def worked_on(file):
+    uploads.work_on_file(import_id=file.pk)
+    file.refresh_from_db()
+    return file
+
+
+def test_a_file_is_looked_through_before_anything_is_recorded(admin):
+    file = worked_on(bring(admin, LINES, source="old-bot"))
+
+    page = admin.get(f"/settings/import/{file.pk}/").content.decode()
+
+    assert (file.state, file.format, file.file_name) == ("checked", "langsmith", "runs.json")
+    assert "1 interaction would come in" in page
+    assert "its end is not in this file" in page
+    assert Interaction.objects.count() == 0
+
+
+def test_what_was_found_is_recorded_when_somebody_says_so(admin):
+    file = worked_on(bring(admin, gzip.compress(LINES.encode()), source="old-bot"))
+
+    admin.post(f"/settings/import/{file.pk}/start/")
+    worked_on(file)
+
+    found = Interaction.objects.select_related("source").get()
+    assert (file.state, file.recorded, file.known) == ("done", 1, 0)
+    assert (found.seed, found.fingerprint) == (7, "fp_1")
+    assert not uploads.folder_of(file).exists()
+    assert {"import.bring", "import.start"} <= set(AuditEntry.objects.values_list("action", flat=True))
+
+
+def test_bringing_a_file_again_records_nothing_again(admin):
+    for _ in range(2):
+        file = worked_on(bring(admin, LINES))
+        admin.post(f"/settings/import/{file.pk}/start/")
+        worked_on(file)
+
+    assert (file.recorded, file.known, Interaction.objects.count()) == (0, 1, 1)
+
+
+def test_a_worker_that_died_is_followed_by_another(admin):
+    file = worked_on(bring(admin, LINES))
+    admin.post(f"/settings/import/{file.pk}/start/")
+    FileImport.objects.update(heartbeat_at=factories.NOW)
+
+    waiting = uploads.waiting_files(now=factories.NOW + uploads.HEARTBEAT_LOST * 2)
+
+    assert waiting == [file.pk]
+    assert worked_on(file).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"a": 1}', "No format is recognised"),
+        (json.dumps({"run_type": "chain", "id": "r0"}), "no call of a model"),
+        (b"\x1f\x8bbroken", "can&#x27;t be read"),
+    ],
+)
+def test_a_file_with_nothing_in_it_says_why(admin, content, reason):
+    file = worked_on(bring(admin, content))
+
+    page = admin.get(f"/settings/import/{file.pk}/").content.decode()
+
+    assert file.state == "failed"
+    assert reason in page
+
+
+def test_a_file_that_is_thrown_away_leaves_nothing(admin):
+    file = worked_on(bring(admin, LINES))
+
+    admin.post(f"/settings/import/{file.pk}/cancel/")
+    admin.post(f"/settings/import/{file.pk}/start/")
+    worked_on(file)
+
+    assert (file.state, Interaction.objects.count()) == ("cancelled", 0)
+    assert not uploads.folder_of(file).exists()
+
+
+def test_an_empty_file_is_refused_in_the_form(admin):
+    response = admin.post("/settings/import/", {"file": SimpleUploadedFile("x", b""), "format": "auto"})
+
+    assert response.status_code == 422
+    assert not FileImport.objects.exists()
+
+
+def test_a_page_asks_again_only_while_something_happens(admin):
+    file = bring(admin, LINES)
+    before = admin.get(f"/settings/import/{file.pk}/").content.decode()
+    worked_on(file)
+
+    after = admin.get(f"/settings/import/{file.pk}/", headers={"HX-Request": "true"}).content.decode()
+
+    assert "every 1s" in before
+    assert "every 1s" not in after
+    assert "<html" not in after
