@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewapp", "0013_failed_messages_told"),
+        ("reviewapp", "0015_indexes_of_lists"),
     ]
 
     operations = [
