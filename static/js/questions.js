@@ -15,7 +15,7 @@ function ask(question) {
       const field = part.matches("textarea") ? part : part.querySelector("input");
       if (now && part.dataset.answer) field.dataset.key = part.dataset.answer;
       else delete field.dataset.key;
-      field.dataset.keyLabel = part.matches("textarea") ? one.querySelector("legend").textContent.trim() : part.textContent.replace(/\s*\S$/, "").trim();
+      field.dataset.keyLabel = part.matches("textarea") ? one.querySelector("legend").textContent.trim() : (part.cloneNode(true).querySelector("kbd")?.previousSibling ?? part).textContent.trim();
     });
   }
 }

@@ -135,6 +135,7 @@ def test_words_are_marked_and_the_answer_corrected_without_the_mouse(
     queue = filled(project, "Within five days.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
 
+    shows(page, "Within five days.")
     # What Shift and the arrow keys select in a browser with caret browsing.
     page.evaluate(
         """() => {
@@ -146,6 +147,7 @@ def test_words_are_marked_and_the_answer_corrected_without_the_mouse(
             getSelection().addRange(range);
         }"""
     )
+    page.wait_for_function("getSelection().toString() === 'five'")
     press(page, "w")
     expect(page.locator("[data-span-list] mark")).to_contain_text("five")
     press(page, "e")
