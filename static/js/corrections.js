@@ -40,8 +40,9 @@ function common(left, right) {
 
 function draw(field) {
   const shown = field.closest("[data-correction]")?.querySelector("[data-difference-of]");
-  const answer = document.getElementById("answer-text")?.textContent ?? "";
   if (!shown) return;
+  // A text area has LF where the answer may have CR LF; line ends are no part of a correction.
+  const answer = JSON.parse(document.getElementById("answer-text")?.dataset.text ?? '""').replaceAll(/\r\n?/g, "\n");
   shown.hidden = field.value === answer;
   shown.replaceChildren(
     ...parts(answer, field.value).filter(([, text]) => text).map(([kind, text]) => {

@@ -112,10 +112,10 @@ async function back(takeBack) {
   }
 }
 
-function progress({ done, left, total, minutes }) {
+function progress({ done, left, total, minutes, more }) {
   const words = stage.querySelector("[data-progress]");
   const time = minutes && left ? `, ${words.dataset.time.replace("{minutes}", minutes)}` : "";
-  words.textContent = words.dataset.of.replace("{done}", done).replace("{total}", total) + time;
+  words.textContent = words.dataset.of.replace("{done}", done).replace("{total}", more ? `${total}+` : total) + time;
   Object.assign(stage.querySelector("progress"), { max: total || 1, value: done });
 }
 

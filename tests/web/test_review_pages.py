@@ -95,7 +95,8 @@ def test_the_script_is_told_how_far_this_person_is(project, reviewer, queue):
 
     answer = signed_in(reviewer).post(reverse("review-slot-judge", args=[slot.pk]), GOOD, headers=SCRIPT)
 
-    assert answer.json() == {"note": "", "done": 1, "left": 1, "total": 2, "minutes": None}
+    told = {"note": "", "done": 1, "left": 1, "total": 2, "minutes": None, "more": False}
+    assert answer.json() == told
 
 
 def test_a_judgement_that_lacks_an_answer_is_refused_in_words(project, reviewer, queue):

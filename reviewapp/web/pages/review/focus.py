@@ -250,7 +250,15 @@ def _said(
         return JsonResponse({"problem": problem}, status=status)
     done = mine(queue=queue, person=request.user)
     return JsonResponse(
-        {"note": note, "done": done.done, "left": done.left, "total": done.total, "minutes": done.minutes}
+        {
+            "note": note,
+            "done": done.done,
+            "left": done.left,
+            "total": done.total,
+            "minutes": done.minutes,
+            # Counting what is left stops there.
+            "more": done.left >= BOUND,
+        }
     )
 
 
