@@ -189,6 +189,13 @@ def test_a_cursor_that_nobody_gave_out_starts_the_list_again(client, project, na
     assert answer.content.count(b"<tr") == client.get(reverse(name)).content.count(b"<tr")
 
 
+def test_a_filter_that_cannot_be_stays_to_be_mended(client, project):
+    page = client.get(reverse("interactions"), {"seed": "abc", "model": "m"}).content.decode()
+
+    assert '<input class="input" name="seed" value="abc" form="chip-seed"' in page
+    assert '<input type="hidden" name="model" value="m">' in page
+
+
 @pytest.mark.parametrize(
     "query",
     ["q=%00", "q=%22", "q=((", "q=a%3A", "source=%00", "q=" + "x" * 5000, "limit=-1", "column=nothing"],

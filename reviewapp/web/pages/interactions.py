@@ -101,7 +101,8 @@ def interactions(request: AppRequest) -> HttpResponse:
         rows = apply(Interaction.objects.visible_to(actor), wanted).select_related("source", "provider")
         page = page_of(rows, limit=_page_size(request), cursor=request.GET.get("cursor", ""))
     except InvalidFilter as error:
-        return _list(request, Filter(), problem=error, status=422)
+        # The chips stay, so that the wrong one can be mended where it stands.
+        return _list(request, Filter(), problem=error, status=422, values=values)
     except InvalidCursor:
         return redirect(f"{reverse('interactions')}?{urlencode(values)}")
     return _list(
@@ -113,14 +114,22 @@ def interactions(request: AppRequest) -> HttpResponse:
     )
 
 
-def _list(request: AppRequest, wanted: Filter, *, status: int = 200, **context: Any) -> HttpResponse:
+def _list(
+    request: AppRequest,
+    wanted: Filter,
+    *,
+    status: int = 200,
+    values: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HttpResponse:
+    values = wanted.values() if values is None else values
     shown = _columns(request)
     fields = _fields(request, wanted)
     response = render(
         request,
         fragment_or_page(request, "pages/interactions.html", "rows"),
         {
-            "chips": _editable(chips(wanted, request), wanted, fields),
+            "chips": _editable(_chips(values, request), values, fields),
             "wanted": wanted,
             "search": wanted.search_text or request.GET.get("q", ""),
             "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
@@ -151,11 +160,10 @@ def _columns(request: HttpRequest) -> list[str]:
 
 
 def _editable(
-    found: list[Chip], wanted: Filter, fields: list[tuple[str, str, str, list[str], str]]
+    found: list[Chip], values: Mapping[str, str], fields: list[tuple[str, str, str, list[str], str]]
 ) -> list[Chip]:
     """The chips with all that their small forms need."""
     known = {name: (options, example) for name, _label, _value, options, example in fields}
-    values = wanted.values()
     return [
         replace(
             chip,
@@ -266,7 +274,10 @@ def filter_values(data: QueryDict) -> dict[str, str]:
 
 def chips(wanted: Filter, request: HttpRequest) -> list[Chip]:
     """The filters in force."""
-    values = wanted.values()
+    return _chips(wanted.values(), request)
+
+
+def _chips(values: Mapping[str, str], request: HttpRequest) -> list[Chip]:
     return [
         Chip(
             name=name,
