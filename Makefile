@@ -36,7 +36,7 @@ run: app-packages
 test: all-packages browser
 	$(PY) -m pytest -n auto --dist loadfile --ignore tests/browser $(PYTEST_ARGS)
 	@# In a run of their own: Playwright keeps an event loop in the thread that other tests want one in.
-	$(PY) -m pytest tests/browser $(PYTEST_ARGS)
+	$(PY) -m pytest -n auto --dist loadgroup tests/browser $(PYTEST_ARGS)
 
 # The rooms where it matters, on the newest other Python of this machine, if there is one.
 test-newer: NEWER = $(shell for name in python3.14 python3.13 python3.12 \
@@ -47,7 +47,7 @@ test-newer: uv
 		echo "Testing on $$($(NEWER) --version)" \
 		&& export UV_PYTHON="$(NEWER)" UV_PROJECT_ENVIRONMENT=.cache/newer \
 		&& $(UV) sync --frozen --extra parquet --quiet \
-		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats tests/models tests/stages; fi
+		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats tests/models; fi
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)
