@@ -13,6 +13,7 @@ from reviewapp.models import (
     Watermark,
 )
 from reviewapp.models.browsing import list_rows
+from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_state, states_of
 from reviewapp.stages import compare, watch
 from reviewapp.stages.administer import Refused
@@ -364,7 +365,13 @@ def test_a_comparison_is_told_the_pool_of_who_answered(project, changed):
         run=make_run(project=project), original=make_interaction(project=project), verdict="identical"
     )
 
-    evidence = compare.evidence_of(attempt, answer=attempt.answer, pools=Pools())
+    evidence = compare.evidence_of(
+        attempt,
+        original=attempt.original,
+        answer=attempt.answer,
+        pools=Pools(),
+        histories=Histories(),
+    )
 
     assert evidence.grade == "informative"
     assert evidence.states == {"fp_old": "accepted", "fp_new": "new"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from urllib.parse import urlencode
@@ -91,6 +91,7 @@ def fingerprints(request: AppRequest) -> HttpResponse:
     ]
     page = _page(request.GET.get("page", ""), len(found))
     canaries = set_rows(project=request.actor.project, now=now)
+    identities = identities_of(project=request.actor.project)
     pooled = {(pool.provider.pk, pool.model) for pool in found}
     alone = [row for row in canaries if (row.set.provider_id, row.set.model) not in pooled]
     _word, span = RANGES[_range(request)]
@@ -99,7 +100,7 @@ def fingerprints(request: AppRequest) -> HttpResponse:
         "pages/fingerprints.html",
         {
             "pools": [
-                _shown(request, pool, now, canaries=canaries)
+                _shown(request, pool, now, canaries=canaries, identities=identities)
                 for pool in found[page * POOLS : (page + 1) * POOLS]
             ],
             "unpooled": [_watched(row, start=now - span if span else None, end=now) for row in alone]
@@ -231,9 +232,15 @@ def _watched(row: SetRow, *, start: datetime | None, end: datetime) -> Watched:
 
 
 def _shown(
-    request: AppRequest, pool: Pool, now: datetime, *, canaries: Sequence[SetRow] | None = None
+    request: AppRequest,
+    pool: Pool,
+    now: datetime,
+    *,
+    canaries: Sequence[SetRow] | None = None,
+    identities: Mapping[tuple[UUID, str], Identity] | None = None,
 ) -> Shown:
     _word, span = RANGES[_range(request)]
+    known = identities_of(project=request.actor.project) if identities is None else identities
     if canaries is None:
         canaries = set_rows(project=request.actor.project, now=now, provider=pool.provider.pk)
     history = history_of(pool)
@@ -267,7 +274,7 @@ def _shown(
         timeline=timeline,
         watched=None if own is None else _watched(own, start=timeline.start, end=timeline.end),
         events=list(reversed(events))[:EVENTS],
-        identity=identities_of(project=request.actor.project).get((pool.provider.pk, pool.model), NOTHING),
+        identity=known.get((pool.provider.pk, pool.model), NOTHING),
         rows=rows[:ROWS],
         more=rows[ROWS:],
         overlap_day=(now + overlap_length(lives)).date().isoformat(),
