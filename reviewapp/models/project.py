@@ -146,3 +146,8 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}"
+
+    @property
+    def facts(self) -> list[tuple[str, object]]:
+        """The details for templates, where `detail.items` may be a detail of that name."""
+        return list(self.detail.items())
