@@ -21,6 +21,7 @@ from reviewapp.models import (
     Comparison,
     Export,
     FailedMessage,
+    FileImport,
     Fingerprint,
     Flag,
     Membership,
@@ -268,6 +269,9 @@ def world(project):
         "settings-provider": interaction.provider_id,
         "settings-source": interaction.source_id,
         "settings-seeds": factories.make_seed_range(source=interaction.source).pk,
+        "settings-import": FileImport.objects.create(
+            project=project, file_name="runs.json", bytes=1, format="auto", created_at=NOW
+        ).pk,
     }
     queue = factories.make_queue(project=project)
     [item] = factories.fill_queue(queue, interaction)
