@@ -63,6 +63,13 @@ PRICES = {
     "sim-flaky": {"input": 0.15, "output": 0.6},
 }
 
+# Backends whose answers differ from one time to the next, each for a reason of its own: what a replay of
+# them shows is what people come to see.
+CHANGEABLE = (
+    ("sim-fleet", "Which size should I order if I am between two?"),
+    ("sim-no-seed", "Which socks go with hiking boots?"),
+)
+
 FLAGGED: tuple[tuple[str, str, str, str], ...] = (
     (
         "Can I still return shoes that I wore once outside?",
@@ -75,6 +82,8 @@ FLAGGED: tuple[tuple[str, str, str, str], ...] = (
     ("What is the difference between a credit note and a refund?", "Off topic", "low", ""),
     ("How do I reset my password?", "Bad format", "low", "Too long for the chat window."),
     ("Is the warranty still valid after two years?", "Needs reproducing", "high", ""),
+    ("Which size should I order if I am between two?", "Needs reproducing", "medium", ""),
+    ("Which socks go with hiking boots?", "Needs reproducing", "low", ""),
 )
 ANNOTATED: tuple[tuple[str, dict[str, Any], str, Callable[[str], str] | None], ...] = (
     (
@@ -146,13 +155,26 @@ def calls(*, rounds: int = 8) -> Iterator[Call]:
                     session=f"session-{rng.randint(1, 60)}",
                     user=f"customer-{rng.randint(1, 40)}",
                 )
+    for at, (model, question) in enumerate(CHANGEABLE, start=1):
+        yield Call(
+            source="support-bot",
+            request={
+                "model": model,
+                "messages": [{"role": "system", "content": SUPPORT}, {"role": "user", "content": question}],
+                "temperature": 1,
+                "seed": at,
+                "logprobs": True,
+                "top_logprobs": 5,
+            },
+            tags=("demo",),
+        )
     for number in range(6):
         yield Call(
             source="order-check",
             request={
                 "model": "sim-flaky",
                 "messages": [{"role": "user", "content": f"Order {next(numbers)}: is it normal?"}],
-                "seed": number + 1,
+                "seed": number + 1001,
             },
             tags=("demo",),
         )
