@@ -391,18 +391,20 @@ def _start(supervisor: Supervisor, product: Product, *, began: float) -> None:
     link = next(
         (line.removeprefix(LINK_MARK) for line in printed.splitlines() if line.startswith(LINK_MARK)), ""
     )
-    _show_address(console, plan, link)
+    _show_address(console, plan, link, simulator=product.sim_port if plan.simulator else None)
     if plan.demo:
         supervisor.start_in_background(product.demo())
 
 
-def _show_address(console: Console, plan: Plan, link: str) -> None:
+def _show_address(console: Console, plan: Plan, link: str, *, simulator: int | None) -> None:
     rule = "─" * 78
     console.say(rule)
     console.say(f"  reviewapp is at  {plan.address}/")
     if link:
         console.say(f"  Sign in, once:   {link}")
     console.say("  A new link:      .venv/bin/python manage.py sign_in_link")
+    if simulator is not None:
+        console.say(f"  Its simulated provider, to change the backend:  http://127.0.0.1:{simulator}/")
     console.say("  Stop:            Ctrl-C")
     console.say(rule)
 

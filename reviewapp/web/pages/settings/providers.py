@@ -157,6 +157,7 @@ def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # no
         "settings-providers",
         form=form,
         provider=found,
+        simulator_page=found.base_url.removesuffix("/v1") + "/" if found and found.base_url else "",
         status=422 if form.errors else 200,
     )
 
