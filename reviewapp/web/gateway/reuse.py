@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
@@ -68,7 +69,10 @@ class Reuser:
     """Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway-reuse")
+        self._connections: list[BaseDatabaseWrapper] = []
+        self._threads = ThreadPoolExecutor(
+            THREADS, thread_name_prefix="gateway-reuse", initializer=self._connect
+        )
         self._flights: dict[tuple[Any, ...], Flight] = {}
         self._lock = threading.Lock()
         self._tallies: dict[UUID, Tally] = {}
@@ -145,6 +149,14 @@ class Reuser:
             self._flusher.cancel()
         await asyncio.get_running_loop().run_in_executor(self._threads, self._flush)
         self._threads.shutdown(wait=True)
+        for one in self._connections:
+            one.close()
+
+    def _connect(self) -> None:
+        """A thread keeps its connection; who ends the threads closes it."""
+        mine = connections[DEFAULT_DB_ALIAS]
+        mine.inc_thread_sharing()
+        self._connections.append(mine)
 
     def _count(self, wanted: Wanted, answer: Answer | None, **more: int) -> None:
         if wanted.source is not None:
