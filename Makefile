@@ -47,7 +47,7 @@ test-newer: uv
 		echo "Testing on $$($(NEWER) --version)" \
 		&& export UV_PYTHON="$(NEWER)" UV_PROJECT_ENVIRONMENT=.cache/newer \
 		&& $(UV) sync --frozen --extra parquet --quiet \
-		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats tests/models; fi
+		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats; fi
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)

@@ -155,7 +155,7 @@ def dumped(value: Any) -> str:
 
 def count_of(value: Any) -> int | None:
     """A count that may be written as text; a negative one is none."""
-    if isinstance(value, str) and value.isdigit() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
     number = integer(value)
     return number if number is not None and number >= 0 else None

@@ -34,6 +34,8 @@ class AppRequest(HttpRequest):
     actor: Actor
     htmx: HtmxDetails
     user: Person
+    # What the page asks of whoever opens it, in whichever project its row turns out to be.
+    needed: Permission
 
 
 View = Callable[Concatenate[AppRequest, P], HttpResponseBase]
@@ -82,6 +84,7 @@ def needs(
             if actor is None:
                 return redirect("no-project")
             app_request = cast(AppRequest, request)
+            app_request.needed = permission
             try:
                 actor.check(permission)
                 return view(app_request, *args, **kwargs)
@@ -98,7 +101,8 @@ def find_or_404(request: AppRequest, queryset: QuerySet[Any], **lookup: Any) -> 
     """The row, in whichever of the person's projects it is: a link works for whoever may see it.
 
     When it stands in another project than the chosen one, the session follows it there.
-    Raises Http404 for what does not exist and for what this person may not see, alike.
+    Raises Http404 for what does not exist and for what this person may not see, alike, and NotAllowed
+    where their role there does not allow what the page asks for.
     """
     row = (
         queryset.filter(**lookup, project__memberships__person=request.user).select_related("project").first()
@@ -109,9 +113,8 @@ def find_or_404(request: AppRequest, queryset: QuerySet[Any], **lookup: Any) -> 
         actor = actor_for_person(person=request.user, project=row.project)
         if actor is None:
             raise Http404
+        actor.check(request.needed)
         request.session["project"] = str(row.project_id)
-        needed: Permission = Permission.READ
-        actor.check(needed)
         request.actor = actor
     return row
 

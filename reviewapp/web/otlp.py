@@ -122,6 +122,11 @@ def read_export(
         except InvalidCall as error:
             refused.append(str(error))
             continue
+        except Exception:
+            # Whatever is odd about one span, the others are recorded: exporters do not send them again.
+            log.exception("A span can't be read")
+            refused.append("A span can't be read; the app's log says why.")
+            continue
         if content is None:
             left_out += 1
             continue

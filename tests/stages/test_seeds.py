@@ -206,6 +206,8 @@ def test_ranges_come_from_a_file_all_or_none(admin, bot):
         ("source,first,last\nbot,one,2\n", "Line 2: first must be a whole number, not “one”"),
         ("source,first,last\nbot,,2\n", "Line 2: first is missing"),
         ("source,first,last\n", "holds no range"),
+        ("source,first,last\nbo\0t,1,2\n", "NUL"),
+        ("source,first,last\n" + "x" * 140_000 + ",1,2\n", "Line 1|Line 2"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where(admin, text, reason):

@@ -369,3 +369,15 @@ def test_a_removed_member_is_out_at_once(client, world, project):
     Membership.objects.filter(person=people["viewer"]).delete()
 
     assert client.get("/interactions/").status_code == 302
+
+
+def test_the_role_counts_in_the_project_that_the_row_belongs_to(client, world, project):
+    """Who may take exports in one project, and only look in another, takes none of the other's."""
+    ids, _ = world
+    both = factories.make_member(project=factories.make_project(), role="admin")
+    factories.make_member(project=project, role="viewer", person=both)
+    client.force_login(both)
+    client.get("/exports/")
+
+    assert client.get(reverse("export-download", args=[ids["export"]])).status_code == 403
+    assert client.get(reverse("export", args=[ids["export"]])).status_code == 200

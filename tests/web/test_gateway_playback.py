@@ -144,7 +144,8 @@ def differences(row: dict[str, Any], found: Interaction) -> list[str]:
         else:
             expected = read_reply(row["endpoint"], row["response"], row["status"])
             pairs["response"] = (rawjson.parse(body.response_text), row["response"])
-            pairs["stored fingerprint"] = (found.fingerprint, expected.fingerprint)
+            told = read_reply(row["endpoint"], row["response"], row["status"], request=row["request"])
+            pairs["stored fingerprint"] = (found.fingerprint, told.fingerprint)
             pairs["stored finish reason"] = (found.finish_reason, expected.finish_reason)
     return [
         f"{name}: {got!r:.200} is not {want!r:.200}" for name, (got, want) in pairs.items() if got != want

@@ -83,7 +83,7 @@ def settings_of(endpoint: Endpoint, attributes: JsonObject) -> JsonObject:
     found = {name: _first(attributes, names) for name, names in _SETTINGS.items()}
     if type(found["n"]) is not int or found["n"] == 1:
         found["n"] = None
-    if isinstance(found["seed"], str) and found["seed"].lstrip("-").isdigit():
+    if isinstance(found["seed"], str) and re.fullmatch(r"-?[0-9]{1,20}", found["seed"]):
         found["seed"] = int(found["seed"])
     if endpoint == "responses":
         found["max_output_tokens"] = found.pop("max_tokens")

@@ -210,7 +210,7 @@ def _id(value: Any, name: str, what: str, length: int) -> str:
 
 def _nanoseconds(value: Any) -> int:
     if isinstance(value, str):
-        if value.isdigit() and len(value) < 20:
+        if value.isascii() and value.isdigit() and len(value) < 20:
             return int(value)
         try:
             moment = datetime.fromisoformat(value)

@@ -323,6 +323,8 @@ def import_ranges(*, actor: Actor, text: str, now: datetime) -> list[SeedRange]:
     there is made. Raises Refused, which names the line.
     """
     actor.check(Permission.ADMIN)
+    if "\0" in text:
+        raise Refused("The file holds a NUL character; it is no CSV file.", field="file")
     rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
     names = {name.strip().lower() for name in rows.fieldnames or ()}
     if missing := {"source", "first", "last"} - names:
@@ -331,12 +333,11 @@ def import_ranges(*, actor: Actor, text: str, now: datetime) -> list[SeedRange]:
         )
     if unknown := names - set(COLUMNS):
         raise Refused(f"There is no column “{min(unknown)}”; there are {', '.join(COLUMNS)}.", field="file")
-    made = []
-    for row in rows:
-        try:
-            made.append(_import_row(actor, row, now))
-        except Refused as error:
-            raise Refused(f"Line {rows.line_num}: {error}", field="file") from None
+    made: list[SeedRange] = []
+    try:
+        made.extend(_import_row(actor, row, now) for row in rows)
+    except (Refused, csv.Error) as error:
+        raise Refused(f"Line {rows.line_num}: {error}", field="file") from None
     if not made:
         raise Refused("The file holds no range.", field="file")
     return made

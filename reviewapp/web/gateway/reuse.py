@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 THREADS: Final = 4
 FLUSH_SECONDS: Final = 2.0
+# Usually milliseconds; a database that is away takes seconds to say so.
+LOOK_SECONDS: Final = 2.0
+REST_SECONDS: Final = 5.0
 # An answer that is not recorded by then never will be.
 FORGET_SECONDS: Final = 600.0
 # What has a seed can be asked for again.
@@ -79,6 +82,7 @@ class Reuser:
         self._joined: list[tuple[float, Wanted, UUID]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._problem = ""
+        self._rests_until = 0.0
 
     def wanted(self, call: Call) -> Wanted | None:
         """What to look for; None for a call that takes no stored answer."""
@@ -106,11 +110,16 @@ class Reuser:
 
     async def stored(self, wanted: Wanted) -> Answer | None:
         """The stored answer, noted as served."""
+        if time.monotonic() < self._rests_until:
+            return None
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._threads, _look, wanted)
+            async with asyncio.timeout(LOOK_SECONDS):
+                found = await loop.run_in_executor(self._threads, _look, wanted)
         except Exception as error:
-            # Whatever it is: without a stored answer the call is asked like any other.
+            # Whatever it is: without a stored answer the call is asked like any other, and those that
+            # come next do not wait for the same failure.
+            self._rests_until = time.monotonic() + REST_SECONDS
             if str(error) != self._problem:
                 self._problem = str(error)
                 log.warning("Stored answers can't be looked up, so every call is asked: %s", error)
@@ -183,6 +192,7 @@ class Reuser:
         try:
             if tallies:
                 reuse.note_tallies(tallies=tallies, now=now)
+                tallies = {}
             late = reuse.note_joined(reuses=[(wanted, of) for _, wanted, of in joined], now=now)
         except Exception as error:
             log.warning("What reuse spared can't be written now: %s", error)
@@ -192,6 +202,10 @@ class Reuser:
         kept = [one for one in joined if one[2] in late and time.monotonic() - one[0] < FORGET_SECONDS]
         with self._lock:
             self._joined += kept
+            for source, told in tallies.items():
+                tally = self._tallies.setdefault(source, Tally())
+                for name in fields(Tally):
+                    setattr(tally, name.name, getattr(tally, name.name) + getattr(told, name.name))
 
 
 def _equal(wanted: Wanted) -> tuple[Any, ...]:

@@ -83,7 +83,8 @@ class Seeds:
             # Whatever it is: a call does not fail for want of a seed.
             log.warning("A seed is drawn at random, for the next can't be taken: %s", error)
             one = source.seed_ranges[0].rule.range if source.seed_ranges else DEFAULT_RANGE
-            stock.seeds.append(one.first + secrets.randbelow(one.size))
+            # As many as a block: to find out that the database is away takes seconds each time.
+            stock.seeds.extend(one.first + secrets.randbelow(one.size) for _ in range(BLOCK))
         finally:
             stock.filling = None
 
