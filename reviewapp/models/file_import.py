@@ -61,6 +61,8 @@ class FileImport(MadeBy, Scoped):
     set_aside = models.JSONField(default=list)
     error = models.TextField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
+    # Which worker has it: one that was slow finds that another took it up.
+    worker = models.UUIDField(null=True)
     created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     created_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()

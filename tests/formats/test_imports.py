@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from reviewapp.formats.imports import Line, NotImportable, read_file, tallied
+from reviewapp.formats.imports.lines import flat_settings
 from reviewapp.formats.interchange import Recorded, read_recorded
+from reviewapp.formats.openai import seed_of
 from tests.formats.real_files import FILES
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "formats"
@@ -348,3 +350,12 @@ def test_equal_runs_have_a_name_that_stays():
     names = [read(run)[1][0].name, read([{"run_type": "chain", "id": "r0"}, run])[1][1].name]
 
     assert names == ["langsmith r1", "langsmith r1"]
+
+
+@pytest.mark.parametrize("text", ["--5", "²", "5-", "-", "1" * 20])
+def test_a_seed_that_is_no_whole_number_is_none(text):
+    assert seed_of(flat_settings({"seed": text})) is None
+
+
+def test_a_seed_kept_as_a_text_is_the_number():
+    assert flat_settings({"seed": "-5"}) == {"seed": -5}

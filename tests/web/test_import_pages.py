@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -97,6 +98,7 @@ def test_a_worker_that_died_is_followed_by_another(admin):
         ('{"a": 1}', "No format is recognised"),
         (json.dumps({"run_type": "chain", "id": "r0"}), "no call of a model"),
         (b"\x1f\x8bbroken", "can&#x27;t be read"),
+        (gzip.compress(b"{}")[:10] + b"\xff" * 30, "can&#x27;t be read"),
     ],
 )
 def test_a_file_with_nothing_in_it_says_why(admin, content, reason):
@@ -136,3 +138,55 @@ def test_a_page_asks_again_only_while_something_happens(admin):
     assert "every 1s" in before
     assert "every 1s" not in after
     assert "<html" not in after
+
+
+def test_what_nobody_foresaw_ends_a_file_with_a_sentence(admin, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(uploads, "read_file", fail)
+
+    file = worked_on(bring(admin, LINES))
+
+    assert (file.state, "ValueError" in file.error) == ("failed", True)
+    assert uploads.waiting_files(now=factories.NOW) == []
+
+
+def test_what_is_left_out_may_say_nul(admin):
+    file = worked_on(bring(admin, LINES.replace('"chain"', '"cha\\u0000in"')))
+
+    assert file.state == "checked"
+    assert "\x00" not in "".join(file.found["left_out"])
+
+
+@pytest.mark.parametrize("state", ["checking", "checked", "running"])
+def test_a_slow_worker_leaves_the_file_to_the_one_that_took_it(admin, monkeypatch, state):
+    other = uuid4()
+    read = uploads.read_file
+
+    def read_slowly(*args, **kwargs):
+        FileImport.objects.update(worker=other, state=state)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "read_file", read_slowly)
+    monkeypatch.setattr(uploads, "_BEAT_SECONDS", 0)
+
+    file = worked_on(bring(admin, LINES))
+
+    assert (file.state, file.worker, file.found) == (state, other, {})
+    assert uploads.folder_of(file).exists()
+
+
+def test_a_worker_sweeps_up_after_a_file_that_was_thrown_away(admin, monkeypatch):
+    read = uploads.read_file
+
+    def read_cancelled(*args, **kwargs):
+        FileImport.objects.update(state="cancelled")
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "read_file", read_cancelled)
+
+    file = worked_on(bring(admin, LINES))
+
+    assert file.state == "cancelled"
+    assert not uploads.folder_of(file).exists()

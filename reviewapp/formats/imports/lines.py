@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -190,7 +191,7 @@ def flat_settings(value: Any) -> JsonObject:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 21
+    return isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value) is not None
 
 
 def _as_float(value: Any) -> Any:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import re
 import shutil
+import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import zstandard
 from django.conf import settings
@@ -28,18 +31,22 @@ from django.utils.translation import gettext as _
 
 from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
 from reviewapp.models import Actor, FileImport, FileImportState, Permission
+from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.record import frames_of, record_frames
 
 FILE_LIMIT: Final = 256 * 1024 * 1024
 BATCH: Final = 200
 HEARTBEAT_LOST: Final = timedelta(seconds=60)
-_BEAT_EVERY: Final = 500
+_BEAT_SECONDS: Final = 2.0
 _REASONS_KEPT: Final = 50
 
 
-class _Cancelled(Exception):
-    """Somebody threw the file away meanwhile."""
+log = logging.getLogger(__name__)
+
+
+class _Lost(Exception):
+    """Somebody threw the file away meanwhile, or another worker has it."""
 
 
 def folder_of(file: FileImport) -> Path:
@@ -92,7 +99,7 @@ def start_file(*, actor: Actor, file: FileImport, now: datetime) -> bool:
     actor.check(Permission.ADMIN)
     with transaction.atomic():
         moved = FileImport.objects.filter(pk=file.pk, state=FileImportState.CHECKED).update(
-            state=FileImportState.RUNNING, heartbeat_at=None
+            state=FileImportState.RUNNING, heartbeat_at=None, worker=None
         )
         if moved:
             write_audit(actor=actor, action="import.start", target=file, now=now, expected=file.expected)
@@ -121,19 +128,31 @@ def waiting_files(*, now: datetime) -> list[UUID]:
 
 def work_on_file(*, import_id: UUID) -> None:
     """Look through the file, or record it. Nothing happens when another worker has it, or nobody wants it."""
-    now = timezone.now()
-    if not _unheld(now).filter(pk=import_id).update(heartbeat_at=now):
+    now, worker = timezone.now(), uuid4()
+    if not _unheld(now).filter(pk=import_id).update(heartbeat_at=now, worker=worker):
         return
-    file: FileImport = FileImport.objects.select_related("project").get(pk=import_id)
+    file: FileImport | None = (
+        FileImport.objects.select_related("project")
+        .filter(pk=import_id, worker=worker, state__in=[FileImportState.CHECKING, FileImportState.RUNNING])
+        .first()
+    )
+    if file is None:
+        return
     try:
         if file.state == FileImportState.CHECKING:
             _look_through(file)
         else:
             _record(file)
-    except _Cancelled:
-        _drop(file)
-    except (NotImportable, OSError, EOFError, zstandard.ZstdError) as error:
-        reason = str(error) if isinstance(error, NotImportable) else _("The file can't be read: %s.") % error
+    except _Lost:
+        _drop_if_cancelled(file)
+    except NotImportable as error:
+        _end(file, state=FileImportState.FAILED, error=str(error))
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        _end(file, state=FileImportState.FAILED, error=_("The file can't be read: %s.") % error)
+    except Exception as error:
+        # Left as it is, the file would be taken up again every minute for ever.
+        log.exception("file import %s failed", file.pk)
+        reason = _("Something unforeseen is in the file (%s); the log says more.") % type(error).__name__
         _end(file, state=FileImportState.FAILED, error=reason)
 
 
@@ -144,17 +163,24 @@ def _unheld(now: datetime) -> Any:
 
 def _look_through(file: FileImport) -> None:
     with _opened(folder_of(file) / "file") as content:
-        format_, lines = read_file(content, format=file.format)
+        pulse = _Pulse(file)
+        format_, lines = read_file(pulse.along(content), format=file.format)
         tally = Tally(format_)
-        for number, line in enumerate(lines, start=1):
+        for line in lines:
             tally.add(line, look_inside=True)
-            if number % _BEAT_EVERY == 0:
-                _beat(file, done=tally.total)
+            pulse.beat_when_due(done=tally.total)
+    found = _storable(tally.values())
     if not tally.total:
-        _end(file, state=FileImportState.FAILED, error=_nothing(tally), found=tally.values(), format=format_)
+        _end(file, state=FileImportState.FAILED, error=_nothing(tally), found=found, format=format_)
         return
-    FileImport.objects.filter(pk=file.pk, state=FileImportState.CHECKING).update(
-        state=FileImportState.CHECKED, found=tally.values(), format=format_, done=0, heartbeat_at=None
+    _beat(
+        file,
+        state=FileImportState.CHECKED,
+        found=found,
+        format=format_,
+        done=0,
+        worker=None,
+        heartbeat_at=None,
     )
 
 
@@ -169,12 +195,14 @@ def _nothing(tally: Tally) -> str:
 
 
 def _record(file: FileImport) -> None:
-    FileImport.objects.filter(pk=file.pk).update(done=0, recorded=0, known=0, set_aside=[])
+    _beat(file, done=0, recorded=0, known=0, set_aside=[])
     scope = f"{file.project_id}\n{file.format}\n{file.source or None}\n{file.provider or None}"
     with _opened(folder_of(file) / "file") as content:
-        _format, lines = read_file(content, format=file.format)
+        pulse = _Pulse(file)
+        _format, lines = read_file(pulse.along(content), format=file.format)
         batch: list[Line] = []
         for line in lines:
+            pulse.beat_when_due()
             if line.recorded is not None:
                 batch.append(line)
             if len(batch) >= BATCH:
@@ -202,23 +230,62 @@ def _record_batch(file: FileImport, batch: list[Line], scope: str) -> None:
         done=F("done") + len(batch),
         recorded=F("recorded") + len(outcome.recorded),
         known=F("known") + len(outcome.known),
-        set_aside=[*kept, *outcome.set_aside][:_REASONS_KEPT],
+        set_aside=_storable([*kept, *outcome.set_aside][:_REASONS_KEPT]),
     )
+
+
+class _Pulse:
+    """Beats by time, while the file is read as well as while its lines are worked on."""
+
+    def __init__(self, file: FileImport) -> None:
+        self._file = file
+        self._last = time.monotonic()
+
+    def beat_when_due(self, **values: Any) -> None:
+        if time.monotonic() - self._last >= _BEAT_SECONDS:
+            _beat(self._file, **values)
+            self._last = time.monotonic()
+
+    def along(self, content: Iterable[bytes]) -> Iterator[bytes]:
+        """The same lines: a format may read all of them before it gives its first."""
+        for line in content:
+            self.beat_when_due()
+            yield line
 
 
 def _beat(file: FileImport, **values: Any) -> None:
-    alive = FileImport.objects.filter(pk=file.pk, state=file.state).update(
-        heartbeat_at=timezone.now(), **values
-    )
-    if not alive:
-        raise _Cancelled
+    if not _held(file).update(**{"heartbeat_at": timezone.now(), **values}):
+        raise _Lost
 
 
-def _end(file: FileImport, *, state: str, **values: Any) -> None:
-    FileImport.objects.filter(pk=file.pk, state=file.state).update(
-        state=state, finished_at=timezone.now(), **values
-    )
-    _drop(file)
+def _held(file: FileImport) -> Any:
+    """The file's row, as long as this worker has it in the state it found it in."""
+    return FileImport.objects.filter(pk=file.pk, state=file.state, worker=file.worker)
+
+
+def _storable(value: Any) -> Any:
+    """The value with texts as a column can hold them: a file may say NUL anywhere."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
+
+
+def _end(file: FileImport, *, state: str, error: str | None = None, **values: Any) -> None:
+    reason = None if error is None else storable(error)
+    if _held(file).update(state=state, finished_at=timezone.now(), error=reason, **values):
+        _drop(file)
+    else:
+        _drop_if_cancelled(file)
+
+
+def _drop_if_cancelled(file: FileImport) -> None:
+    """Another worker may have the file, and need it."""
+    if FileImport.objects.filter(pk=file.pk, state=FileImportState.CANCELLED).exists():
+        _drop(file)
 
 
 def _drop(file: FileImport) -> None:
