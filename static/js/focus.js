@@ -83,7 +83,7 @@ function missing(form) {
 
 function send(deed, body) {
   const slot = item().dataset.slot;
-  document.dispatchEvent(new CustomEvent("outbox-send", { detail: { url: urlOf(slot, deed), body, slot } }));
+  document.dispatchEvent(new CustomEvent("outbox-send", { detail: { url: urlOf(slot, deed), body, slot, label: item().ariaLabel } }));
   if (before.at(-1) !== slot) before.push(slot);
   advance();
 }
@@ -107,6 +107,26 @@ async function back(takeBack) {
     show(element);
   } catch {
     document.dispatchEvent(new CustomEvent("htmx:error", { detail: { error: new TypeError("fetch") } }));
+  } finally {
+    moving = false;
+  }
+}
+
+// A judgement that was refused: its item comes again, filled from the draft (questions.js), and the one at hand is parked.
+async function again(slot) {
+  while (moving) await new Promise((resolve) => setTimeout(resolve, 50));
+  moving = true;
+  try {
+    const { element } = await fetchItem(urlOf(slot, ""), "GET");
+    if (!element) return;
+    if ((await ready)?.dataset.slot === slot) ready = null;
+    const at = item();
+    const waiting = parked.findIndex((one) => one.dataset.slot === slot);
+    if (waiting >= 0) parked.splice(waiting, 1);
+    if (at.dataset.slot !== slot && !at.hasAttribute("data-nothing")) parked.push(at);
+    show(element);
+  } catch {
+    // It can't be had now; the draft stays for when it can.
   } finally {
     moving = false;
   }
@@ -147,7 +167,10 @@ if (stage) {
       if (detail.answer.note) toast(detail.answer.note);
       // It was sent from here before the page was loaded anew.
       if (detail.slot === item().dataset.slot && !moving) advance();
-    } else if (detail.answer.problem) toast(detail.answer.problem, "error");
+    } else {
+      toast(detail.answer.problem || stage.dataset.saysRefused.replace("{item}", detail.label || ""), "error");
+      if (detail.body) again(detail.slot);
+    }
   });
   let atHand = [];
   const remember = async () => (atHand = await mine());

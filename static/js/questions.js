@@ -93,7 +93,10 @@ if (stage) {
   document.addEventListener("question-previous", () => step(-1));
   document.addEventListener("answer-shown", shown);
   document.addEventListener("outbox-answer", (event) => {
-    if (event.detail.ok) localStorage.removeItem(draft(event.detail.slot));
+    const { ok, slot: id, body } = event.detail;
+    if (ok) localStorage.removeItem(draft(id));
+    // Refused: all that was said is there when the item comes again.
+    else if (body) localStorage.setItem(draft(id), JSON.stringify([...new URLSearchParams(body)].filter(([name]) => name !== "csrfmiddlewaretoken")));
   });
   // Opening the correction is to write in it.
   stage.addEventListener("click", (event) => {

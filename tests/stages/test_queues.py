@@ -486,6 +486,33 @@ def test_undoing_it_takes_the_decision_back(changed, reviewer):
     assert Comparison.objects.get().decision is None
 
 
+def test_what_somebody_decided_on_the_compare_page_stays(changed, admin, reviewer):
+    slot = take(reviewer, changed)
+    review.decide(actor=admin, comparison=Comparison.objects.get(), decision="regression", now=LATER)
+
+    judge(reviewer, slot, {}, preference="same")
+    review.undo(actor=reviewer, slot_id=slot.pk, now=NOW, lease_until=NOW + review.LEASE)
+
+    comparison = Comparison.objects.get()
+    assert (comparison.decision, comparison.decided_by) == ("regression", admin.person)
+
+
+def test_a_first_judgement_of_several_leaves_a_decision_alone(changed, admin, reviewer):
+    Queue.objects.update(judgements_needed=2)
+    QueueItem.objects.update(free=2)
+    review.decide(actor=admin, comparison=Comparison.objects.get(), decision="same", now=NOW)
+
+    work(reviewer, changed, {}, preference="same")
+
+    assert Comparison.objects.get().decision == "same"
+
+
+def test_the_audit_tells_whose_judgement_decided(changed, reviewer):
+    work(reviewer, changed, {}, preference="same")
+
+    assert AuditEntry.objects.get(action="comparison.decide").person == reviewer.person
+
+
 def test_a_replay_can_not_be_judged_without_saying_how_it_compares(changed, reviewer):
     with pytest.raises(InvalidAnswer, match="how the two answers compare"):
         work(reviewer, changed, GOOD)
@@ -606,6 +633,32 @@ def test_the_database_refuses_eleven_judgements_of_an_item(project):
 
 
 # ---- many at once ----
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_item_is_taken_while_the_queue_is_being_saved():
+    project = make_project()
+    admin, reviewer = make_actor(project=project), make_actor(project=project, role="reviewer")
+    queue = make_queue(project=project)
+    fill_queue(queue)
+    taken: list[QueueSlot | None] = []
+
+    def taking():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
+            taken.append(take(reviewer, queue))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        review.save_queue(actor=admin, queue=queue, values=review.QueueValues(name="Renamed"), now=NOW)
+        thread = threading.Thread(target=taking)
+        thread.start()
+        thread.join()
+
+    assert len(taken) == 1
+    assert taken[0] is not None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from reviewapp.models import Annotation, Queue, QueueItem, QueueSlot, RoutingRule
+from reviewapp.models import Annotation, Membership, Queue, QueueItem, QueueSlot, RoutingRule
 from reviewapp.stages import review
 from tests.factories import (
     NOW,
@@ -200,6 +200,29 @@ def test_the_form_shows_what_was_saved(project, admin):
 
     form = page.context["form"]
     assert (form["differ-helpful"].value(), form["differ-verdict"].value()) == ("2", "never")
+
+
+def test_saving_the_form_keeps_the_rubric(project, admin, queue):
+    rubric = review.default_rubric(admin)
+    Queue.objects.filter(pk=queue.pk).update(rubric=rubric)
+
+    signed_in(admin).post(reverse("review-queue-edit", args=[queue.pk]), FORM)
+
+    queue.refresh_from_db()
+    assert queue.name == "Refunds"
+    assert queue.rubric == rubric
+
+
+def test_a_named_reviewer_who_became_a_viewer_stays_among_the_choices(project, admin, reviewer, queue):
+    queue.reviewers.set([reviewer.person])
+    Membership.objects.filter(person=reviewer.person).update(role="viewer")
+    client, url = signed_in(admin), reverse("review-queue-edit", args=[queue.pk])
+    pk = str(reviewer.person.pk)
+
+    assert pk in dict(client.get(url).context["form"].fields["reviewers"].choices)
+    form = {**FORM, "judgements_needed": "1", "reviewers": [pk]}
+    assert client.post(url, form).status_code == 302
+    assert list(queue.reviewers.all()) == [reviewer.person]
 
 
 def test_a_queue_for_fewer_people_than_must_judge_is_refused(project, admin, reviewer):

@@ -80,7 +80,7 @@ def adjudicate(
         raise Refused("Choose one of the judgements, or give your own.")
     item.state, item.adjudicated_by, item.finished_at = ItemState.DONE, actor.person, now
     item.save()
-    decided(item, now=now)
+    decided(item, actor=actor, now=now)
     write_audit(
         actor=actor,
         action="queue.adjudicate",

@@ -21,6 +21,7 @@ from reviewapp.models import (
     Actor,
     Attempt,
     AttemptState,
+    AuditEntry,
     Comparison,
     Interaction,
     ItemState,
@@ -249,8 +250,11 @@ def reviewers_of(queue: Queue) -> Any:
     return people.filter(pk__in=named) if named.exists() else people
 
 
-def decided(item: QueueItem, *, now: datetime) -> None:
-    """Carry the judgement that counts over to the comparison that it judged."""
+def decided(item: QueueItem, *, actor: Actor, now: datetime) -> None:
+    """Carry the judgement that counts over to the comparison that it judged.
+
+    What was decided elsewhere, on the compare page or by another item, stays.
+    """
     if item.attempt_id is None or item.queue.kind == QueueKind.PAIRWISE:
         return
     comparison = Comparison.objects.filter(attempt=item.attempt_id).first()
@@ -258,16 +262,21 @@ def decided(item: QueueItem, *, now: datetime) -> None:
         return
     counts = item.authoritative
     after = counts.preference if counts is not None else None
-    if comparison.decision == after:
+    if comparison.decision == after or not _decided_here(item, comparison):
         return
-    Comparison.objects.filter(pk=comparison.pk).update(
+    unchanged = Comparison.objects.filter(
+        pk=comparison.pk, decision=comparison.decision, decided_at=comparison.decided_at
+    )
+    moved = unchanged.update(
         decision=after,
         decided_by=counts.created_by if counts is not None else None,
         decided_at=now if counts is not None else None,
         decision_note=counts.comment[:500] if counts is not None else "",
     )
+    if not moved:
+        return
     write_audit(
-        actor=None,
+        actor=actor,
         project=item.queue.project,
         action="comparison.decide",
         target=comparison,
@@ -275,6 +284,21 @@ def decided(item: QueueItem, *, now: datetime) -> None:
         before=comparison.decision,
         after=after,
         queue_item=str(item.pk),
+    )
+
+
+def _decided_here(item: QueueItem, comparison: Comparison) -> bool:
+    """Whether nobody decided yet, or what stands came from this item, which the audit tells."""
+    if comparison.decision is None:
+        return True
+    return bool(
+        AuditEntry.objects.filter(
+            action="comparison.decide",
+            object_id=str(comparison.pk),
+            at=comparison.decided_at,
+            detail__queue_item=str(item.pk),
+            detail__after=comparison.decision,
+        ).exists()
     )
 
 
@@ -290,6 +314,6 @@ def requeue(*, actor: Actor, item_id: UUID, now: datetime) -> bool:
     item.state, item.round, item.free = ItemState.RETURNED, item.round + 1, item.queue.judgements_needed
     item.authoritative, item.adjudicated_by, item.finished_at = None, None, None
     item.save()
-    decided(item, now=now)
+    decided(item, actor=actor, now=now)
     write_audit(actor=actor, action="queue.requeue", target=item, now=now, round=item.round)
     return True

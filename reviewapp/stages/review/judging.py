@@ -77,7 +77,7 @@ def judge(*, actor: Actor, slot_id: UUID, judgement: Judgement, now: datetime) -
     slot.annotation = annotation
     slot.save()
     settle(item, now=now)
-    decided(item, now=now)
+    decided(item, actor=actor, now=now)
     write_audit(
         actor=actor, action="queue.judge", target=item, now=now, annotation=str(annotation.pk), to=item.state
     )
@@ -166,6 +166,6 @@ def undo(*, actor: Actor, slot_id: UUID, now: datetime, lease_until: datetime) -
     slot.state, slot.lease_until, slot.finished_at, slot.taken_at = SlotState.LEASED, lease_until, None, now
     slot.save()
     settle(item, now=now)
-    decided(item, now=now)
+    decided(item, actor=actor, now=now)
     write_audit(actor=actor, action="queue.undo", target=item, now=now)
     return slot

@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.text import slugify
 
 from reviewapp.models import (
     OPEN_STATES,
     QUEUE_TRANSITIONS,
     Actor,
+    Membership,
     Permission,
     Person,
     Project,
@@ -67,7 +69,8 @@ def save_queue(*, actor: Actor, values: QueueValues, now: datetime, queue: Queue
         )
         before = None
     else:
-        before = Queue.objects.select_for_update().get(pk=queue.pk, project=actor.project)
+        # Not the key: whoever holds an item refers to the queue while this waits for the item.
+        before = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk, project=actor.project)
         if before.kind != values.kind and before.items.exists():
             raise Refused(
                 "A queue that holds items stays what it is: make another one for the other kind.",
@@ -75,8 +78,9 @@ def save_queue(*, actor: Actor, values: QueueValues, now: datetime, queue: Queue
             )
         Queue.objects.filter(pk=queue.pk).update(**kept)
         saved = Queue.objects.get(pk=queue.pk)
-    saved.reviewers.set(_members(actor, values.reviewers, field="reviewers"))
-    saved.adjudicators.set(_members(actor, values.adjudicators, field="adjudicators"))
+    for name, people in (("reviewers", values.reviewers), ("adjudicators", values.adjudicators)):
+        named = getattr(saved, name)
+        named.set(_members(actor, people, field=name, named=set(named.values_list("pk", flat=True))))
     if before is not None:
         if before.order != saved.order:
             put_in_order(saved)
@@ -131,14 +135,10 @@ def _checked(actor: Actor, values: QueueValues) -> dict[str, Any]:
     }
 
 
-def _members(actor: Actor, people: Sequence[UUID], *, field: str) -> list[Person]:
-    found = list(
-        Person.objects.filter(
-            pk__in=people,
-            memberships__project=actor.project,
-            memberships__role__in=[Role.REVIEWER, Role.ADMIN],
-        )
-    )
+def _members(actor: Actor, people: Sequence[UUID], *, field: str, named: set[UUID]) -> list[Person]:
+    """Those people; who is named already stays so, even if they may review no more."""
+    may = Membership.objects.filter(project=actor.project, role__in=[Role.REVIEWER, Role.ADMIN])
+    found = list(Person.objects.filter(Q(pk__in=may.values("person")) | Q(pk__in=named), pk__in=people))
     if {person.pk for person in found} != set(people):
         raise Refused("Only people who may review in this project can be named.", field=field)
     return found

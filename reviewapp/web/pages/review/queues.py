@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -83,8 +84,17 @@ class QueueForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
-    def __init__(self, data: Any, *, rubric: Rubric | None, people: list[Person], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        rubric: Rubric | None,
+        people: list[Person],
+        kept_rubric: Rubric | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(data, **kwargs)
+        self.kept_rubric = kept_rubric
         choices = [(str(person.pk), person.short_name) for person in people]
         for name in ("reviewers", "adjudicators"):
             field = self.fields[name]
@@ -101,7 +111,7 @@ class QueueForm(forms.Form):
 
     @property
     def values(self) -> review.QueueValues:
-        """As the stage takes them."""
+        """As the stage takes them; the form doesn't ask for the rubric, so the queue's own stays."""
         data = self.cleaned_data
         rules = {
             name.removeprefix("differ-"): float(value) if value.replace(".", "", 1).isdigit() else value
@@ -111,6 +121,7 @@ class QueueForm(forms.Form):
         return review.QueueValues(
             name=data["name"],
             instructions=data["instructions"],
+            rubric=self.kept_rubric,
             order=data["order"],
             kind=data["kind"],
             judgements_needed=data["judgements_needed"],
@@ -175,15 +186,23 @@ def queue_form(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # 
     """Make a queue, or change one."""
     queue = find_queue(request, id) if id else None
     rubric = review.rubric_of(queue) if queue is not None else review.default_rubric(request.actor)
-    people = list(
-        Person.objects.filter(
-            pk__in=Membership.objects.filter(
-                project=request.actor.project, role__in=[Role.REVIEWER, Role.ADMIN]
-            ).values("person")
-        ).order_by("name", "email")
+    may = Q(
+        pk__in=Membership.objects.filter(
+            project=request.actor.project, role__in=[Role.REVIEWER, Role.ADMIN]
+        ).values("person")
     )
+    if queue is not None:
+        # Whoever was named and may review no more stays to be seen, and to be unticked.
+        may |= Q(pk__in=queue.reviewers.values("pk")) | Q(pk__in=queue.adjudicators.values("pk"))
+    people = list(Person.objects.filter(may).order_by("name", "email"))
     initial = _initial(queue) if queue is not None else {}
-    form = QueueForm(request.POST or None, rubric=rubric, people=people, initial=initial)
+    form = QueueForm(
+        request.POST or None,
+        rubric=rubric,
+        people=people,
+        kept_rubric=queue.rubric if queue is not None else None,
+        initial=initial,
+    )
     if request.method == "POST" and form.is_valid():
         try:
             saved = review.save_queue(
