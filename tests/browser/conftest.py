@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +18,6 @@ CHROMIUM = os.environ.get("REVIEWAPP_TEST_CHROMIUM_URL") or next(
 )
 
 OpenPage = Callable[..., Page]
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one file tell one story, in one worker; only the many looks of axe are dealt out."""
-    for item in items:
-        if item.path.parent == HERE and item.path.stem != "test_accessibility":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def test_the_palette_finds_from_any_screen(open_page: OpenPage, rows, admin, typ
     page = open_page("/replays/", person=admin.person)
     text, address = {
         "id": (str(rows[2].pk), f"/interactions/{rows[2].pk}/"),
-        "seed": ("1003", r"/interactions/\?seed=1003"),
+        "seed": ("1003", "/seeds/1003/"),
         "fingerprint": ("fp_4470", r"/interactions/\?fingerprint=fp_44709d6fcb"),
         "screen": ("expo", "/exports/"),
         "settings": ("api", "/settings/keys/"),

@@ -91,6 +91,11 @@ class Command(BaseCommand):
                 administer.ensure_admin(project=project, email=LOCAL_ADMIN, now=now)
         except administer.Refused as error:
             raise CommandError(f"REVIEWAPP_ADMIN_EMAIL: {error}") from error
+        if settings.DEMO:
+            # Before anybody can ask: the demo itself comes later, in the background.
+            from reviewapp.management.commands.seed_demo import connect_simulator, first_admin
+
+            connect_simulator(first_admin(project))
 
     def print_link(self) -> None:
         printed = io.StringIO()

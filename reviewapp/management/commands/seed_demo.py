@@ -47,8 +47,8 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug="demo").first()
         if project is None:
             raise CommandError("There is no project “demo”: start the product with REVIEWAPP_DEMO=1.")
-        admin = _first_admin(project)
-        self._connect(admin)
+        admin = first_admin(project)
+        connect_simulator(admin)
         if Interaction.objects.filter(project=project).exists():
             return
         self.stdout.write("Asking the simulated provider some questions for the demo project")
@@ -63,30 +63,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"The demo project holds {recorded} interactions, all answered by the simulated provider"
         )
-
-    def _connect(self, admin: Actor) -> None:
-        """The simulated provider as the default one; its port may differ from start to start."""
-        port = os.environ.get("REVIEWAPP_SIM_PORT")
-        if not port:
-            return
-        found = Provider.objects.filter(project=admin.project, name="simulated").first()
-        url = f"http://127.0.0.1:{port}/v1"
-        if found is None or found.base_url != url:
-            found = administer.save_provider(
-                actor=admin,
-                values=ProviderValues(
-                    name="simulated",
-                    base_url=url,
-                    max_concurrency=40,
-                    is_simulated=True,
-                    timeout_seconds=60,
-                    prices=PRICES if found is None else None,
-                ),
-                provider=found,
-                now=timezone.now(),
-            )
-        if not Provider.objects.filter(project=admin.project, is_default=True).exists():
-            administer.make_default_provider(actor=admin, provider=found, now=timezone.now())
 
     async def _ask(self, admin: Actor) -> None:
         key, secret = await asyncio.to_thread(_demo_key, admin)
@@ -208,7 +184,32 @@ def _watch(admin: Actor) -> None:
     watch_prepare_canaries.delay(set_id=str(made.pk))
 
 
-def _first_admin(project: Project) -> Actor:
+def connect_simulator(admin: Actor) -> None:
+    """The simulated provider as the default one; its port may differ from start to start."""
+    port = os.environ.get("REVIEWAPP_SIM_PORT")
+    if not port:
+        return
+    found = Provider.objects.filter(project=admin.project, name="simulated").first()
+    url = f"http://127.0.0.1:{port}/v1"
+    if found is None or found.base_url != url:
+        found = administer.save_provider(
+            actor=admin,
+            values=ProviderValues(
+                name="simulated",
+                base_url=url,
+                max_concurrency=40,
+                is_simulated=True,
+                timeout_seconds=60,
+                prices=PRICES if found is None else None,
+            ),
+            provider=found,
+            now=timezone.now(),
+        )
+    if not Provider.objects.filter(project=admin.project, is_default=True).exists():
+        administer.make_default_provider(actor=admin, provider=found, now=timezone.now())
+
+
+def first_admin(project: Project) -> Actor:
     member = (
         Membership.objects.filter(project=project, role=Role.ADMIN)
         .select_related("person")

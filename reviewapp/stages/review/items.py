@@ -289,7 +289,7 @@ def decided(item: QueueItem, *, actor: Actor, now: datetime) -> None:
 
 def _decided_here(item: QueueItem, comparison: Comparison) -> bool:
     """Whether nobody decided yet, or what stands came from this item, which the audit tells."""
-    if comparison.decision is None:
+    if comparison.decision is None or comparison.decided_at is None:
         return True
     return bool(
         AuditEntry.objects.filter(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.db import IntegrityError, transaction
 
@@ -30,6 +30,8 @@ from reviewapp.stages.watch import messages
 
 # So long a deletion can be taken back; then the address and the secret are forgotten.
 UNDO_FOR: Final = timedelta(hours=1)
+# Parameters of Apprise's services that name a file.
+_OPENS_FILES: Final = frozenset(["template", "keyfile", "subfile", "pgpkey", "prv", "attach"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def save_channel(
         fields["url"] = values.url.strip()
     if values.kind == ChannelKind.APPRISE:
         fields["secret"] = None
-    elif values.secret or channel is None or channel.secret is None:
+    elif values.secret or channel is None or _lacks_secret(channel):
         fields["secret"] = values.secret or webhooks.make_secret()
     try:
         with transaction.atomic():
@@ -98,6 +100,13 @@ def save_channel(
     except IntegrityError:
         raise Refused(f"There is a channel called {values.name.strip()} already.", field="name") from None
     return saved
+
+
+def _lacks_secret(channel: AlertChannel) -> bool:
+    try:
+        return channel.secret is None
+    except UnreadableSecret:
+        return False  # it has one, which the earlier key may open again
 
 
 def _check_values(values: ChannelValues, *, new: bool) -> None:
@@ -128,6 +137,9 @@ def _check_url(kind: str, url: str) -> None:
     if len(url) > 2000 or any(character.isspace() for character in url):
         raise Refused("An address has no spaces and at most 2,000 characters.", field="url")
     if kind == ChannelKind.APPRISE:
+        names = {name.lstrip("+-:").lower() for name, _ in parse_qsl(url.partition("?")[2], True)}
+        if named := sorted(names & _OPENS_FILES):
+            raise Refused(f"{named[0]} opens a file of the server; leave it out.", field="url")
         if not messenger.is_understood(url=url):
             raise Refused(
                 "Apprise does not understand this address. For e-mail write "
@@ -242,6 +254,10 @@ def shown_address(*, channel: AlertChannel) -> str:
 
 def send(*, channel: AlertChannel, message: messages.Message, now: datetime) -> webhooks.Sending:
     """Send one message once, by whatever the channel is."""
+    try:
+        _ = channel.url, channel.secret  # decrypts them
+    except UnreadableSecret as error:
+        return webhooks.Sending(ok=False, error=str(error))
     if channel.url is None or channel.deleted_at is not None:
         return webhooks.Sending(ok=False, error="The channel was deleted.", may_pass=False)
     if channel.kind == ChannelKind.APPRISE:

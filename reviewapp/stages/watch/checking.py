@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, Sum
 
 from reviewapp.models import (
@@ -69,6 +69,8 @@ def advance(*, now: datetime) -> list[UUID]:
     for session_id, set_id in list(ended.order_by("created_at").values_list("pk", "set")):
         try:
             run = _advance(session_id, set_id, now)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away; the next sweep reads it
         except Exception:  # one set's trouble must not keep the others from being watched
             log.exception("A canary session can't be read")
             _give_up(session_id, now)

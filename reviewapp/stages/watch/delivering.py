@@ -85,6 +85,11 @@ def lease(*, channel_id: UUID, worker: str, now: datetime) -> Leased | None:
     due = AlertDelivery.objects.filter(
         channel=channel_id, state=DeliveryState.QUEUED, not_before__lte=now
     ).order_by("created_at", "id")
+    if not AlertChannel.objects.standing().filter(pk=channel_id, enabled=True).exists():
+        due.update(
+            state=DeliveryState.DROPPED, error="The channel was switched off or deleted.", finished_at=now
+        )
+        return None
     rows = list(
         due.select_for_update(skip_locked=True, of=("self",)).select_related("alert__project")[:MOST_TOGETHER]
     )
@@ -92,6 +97,7 @@ def lease(*, channel_id: UUID, worker: str, now: datetime) -> Leased | None:
         return None
     try:
         channel = AlertChannel.objects.select_related("project").get(pk=channel_id)
+        _ = channel.url, channel.secret  # decrypts them
     except UnreadableSecret as error:
         # The operator can put the earlier key back, so this may pass.
         _fail_unreadable(channel_id, rows, str(error), now)

@@ -40,6 +40,8 @@ def alerts(request: ApiRequest) -> dict[str, Any]:
                 422, f"severity: must be one of {', '.join(AlertSeverity.values)}.", field="severity"
             )
         rows = rows.filter(severity=severity)
+    if "\x00" in kind:
+        raise Problem(422, "kind: holds a NUL character.", field="kind")
     if kind:
         rows = rows.filter(kind=kind)
     if state not in {"", "open"}:

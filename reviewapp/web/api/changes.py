@@ -35,6 +35,9 @@ def changes(request: ApiRequest, wanted: Query[Wanted]) -> dict[str, Any]:
         raise Problem(422, f"limit: must be between 1 and {MOST}.", field="limit")
     if wanted.state and wanted.state not in ChangeState.values:
         raise Problem(422, f"state: must be one of {', '.join(ChangeState.values)}.", field="state")
+    for name in ("provider", "model"):
+        if "\x00" in getattr(wanted, name):
+            raise Problem(422, f"{name}: holds a NUL character.", field=name)
     rows = _rows(request)
     if wanted.provider:
         rows = rows.filter(provider__name=wanted.provider)

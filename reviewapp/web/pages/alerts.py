@@ -33,7 +33,7 @@ PAGE = 50
 @require_safe
 def alerts(request: AppRequest) -> HttpResponse:
     """The list."""
-    given = {name: request.GET.get(name, "") for name in ("state", "severity", "kind")}
+    given = {name: request.GET.get(name, "").replace("\x00", "") for name in ("state", "severity", "kind")}
     rows = Alert.objects.visible_to(request.actor)
     if given["state"] == "open":
         rows = rows.open()

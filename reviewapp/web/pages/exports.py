@@ -23,7 +23,9 @@ from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, var
 from reviewapp.web.pages.interactions import chips, filter_values
 
 WORDS = {
-    ExportFormat.JSONL: gettext_lazy("Everything, one JSON object a line. Can be imported again."),
+    ExportFormat.JSONL: gettext_lazy(
+        "Everything, one JSON object a line. The interactions can be imported again."
+    ),
     ExportFormat.CSV: gettext_lazy("For spreadsheets: one line an interaction. Cells can't run as formulas."),
     ExportFormat.PARQUET: gettext_lazy("For data tools: typed columns and the whole bodies."),
     ExportFormat.OPENAI_BATCH: gettext_lazy("The requests, as input for OpenAI's Batch API. Runs as it is."),
