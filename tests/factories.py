@@ -333,7 +333,7 @@ def fill_queue(queue: Queue, *interactions: Interaction, reason: str = "By hand"
     """The interactions (or one new one) waiting in the queue."""
     rows = interactions or (make_interaction(project=queue.project),)
     review.enqueue(queue=queue, entries=[review.Entry(row.pk) for row in rows], reason=reason, now=NOW)
-    return list(QueueItem.objects.filter(queue=queue).order_by("id"))
+    return list(QueueItem.objects.filter(queue=queue).order_by("position", "id"))
 
 
 def make_canaries(*, project: Project, model: str = "gpt-4o-mini", **fields: Any) -> CanarySet:

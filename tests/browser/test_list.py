@@ -32,6 +32,7 @@ def listed(open_page: OpenPage, rows, admin) -> Page:
 
 
 def press(page: Page, *keys: str) -> None:
+    page.wait_for_load_state("load")  # the modules that listen have run
     for key in keys:
         page.keyboard.press(key)
 

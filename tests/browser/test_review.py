@@ -67,6 +67,8 @@ def shows(page: Page, text: str) -> None:
 
 
 def press(page: Page, *keys: str) -> None:
+    # The keys work when the page's modules have run; what it shows is there earlier.
+    page.wait_for_load_state("load")
     for key in keys:
         page.keyboard.press(key)
 

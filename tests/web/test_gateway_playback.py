@@ -136,7 +136,8 @@ def differences(row: dict[str, Any], found: Interaction) -> list[str]:
             [choice.tool_calls for choice in merged.choices],
             [choice.tool_calls for choice in expected.choices],
         )
-        pairs["stored fingerprint"] = (found.fingerprint, expected.fingerprint)
+        told = read_reply(row["endpoint"], row["response"], row["status"], request=row["request"])
+        pairs["stored fingerprint"] = (found.fingerprint, told.fingerprint)
     else:
         text = row["recording"].get("response_text")
         if text is not None:
