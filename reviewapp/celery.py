@@ -35,7 +35,19 @@ registry.register("binary", _to_binary, _from_binary, "application/x-msgpack", "
 # Kombu's list of what could run code has this type, since others put more into it than values.
 registry.enable("binary")
 
-app = Celery("reviewapp")
+
+class App(Celery):
+    def connection_or_acquire(self, connection: Any = None, pool: bool = True, *_: Any, **__: Any) -> Any:
+        """A connection of its own for each look at the broker, never one of the pool.
+
+        Kombu 5.7 puts a pooled connection that it closed after an error back among the good ones, and
+        who takes it next can open no channel: one outage of the broker would be the last thing this
+        process hears of it. Publishing has a pool that revives its connections, and keeps it.
+        """
+        return super().connection_or_acquire(connection, pool=False)
+
+
+app = App("reviewapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reviewapp"])
 
