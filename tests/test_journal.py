@@ -456,6 +456,19 @@ def test_what_got_lost_behind_the_broker_is_sent_again(tmp_path):
     assert set(broker.frames) == {b"x"}
 
 
+def test_all_that_got_lost_is_sent_again_not_one_batch_at_a_time(tmp_path):
+    broker = Broker(loses=True)
+    journal = Journal(tmp_path, delivery=broker, resend_seconds=0.1)
+    for number in range(8):
+        journal.append_sync([b"%d" % number])
+        assert journal.wait_until_shipped(seconds=10)
+
+    # The first batch is never settled here; those behind it must not wait for it.
+    _until(lambda: all(broker.frames.count(b"%d" % number) >= 2 for number in range(8)))
+    broker.loses = False
+    journal.close()
+
+
 def test_what_is_sent_but_not_recorded_is_sent_by_the_next_process(tmp_path):
     with opened(tmp_path, Broker(loses=True)) as journal:
         journal.append_sync([b"x"])

@@ -210,12 +210,26 @@ class Shipper:
                 shipment.sent.popleft()
                 continue
             if age > self._resend_seconds and not self._closing and self._delivery.nothing_waits():
-                log.warning(
-                    "%d frames were lost on the way to the worker; they are sent again", len(payloads)
-                )
-                self._delivery.send(payloads)
-                oldest.at = time.monotonic()
+                self._send_again(shipment)
             return
+
+    def _send_again(self, shipment: _Shipment) -> None:
+        """All that is overdue at once: what lost one batch has often lost many."""
+        lost = 0
+        try:
+            for sent in shipment.sent:
+                if self._closing:
+                    break
+                if time.monotonic() - sent.at <= self._resend_seconds:
+                    continue
+                payloads = shipment.folder.read_again(sent.start, sent.end)
+                if not self._delivery.settled(payloads):
+                    self._delivery.send(payloads)
+                    sent.at = time.monotonic()
+                    lost += len(payloads)
+        finally:
+            if lost:
+                log.warning("%d frames were lost on the way to the worker; they are sent again", lost)
 
     def _is_settled(self, payloads: list[bytes]) -> bool:
         try:
@@ -238,13 +252,15 @@ class Shipper:
     def _hand_over(self, payloads: list[bytes]) -> bool:
         """Send until it is taken; False when the thread is to end first."""
         pause = _FIRST_PAUSE
+        refused: type[Exception] | None = None
         while not self._closing:
             try:
                 self._delivery.send(payloads)
             except Exception as error:
-                if self.problem is None:
-                    log.warning("The broker does not take frames, they wait in the journal: %s", error)
-                self.problem = str(error) or type(error).__name__
+                problem = str(error) or type(error).__name__
+                if self.problem is None or type(error) is not refused:
+                    log.warning("The broker does not take frames, they wait in the journal: %s", problem)
+                self.problem, refused = problem, type(error)
                 self._sleep(pause if isinstance(error, Waiting) else random.uniform(0.5, 1) * pause)  # noqa: S311
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
