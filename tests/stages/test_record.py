@@ -197,6 +197,26 @@ def test_without_a_provider_it_is_the_sources_else_the_projects(project):
     assert record_one(arrival(project, source="without")).provider == default
 
 
+def test_a_frame_is_settled_when_it_is_recorded_or_set_aside(project):
+    frames = [record.encode(arrival(project)) for _ in range(3)]
+    before = record.are_settled(frames=frames)
+    record.record_frames(frames=frames[:2], now=NOW)
+    halfway = record.are_settled(frames=frames)
+    record.record_frames(frames=[frames[2], b"no frame"], now=NOW)
+
+    assert [before, halfway, record.are_settled(frames=[*frames, b"no frame"])] == [False, False, True]
+
+
+def test_a_frame_whose_id_another_project_has_is_settled_only_when_set_aside(project):
+    taken = record_one(arrival(project))
+    frame = record.encode(arrival(factories.make_project(), as_id=taken.id))
+    before = record.are_settled(frames=[frame])
+
+    record.record_frames(frames=[frame], now=NOW)
+
+    assert [before, record.are_settled(frames=[frame])] == [False, True]
+
+
 def test_names_of_another_project_are_not_taken(project):
     other = factories.make_project()
     factories.make_source(project=other, name="support-bot")

@@ -23,7 +23,7 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from reviewapp.models import FailedMessage, Interaction, Project
-from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of
+from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of, project_of
 from reviewapp.stages.record.files import frames_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
@@ -125,10 +125,15 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
 
 def are_settled(*, frames: Sequence[bytes]) -> bool:
     """Whether each frame is recorded or set aside: nothing more will or need become of it."""
-    by_id = {id_of(frame): frame for frame in frames}
-    there = set(Interaction.objects.filter(id__in=[id_ for id_ in by_id if id_]).values_list("id", flat=True))
-    missing = [hashlib.sha256(frame).digest() for id_, frame in by_id.items() if id_ not in there]
-    return not missing or FailedMessage.objects.filter(digest__in=missing).count() == len(set(missing))
+    ids = {id_ for frame in frames if (id_ := id_of(frame)) is not None}
+    there = dict(Interaction.objects.filter(id__in=ids).values_list("id", "project"))
+    # Another project's interaction may have the id: then this one was not recorded, and must be set aside.
+    missing = {
+        hashlib.sha256(frame).digest()
+        for frame in frames
+        if (id_ := id_of(frame)) not in there or there[id_] != project_of(frame)
+    }
+    return not missing or FailedMessage.objects.filter(digest__in=missing).count() == len(missing)
 
 
 def record_message(*, message: Any, now: datetime) -> Outcome:

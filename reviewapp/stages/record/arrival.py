@@ -136,6 +136,15 @@ def id_of(frame: bytes) -> UUID | None:
     return UUID(bytes=_PREFIX.unpack_from(frame)[2])
 
 
+def project_of(frame: bytes) -> UUID | None:
+    """The project of the arrival in a frame, without its bodies; None for what is no frame."""
+    try:
+        length = _PREFIX.unpack_from(frame)[1]
+        return UUID(json.loads(frame[_PREFIX.size : _PREFIX.size + length])["project"])
+    except (struct.error, ValueError, KeyError, TypeError):
+        return None
+
+
 def _dump(header: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(header)
