@@ -15,7 +15,7 @@ from django.db.models.functions import TruncDay, TruncHour
 from reviewapp.models.fingerprint import Fingerprint, FingerprintHour, lives_of, shared_values
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
-from reviewapp.pure.pools import Bucket, Graded, Life, PoolEvent, grade_of, pool_events
+from reviewapp.pure.pools import Bucket, Graded, Life, grade_of
 
 # Longer histories are read by the day.
 HOURLY: timedelta = timedelta(days=14)
@@ -42,6 +42,16 @@ class PoolValue:
     shapes: tuple[str, ...]
     # Of the pool's answers in the last day; None where there were none.
     share: float | None
+
+    @property
+    def was_moved_by_itself(self) -> bool:
+        """Whether the app itself moved it: its overlap began or ended, and nobody decided."""
+        return self.decided_at is not None and not self.decided_by and self.state != "new"
+
+    @property
+    def retired_by_itself(self) -> bool:
+        """Whether its overlap passed and it was no longer seen."""
+        return self.was_moved_by_itself and self.state == "retired"
 
     @property
     def share_or_zero(self) -> float:
@@ -171,11 +181,6 @@ def _buckets(found: Iterable[tuple[datetime, str | None, int]]) -> list[Bucket]:
     for at, value, n in found:
         buckets.setdefault(at, {})[value] = n
     return [Bucket(at, counts) for at, counts in buckets.items()]
-
-
-def events_of(history: Sequence[Bucket]) -> tuple[PoolEvent, ...]:
-    """What happened in that history."""
-    return pool_events(history)
 
 
 def _rows(project: Project) -> list[Fingerprint]:

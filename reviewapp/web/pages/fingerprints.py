@@ -2,79 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from urllib.parse import urlencode
+from collections.abc import Sequence
+from datetime import datetime, time
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from reviewapp.models import CanaryCheck, Fingerprint, Permission
-from reviewapp.models.canarying import SetRow, checks_since, set_rows
-from reviewapp.models.identity import NOTHING, Identity, identities_of
-from reviewapp.models.pools import Pool, PoolValue, events_of, history_of, pool_of, pools_of
-from reviewapp.pure.pools import Life, PoolEvent, overlap_length, shape_words
+from reviewapp.models import Fingerprint, Permission
+from reviewapp.models.canarying import set_rows
+from reviewapp.models.pools import Pool, pools_of
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused
-from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
-from reviewapp.web.lanes import Timeline, draw_timeline
-from reviewapp.web.strips import Strip, draw_strip
+from reviewapp.web.frame import AppRequest, find_or_404, fragment_or_page, is_fragment, needs, vary_on_htmx
+from reviewapp.web.lanes import stretch
+from reviewapp.web.poolcards import draw_cards, draw_watched
+from reviewapp.web.spans import Chosen, choose_span
 
 # Each is a drawing and a table; more go on the next page.
 POOLS = 6
-EVENTS = 5
-RANGES = {
-    "day": (gettext_lazy("Day"), timedelta(days=1)),
-    "week": (gettext_lazy("Week"), timedelta(days=7)),
-    "month": (gettext_lazy("Month"), timedelta(days=30)),
-    "all": (gettext_lazy("All"), None),
-}
-# Values beside the first ones are folded away.
-ROWS = 12
-# Checks in the table beside a strip.
-CHECKS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a pool's table."""
-
-    value: PoolValue
-    shapes: list[str]
-    interactions: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What the canaries of a model saw: the strip, and the same facts for a table, the latest first."""
-
-    canaries: SetRow
-    strip: Strip
-    checks: list[CanaryCheck]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One pool, drawn."""
-
-    pool: Pool
-    timeline: Timeline
-    events: list[PoolEvent]
-    identity: Identity
-    rows: list[Row]
-    more: list[Row]
-    overlap_day: str
-    watched: Watched | None = None
 
 
 @needs(Permission.READ)
@@ -91,31 +45,35 @@ def fingerprints(request: AppRequest) -> HttpResponse:
     ]
     page = _page(request.GET.get("page", ""), len(found))
     canaries = set_rows(project=request.actor.project, now=now)
-    identities = identities_of(project=request.actor.project)
     pooled = {(pool.provider.pk, pool.model) for pool in found}
     alone = [row for row in canaries if (row.set.provider_id, row.set.model) not in pooled]
-    _word, span = RANGES[_range(request)]
-    return render(
+    chosen = _chosen(request, found, now)
+    shown = draw_cards(
+        project=request.actor.project,
+        pools=found[page * POOLS : (page + 1) * POOLS],
+        chosen=chosen,
+        canaries=canaries,
+        now=now,
+    )
+    response = render(
         request,
-        "pages/fingerprints.html",
+        fragment_or_page(request, "pages/fingerprints.html", "timelines"),
         {
-            "pools": [
-                _shown(request, pool, now, canaries=canaries, identities=identities)
-                for pool in found[page * POOLS : (page + 1) * POOLS]
-            ],
-            "unpooled": [_watched(row, start=now - span if span else None, end=now) for row in alone]
+            "now": now,
+            "chosen": chosen,
+            "span": shown.span,
+            "span_words": stretch(shown.span),
+            "is_coarse": shown.is_coarse,
+            "pools": shown.cards,
+            "unpooled": [draw_watched(row, start=chosen.start, end=chosen.end) for row in alone]
             if not any(wanted.values())
             else [],
-            "total": len(found),
             "narrowed": any(wanted.values()),
-            "ranges": [
-                (name, word, _address(request, range=name, page="")) for name, (word, _span) in RANGES.items()
-            ],
-            "range": _range(request),
-            "newer": _address(request, page=str(page - 1)) if page else "",
-            "older": _address(request, page=str(page + 1)) if (page + 1) * POOLS < len(found) else "",
+            "newer": _address(request, page=page - 1) if page else "",
+            "older": _address(request, page=page + 1) if (page + 1) * POOLS < len(found) else "",
         },
     )
+    return vary_on_htmx(response)
 
 
 @needs(Permission.ADMIN)
@@ -194,13 +152,20 @@ def _decided(
             "error",
             None,
         )
-    pool = pool_of(fingerprint=found, now=timezone.now())
+    now = timezone.now()
+    pools = pools_of(project=found.project, now=now)
+    pool = next(one for one in pools if (one.provider.pk, one.model) == (found.provider_id, found.model))
     if not is_fragment(request):
         messages.info(request, message)
         return redirect(f"{reverse('fingerprints')}#{pool.anchor}")
-    response = render(
-        request, "pages/fingerprints.html#pool", {"shown": _shown(request, pool, timezone.now())}
+    shown = draw_cards(
+        project=found.project,
+        pools=[pool],
+        chosen=_chosen(request, pools, now),
+        canaries=set_rows(project=found.project, now=now, provider=pool.provider.pk),
+        now=now,
     )
+    response = render(request, "pages/fingerprints.html#pool", {"shown": shown.cards[0], "now": now})
     detail: dict[str, str] = {"message": message, "kind": kind}
     if before is not None:
         state, until = before
@@ -220,80 +185,26 @@ def _refused(request: AppRequest, found: Fingerprint, sentence: str) -> HttpResp
     return trigger_client_event(response, "toast", {"message": sentence, "kind": "error"})
 
 
-def _watched(row: SetRow, *, start: datetime | None, end: datetime) -> Watched:
-    """The checks of a set between these moments; without a start, of all of its time."""
-    checks = checks_since(sets=[row.set.pk], since=start).get(row.set.pk, [])
-    start = start or (checks[0].created_at if checks else end)
-    return Watched(
-        canaries=row,
-        strip=draw_strip(checks=checks, start=start, end=end),
-        checks=list(reversed(checks))[:CHECKS],
+def _chosen(request: AppRequest, pools: Sequence[Pool], now: datetime) -> Chosen:
+    """The span that the page shows, also where a decision about one value comes from it."""
+    here = request.htmx.current_url_abs_path or ""
+    return choose_span(
+        query=request.GET if request.method in ("GET", "HEAD") else QueryDict(urlsplit(here).query),
+        path=reverse("fingerprints"),
+        first=min((pool.first_seen for pool in pools), default=None),
+        last=max((pool.last_seen for pool in pools), default=None),
+        now=now,
     )
-
-
-def _shown(
-    request: AppRequest,
-    pool: Pool,
-    now: datetime,
-    *,
-    canaries: Sequence[SetRow] | None = None,
-    identities: Mapping[tuple[UUID, str], Identity] | None = None,
-) -> Shown:
-    _word, span = RANGES[_range(request)]
-    known = identities_of(project=request.actor.project) if identities is None else identities
-    if canaries is None:
-        canaries = set_rows(project=request.actor.project, now=now, provider=pool.provider.pk)
-    history = history_of(pool)
-    events = events_of(history)
-    lives = [Life(value.value, value.first_seen, value.last_seen, value.count) for value in pool.values]
-    several = len({shape for value in pool.values for shape in value.shapes}) > 1
-    rows = [
-        Row(
-            value=value,
-            shapes=[shape_words(shape) for shape in value.shapes] if several else [],
-            interactions=f"{reverse('interactions')}?"
-            + urlencode(
-                {
-                    "provider": pool.provider.name,
-                    "model": pool.model,
-                    "fingerprint": value.value or "none",
-                }
-            ),
-        )
-        for value in sorted(pool.values, key=lambda value: value.state != "new")
-    ]
-    timeline = draw_timeline(
-        pool=pool, history=history, events=events, since=now - span if span else None, now=now
-    )
-    own = next(
-        (row for row in canaries if (row.set.provider_id, row.set.model) == (pool.provider.pk, pool.model)),
-        None,
-    )
-    return Shown(
-        pool=pool,
-        timeline=timeline,
-        watched=None if own is None else _watched(own, start=timeline.start, end=timeline.end),
-        events=list(reversed(events))[:EVENTS],
-        identity=known.get((pool.provider.pk, pool.model), NOTHING),
-        rows=rows[:ROWS],
-        more=rows[ROWS:],
-        overlap_day=(now + overlap_length(lives)).date().isoformat(),
-    )
-
-
-def _range(request: AppRequest) -> str:
-    wanted = request.GET.get("range", "")
-    return wanted if wanted in RANGES else "month"
 
 
 def _page(text: str, total: int) -> int:
     return min(int(text), max(total - 1, 0) // POOLS) if text.isascii() and text.isdecimal() else 0
 
 
-def _address(request: AppRequest, **changes: str) -> str:
-    query = {**request.GET.dict(), **changes}
-    kept = {name: value for name, value in query.items() if value}
-    return f"{reverse('fingerprints')}?{urlencode(kept)}" if kept else reverse("fingerprints")
+def _address(request: AppRequest, *, page: int) -> str:
+    query = request.GET.copy()
+    query["page"] = str(page)
+    return f"{reverse('fingerprints')}?{query.urlencode()}"
 
 
 def _end_of_day(text: str) -> datetime | None:

@@ -1,0 +1,151 @@
+"""What the Fingerprints screen shows of each pool: its timeline, what happened, its values, its canaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from reviewapp.models import CanaryCheck
+from reviewapp.models.canarying import SetRow, checks_since
+from reviewapp.models.happenings import Happening, happenings, noted_of
+from reviewapp.models.identity import NOTHING, Identity, identities_of
+from reviewapp.models.pools import Pool, PoolValue, history_of
+from reviewapp.models.project import Project
+from reviewapp.models.traffic import traffic_of
+from reviewapp.pure.pools import Life, overlap_length, shape_words
+from reviewapp.pure.spans import Span
+from reviewapp.web.lanes import Timeline, draw_timeline
+from reviewapp.web.spans import Chosen
+from reviewapp.web.strips import Strip, draw_strip
+
+EVENTS: Final = 5
+# Values beside the first ones are folded away.
+ROWS: Final = 12
+# Checks in the table beside a strip.
+CHECKS: Final = 30
+# An overlap goes on after now: so much room, as a part of what lies before, shows that it does.
+_AFTER_NOW: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a pool's table."""
+
+    value: PoolValue
+    shapes: list[str]
+    interactions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the canaries of a model saw: the strip, and the same facts for a table, the latest first."""
+
+    canaries: SetRow
+    strip: Strip
+    checks: list[CanaryCheck]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One pool, drawn."""
+
+    pool: Pool
+    timeline: Timeline
+    # In the time shown, the latest first; and those beyond the first few.
+    events: list[Happening]
+    more_events: list[Happening]
+    identity: Identity
+    rows: list[Row]
+    more: list[Row]
+    overlap_day: str
+    watched: Watched | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The pools of a page, all in one span of time."""
+
+    cards: list[Card]
+    span: Span
+    is_coarse: bool
+
+
+def draw_cards(
+    *, project: Project, pools: Sequence[Pool], chosen: Chosen, canaries: Sequence[SetRow], now: datetime
+) -> Cards:
+    """Draw these pools of the project in the chosen time."""
+    end = chosen.end if chosen.is_zoomed else _end(pools, chosen, now)
+    traffic = traffic_of(project=project, pools=pools, start=chosen.start, end=end, now=now)
+    identities = identities_of(project=project)
+    noted = noted_of(project=project)
+    cards = []
+    for pool in pools:
+        key = pool.provider.pk, pool.model
+        happened = happenings(pool=pool, history=history_of(pool), noted=noted.get(key, []))
+        events = [one for one in happened if traffic.span.start <= one.at <= traffic.span.end]
+        own = next((row for row in canaries if (row.set.provider_id, row.set.model) == key), None)
+        rows = _rows(pool)
+        cards.append(
+            Card(
+                pool=pool,
+                timeline=draw_timeline(
+                    pool=pool, buckets=traffic.of(pool), happened=events, span=traffic.span, now=now
+                ),
+                events=events[:EVENTS],
+                more_events=events[EVENTS:],
+                identity=identities.get(key, NOTHING),
+                rows=rows[:ROWS],
+                more=rows[ROWS:],
+                overlap_day=_overlap_day(pool, now),
+                watched=None
+                if own is None
+                else draw_watched(own, start=traffic.span.start, end=traffic.span.end),
+            )
+        )
+    return Cards(cards, traffic.span, traffic.is_coarse)
+
+
+def draw_watched(row: SetRow, *, start: datetime, end: datetime) -> Watched:
+    """The checks of a set between these moments."""
+    checks = checks_since(sets=[row.set.pk], since=start).get(row.set.pk, [])
+    checks = [check for check in checks if check.created_at <= end]
+    return Watched(
+        canaries=row,
+        strip=draw_strip(checks=checks, start=start, end=end),
+        checks=list(reversed(checks))[:CHECKS],
+    )
+
+
+def _end(pools: Sequence[Pool], chosen: Chosen, now: datetime) -> datetime:
+    """Now, and a little room after it where an overlap goes on."""
+    ends = [value.overlap_until for pool in pools for value in pool.values if value.overlap_until]
+    return max([now, *(min(moment, now + (now - chosen.start) / _AFTER_NOW) for moment in ends)])
+
+
+def _rows(pool: Pool) -> list[Row]:
+    several = len({shape for value in pool.values for shape in value.shapes}) > 1
+    return [
+        Row(
+            value=value,
+            shapes=[shape_words(shape) for shape in value.shapes] if several else [],
+            interactions=f"{reverse('interactions')}?"
+            + urlencode(
+                {
+                    "provider": pool.provider.name,
+                    "model": pool.model,
+                    "fingerprint": value.value or "none",
+                }
+            ),
+        )
+        for value in sorted(pool.values, key=lambda value: value.state != "new")
+    ]
+
+
+def _overlap_day(pool: Pool, now: datetime) -> str:
+    lives = [Life(value.value, value.first_seen, value.last_seen, value.count) for value in pool.values]
+    return (now + overlap_length(lives)).date().isoformat()
