@@ -23,6 +23,7 @@ from reviewapp.models.interaction import compress
 from reviewapp.models.overview import overview
 from reviewapp.models.pages import page_of
 from reviewapp.models.pools import pools_of
+from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export
 from tests.factories import NOW, make_project, make_provider, make_source
@@ -219,3 +220,19 @@ def test_fingerprints_ask_nothing_of_the_interactions(stored):
         pools_of(project=stored, now=NOW)
 
     assert not [query for query in captured.captured_queries if "reviewapp_interaction" in query["sql"]]
+
+
+@pytest.mark.django_db
+def test_the_minutes_of_a_timeline_are_counted_along_the_index_of_time(stored):
+    def deed():
+        traffic_of(project=stored, pools=[], start=NOW, end=NOW + timedelta(hours=3), now=NOW)
+
+    ((sql, (plan,)),) = plans_of(deed)
+
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") in LARGE]
+    assert [(node["Node Type"], node["Index Name"]) for node in scans] == [
+        ("Index Scan", "interaction_with_answers")
+    ], sql
+    # The span's both ends narrow the index itself; nothing is read and then left out.
+    assert scans[0]["Index Cond"].count("started_at") == 2
+    assert "Filter" not in scans[0]
