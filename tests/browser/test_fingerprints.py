@@ -1,4 +1,4 @@
-"""The timeline of fingerprints under people's hands: zoom by mouse, finger and keys; what lies behind a bar."""
+"""The timeline of fingerprints under people's hands: zoom by mouse, finger and keys; what a bar opens."""
 
 from __future__ import annotations
 
