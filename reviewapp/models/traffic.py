@@ -75,12 +75,21 @@ def _by_minute(
     with connection.cursor() as cursor:
         # The bound is on what is read, so it stands inside, where nothing has been left out yet.
         cursor.execute(
-            "SELECT provider_id, model, response_model, fingerprint, date_bin(%s, started_at, %s) AS bin,"  # noqa: S608
+            "SELECT provider_id, model, response_model, fingerprint,"  # noqa: S608
+            " date_bin(%s::interval, started_at, %s) AS bin,"
             " count(*) FILTER (WHERE status < 400 AND endpoint = ANY(%s)), count(*)"
             " FROM (SELECT provider_id, model, response_model, fingerprint, started_at, status, endpoint"
             f" FROM {table} WHERE project_id = %s AND started_at >= %s AND started_at < %s"
             " ORDER BY started_at DESC, id DESC LIMIT %s) AS lately GROUP BY 1, 2, 3, 4, 5",
-            [span.step, GRID, list(REPORTING), project.pk, span.start, span.end, most + 1],
+            [
+                f"{span.step.total_seconds():.0f} seconds",
+                GRID,
+                list(REPORTING),
+                project.pk,
+                span.start,
+                span.end,
+                most + 1,
+            ],
         )
         rows = cursor.fetchall()
     if sum(row[-1] for row in rows) > most:

@@ -72,7 +72,7 @@ def choose_span(
     *, query: QueryDict, path: str, first: datetime | None, last: datetime | None, now: datetime
 ) -> Chosen:
     """What the address asks for; `first` and `last` are the moments of what there is to see."""
-    kept = [(name, value) for name, value in query.items() if name not in _OWN and value]
+    kept = [(name, str(value)) for name, value in query.items() if name not in _OWN and value]
     wanted = query.get("range", "")
     ranged = [*kept, *([("range", wanted)] if wanted in PRESETS else [])]
     if page := query.get("page", ""):
@@ -90,7 +90,7 @@ def choose_span(
         return Chosen(begin, now, name, presets, hidden=ranged, problem=problem)
     before = [*ranged, *[("was", text) for text in was[:-1]]]
     if was:
-        before += zip(("from", "to"), was[-1].split("~"), strict=True)
+        before += dict(zip(("from", "to"), was[-1].split("~"), strict=True)).items()
     here = [("was", text) for text in [*was, f"{start:{_FORM}}~{end:{_FORM}}"][-_STEPS_BACK:]]
     return Chosen(
         start=start,
