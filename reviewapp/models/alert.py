@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.people import Person
 from reviewapp.models.project import Project
-from reviewapp.models.provider import EncryptedTextField
+from reviewapp.models.provider import EncryptedTextField, UnreadableSecret
 from reviewapp.models.scoping import Scoped, ScopedQuerySet
 from reviewapp.pure.ids import new_id
 
@@ -217,6 +217,15 @@ class AlertChannel(Scoped):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def secret_problem(self) -> str:
+        """Why its address or signing secret can't be used, with the mend; empty when they can."""
+        try:
+            _ = self.url, self.secret
+        except UnreadableSecret as error:
+            return str(error)
+        return ""
 
 
 class DeliveryState(models.TextChoices):

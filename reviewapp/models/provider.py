@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 from reviewapp.models.project import Project
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
+# What screens call a secret, by its field.
+_CALLED: Final = {"api_key": "key", "url": "address", "secret": "signing secret"}
+
 
 class UnreadableSecret(Exception):
     """A stored secret can't be decrypted: none of the encryption keys is the one it was written with."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: models.Model, field: str) -> None:
         super().__init__(
-            "A stored secret can't be decrypted with the present encryption keys. "
-            "Put the earlier key back into REVIEWAPP_ENCRYPTION_KEYS, or enter the secret again."
+            f"The stored {_CALLED.get(field, field)} of “{owner}” can't be decrypted with the present "
+            "encryption keys. Restore the file encryption_keys of the data folder, or put the earlier key "
+            "back into REVIEWAPP_ENCRYPTION_KEYS; or enter the secret again."
         )
 
 
@@ -28,15 +34,48 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A secret as the table holds it."""
+
+    token: bytes = field(repr=False)
+
+
+class _OpenedOnUse(DeferredAttribute):
+    """Decrypts when the secret itself is asked for: rows load and are saved also when nobody can read it."""
+
+    def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
+        value = super().__get__(instance, cls)
+        if instance is None or not isinstance(value, _Sealed):
+            return value
+        try:
+            return _cipher().decrypt(value.token).decode()
+        except InvalidToken:
+            raise UnreadableSecret(instance, self.field.attname) from None
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value
+
+
 class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't be subscripted at run time
     """Text that is encrypted in the table (Fernet: AES-128-CBC with HMAC-SHA-256).
 
     The first of `REVIEWAPP_ENCRYPTION_KEYS` encrypts, all of them decrypt, so keys can be rotated.
+    Reading the attribute decrypts, and raises UnreadableSecret; loading the row does not.
     """
+
+    descriptor_class = _OpenedOnUse
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        # What was not opened goes back as it came.
+        value = model_instance.__dict__.get(self.attname)
+        return value if isinstance(value, _Sealed) else super().pre_save(model_instance, add)
 
     def get_prep_value(self, value: Any) -> Any:
         if value is None:
             return None
+        if isinstance(value, _Sealed):
+            return value.token
         return _cipher().encrypt(str(value).encode())
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
@@ -44,13 +83,8 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't
             value = self.get_prep_value(value)
         return value if value is None else connection.Database.Binary(value)
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> str | None:
-        if value is None:
-            return None
-        try:
-            return _cipher().decrypt(bytes(value)).decode()
-        except InvalidToken:
-            raise UnreadableSecret from None
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> _Sealed | None:
+        return None if value is None else _Sealed(bytes(value))
 
     def to_python(self, value: Any) -> Any:
         return value
@@ -101,6 +135,23 @@ class Provider(Scoped):
     def can_be_called(self) -> bool:
         """Whether an admin has given it an address."""
         return bool(self.base_url)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is stored; it may be one that can't be read."""
+        try:
+            return bool(self.api_key)
+        except UnreadableSecret:
+            return True
+
+    @property
+    def key_problem(self) -> str:
+        """Why the stored key can't be used, with the mend; empty when it can, or there is none."""
+        try:
+            _ = self.api_key
+        except UnreadableSecret as error:
+            return str(error)
+        return ""
 
     @property
     def seed_honoured(self) -> bool | None:

@@ -109,6 +109,17 @@ def test_a_key_that_cannot_be_decrypted_does_not_hide_other_providers(project, s
     assert "can't be decrypted" in found[0].sentence
 
 
+def test_a_secret_that_cannot_be_read_is_named_with_its_mend(project, settings):
+    make_provider(project, "", api_key="sk-1")
+    settings.ENCRYPTION_KEYS = ["b25seS1mb3ItdGhlLXRlc3RzLTAwMDAwMDAwMDAwMDA="]
+
+    [found] = doctor.secrets()
+
+    assert not found.ok
+    assert "vendor" in found.sentence
+    assert "encryption_keys" in found.mend
+
+
 def test_the_tables_of_the_tests_are_up_to_date(db):
     assert doctor.migrations().ok
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from reviewapp.models import ApiKey, FailedMessage, FlagReason, Membership, Provider, Rubric, Source
 from reviewapp.providers.simulated import server
 from reviewapp.stages import review
-from tests.factories import NOW, make_interaction, make_project, make_provider
+from tests.factories import NOW, make_channel, make_interaction, make_project, make_provider
 
 
 @pytest.fixture
@@ -225,3 +225,55 @@ def test_only_who_runs_the_installation_sees_its_parts(client, project, admin):
 
     assert "The database answers." in page
     assert "Queue record" in page
+
+
+LOST_KEY = ["b25seS1mb3ItYS10ZXN0LTAwMDAwMDAwMDAwMDAwMDA="]
+
+
+def test_pages_open_when_the_encryption_key_is_lost_and_say_the_mend(signed_in, project, settings):
+    provider = make_provider(project=project, base_url="http://127.0.0.1:9/v1", api_key="sk-1")
+    channel = make_channel(project=project)
+    settings.ENCRYPTION_KEYS = LOST_KEY
+
+    for address in (
+        reverse("settings-providers"),
+        reverse("settings-provider", args=[provider.pk]),
+        reverse("settings-alerts"),
+        reverse("settings-alert", args=[channel.pk]),
+    ):
+        shown = signed_in.get(address)
+        assert shown.status_code == 200, address
+        assert "Restore the file encryption_keys" in shown.content.decode(), address
+
+
+def test_a_secret_that_cannot_be_read_can_be_entered_again(signed_in, project, settings):
+    provider = make_provider(project=project, base_url="http://127.0.0.1:9/v1", api_key="sk-1")
+    settings.ENCRYPTION_KEYS = LOST_KEY
+    form = {"name": "openai", "base_url": provider.base_url, "max_concurrency": 5, "timeout_seconds": 60}
+
+    kept = signed_in.post(reverse("settings-provider", args=[provider.pk]), form)
+    still_lost = Provider.objects.get().key_problem
+    signed_in.post(reverse("settings-provider", args=[provider.pk]), {**form, "api_key": "sk-2"})
+
+    assert kept.status_code == 302
+    assert still_lost
+    assert Provider.objects.get().api_key == "sk-2"
+
+
+def test_saving_a_row_keeps_a_secret_that_nobody_can_read(project, settings):
+    make_provider(project=project, api_key="sk-1")
+    good, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, LOST_KEY
+
+    Provider.objects.get().save()
+
+    settings.ENCRYPTION_KEYS = good
+    assert Provider.objects.get().api_key == "sk-1"
+
+
+def test_the_address_of_a_channel_is_shown_with_its_port_and_without_its_password(signed_in, project):
+    make_channel(project=project, url="http://me:word@127.0.0.1:9/hook?token=1")
+
+    shown = signed_in.get(reverse("settings-alerts")).content.decode()
+
+    assert "http://127.0.0.1:9/…" in shown
+    assert "word@" not in shown

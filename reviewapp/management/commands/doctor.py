@@ -29,7 +29,7 @@ from django.utils import timezone
 from reviewapp import health
 from reviewapp.health import Finding
 from reviewapp.journal import lag
-from reviewapp.models import Provider, UnreadableSecret
+from reviewapp.models import AlertChannel, Provider, UnreadableSecret
 from reviewapp.providers.addresses import check_host
 
 GIGABYTE = 1024**3
@@ -79,6 +79,7 @@ def examine() -> Iterator[Finding]:
     if next(part.ok for part in parts if part.part == "database"):
         yield migrations()
         yield clock()
+        yield from secrets()
         yield from providers()
     yield journal()
 
@@ -172,9 +173,32 @@ def clock() -> Finding:
     )
 
 
+def secrets() -> Iterator[Finding]:
+    """Stored secrets that nobody can read with the present keys, each by its name."""
+    try:
+        owners = [
+            *Provider.objects.filter(api_key__isnull=False).select_related("project").order_by("name"),
+            *AlertChannel.objects.standing().select_related("project").order_by("name"),
+        ]
+    except DatabaseError as error:
+        yield Finding(part="secrets", ok=False, sentence="Secrets can't be looked at.", detail=str(error))
+        return
+    lost = [one for one in owners if (one.key_problem if isinstance(one, Provider) else one.secret_problem)]
+    for one in lost:
+        kind = "provider" if isinstance(one, Provider) else "alert channel"
+        yield Finding(
+            part="secrets",
+            ok=False,
+            sentence=f"The secret of the {kind} “{one.name}” (project {one.project.name}) can't be read.",
+            mend=f"Restore the file {Path(settings.DATA_DIR) / 'encryption_keys'} from a backup, or put the "
+            "earlier key back into REVIEWAPP_ENCRYPTION_KEYS; or enter the secret again in the settings.",
+        )
+    if not lost:
+        yield Finding(part="secrets", ok=True, sentence=f"All {len(owners)} stored secrets can be read.")
+
+
 def providers() -> Iterator[Finding]:
-    # The keys come one by one later: one that can't be decrypted must not hide the others.
-    rows = Provider.objects.exclude(base_url="").select_related("project").defer("api_key")
+    rows = Provider.objects.exclude(base_url="").select_related("project")
     try:
         callable_ones = list(rows.order_by("project__name", "name"))
     except DatabaseError as error:

@@ -73,7 +73,7 @@ def save_channel(
         fields["url"] = values.url.strip()
     if values.kind == ChannelKind.APPRISE:
         fields["secret"] = None
-    elif values.secret or channel is None or _lacks_secret(channel):
+    elif values.secret or channel is None or _lacks_secret(channel, anew=bool(values.url)):
         fields["secret"] = values.secret or webhooks.make_secret()
     try:
         with transaction.atomic():
@@ -102,11 +102,12 @@ def save_channel(
     return saved
 
 
-def _lacks_secret(channel: AlertChannel) -> bool:
+def _lacks_secret(channel: AlertChannel, *, anew: bool) -> bool:
     try:
         return channel.secret is None
     except UnreadableSecret:
-        return False  # it has one, which the earlier key may open again
+        # It has one, which the earlier key may open again, unless the channel is being entered anew.
+        return anew
 
 
 def _check_values(values: ChannelValues, *, new: bool) -> None:
@@ -248,16 +249,15 @@ def shown_address(*, channel: AlertChannel) -> str:
         return str(error)
     parts = urlsplit(url)
     if channel.kind == ChannelKind.WEBHOOK:
-        return f"{parts.scheme}://{parts.hostname}/…"
+        # The host as it was written, with its port; what stands before an @ is a secret.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
     return f"{parts.scheme}://…"
 
 
 def send(*, channel: AlertChannel, message: messages.Message, now: datetime) -> webhooks.Sending:
     """Send one message once, by whatever the channel is."""
-    try:
-        _ = channel.url, channel.secret  # decrypts them
-    except UnreadableSecret as error:
-        return webhooks.Sending(ok=False, error=str(error))
+    if channel.secret_problem:
+        return webhooks.Sending(ok=False, error=channel.secret_problem)
     if channel.url is None or channel.deleted_at is not None:
         return webhooks.Sending(ok=False, error="The channel was deleted.", may_pass=False)
     if channel.kind == ChannelKind.APPRISE:

@@ -23,8 +23,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import BinaryField
-from django.db.models.functions import Cast
 from django.utils import timezone
 
 from reviewapp.models import ApiKey, Provider, Scope, SeedRange, Source, UnreadableSecret
@@ -217,8 +215,7 @@ def _read() -> Snapshot:
         )
         for source in Source.objects.all()
     }
-    # Sealed: one key that can't be decrypted must not take the others with it.
-    rows = list(Provider.objects.defer("api_key").annotate(sealed=Cast("api_key", BinaryField())))
+    rows = list(Provider.objects.all())
     providers = {row.id: _provider(row) for row in rows}
     return Snapshot(
         keys=keys,
@@ -233,8 +230,9 @@ def _provider(row: Provider) -> ProviderEntry:
     api_key: str | None = None
     problem: str | None = None
     try:
-        api_key = Provider._meta.get_field("api_key").from_db_value(row.sealed, None, None)  # type: ignore[attr-defined]
+        api_key = row.api_key
     except UnreadableSecret as error:
+        # One key that can't be decrypted must not take the others with it.
         problem = str(error)
     return ProviderEntry(
         id=row.id,

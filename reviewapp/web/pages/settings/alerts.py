@@ -150,7 +150,7 @@ def channel(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noq
     secret = ""
     if request.method == "POST" and form.is_valid():
         values: dict[str, Any] = dict(form.cleaned_data)
-        had = found.secret if found else None
+        had = None if found is None or found.secret_problem else found.secret
         try:
             saved = channels.save_channel(
                 actor=request.actor, values=ChannelValues(**values), channel=found, now=timezone.now()
@@ -158,7 +158,7 @@ def channel(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noq
         except Refused as error:
             form.add_error(error.field or None, str(error))
         else:
-            if saved.secret and saved.secret not in {had, values["secret"]}:
+            if not saved.secret_problem and saved.secret and saved.secret not in {had, values["secret"]}:
                 found, secret = saved, saved.secret
             else:
                 messages.success(request, _("%(name)s saved.") % {"name": saved.name})

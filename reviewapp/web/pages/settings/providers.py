@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from reviewapp.models import Permission, Provider, Reuse, ReusePolicy, Source
+from reviewapp.models import Permission, Provider, Reuse, ReusePolicy, Source, UnreadableSecret
 from reviewapp.providers.client import Target
 from reviewapp.providers.errors import CallFailed
 from reviewapp.providers.probe import Finding, probe
@@ -132,7 +132,7 @@ def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # no
         else {
             name: getattr(found, name)
             for name in ProviderForm.base_fields
-            if hasattr(found, name) and name != "api_key"
+            if name != "api_key" and hasattr(found, name)
         }
         | {"prices": price_lines(found.prices)}
     )
@@ -181,15 +181,15 @@ def test(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id)
     if not found.can_be_called:
         return redirect("settings-provider", id=found.pk)
-    target = Target(
-        name=found.name,
-        base_url=found.base_url,
-        api_key=found.api_key,
-        timeout_seconds=min(found.timeout_seconds, TEST_SECONDS),
-    )
     try:
+        target = Target(
+            name=found.name,
+            base_url=found.base_url,
+            api_key=found.api_key,
+            timeout_seconds=min(found.timeout_seconds, TEST_SECONDS),
+        )
         findings = asyncio.run(probe(target=target, model=request.POST.get("model", "").strip()))
-    except CallFailed as error:
+    except (CallFailed, UnreadableSecret) as error:
         findings = [Finding("reachable", False, str(error))]
     administer.note_test(
         actor=request.actor,
@@ -199,7 +199,7 @@ def test(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     )
     if not request.htmx:
         return redirect("settings-provider", id=found.pk)
-    found.refresh_from_db()
+    found.refresh_from_db(fields=["tested"])
     return render(request, "pages/settings/provider-test.html", {"provider": found})
 
 
