@@ -35,6 +35,7 @@ urlpatterns = [
     path("api/v1/", api_urls()),
     path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
     path("accounts/no-project/", accounts.no_project, name="no-project"),
+    path("accounts/projects/new/", accounts.new_project, name="project-new"),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
     path("palette/", palette.palette, name="palette"),

@@ -32,7 +32,7 @@ class Person(AbstractBaseUser):
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
-    # Operators run the installation: they make projects. They see no project they are not a member of.
+    # Operators run the installation. They see no project they are not a member of.
     is_operator = models.BooleanField(default=False)
     theme = models.CharField(
         max_length=8,

@@ -1,17 +1,22 @@
-"""Signing in: the accounts library's adapter, and links that sign a person in once."""
+"""Signing in: the accounts library's adapter, links that sign a person in once, and their projects."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django import forms
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from reviewapp.models import Person
 from reviewapp.stages import administer
 
 
@@ -44,3 +49,28 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 def no_project(request: HttpRequest) -> HttpResponse:
     """Signed in, but a member of nothing yet."""
     return render(request, "account/no_project.html")
+
+
+class ProjectForm(forms.Form):
+    """What a project is called."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_project(request: HttpRequest) -> HttpResponse:
+    """Begin a project, as anybody who is signed in may; whoever begins it is its admin."""
+    form = ProjectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = administer.found_project(
+                person=cast(Person, request.user), name=form.cleaned_data["name"], now=timezone.now()
+            )
+        except administer.Refused as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            request.session["project"] = str(made.pk)
+            messages.success(request, _("%(name)s is made, and you are its admin.") % {"name": made.name})
+            return redirect("settings")
+    status = 422 if form.errors or request.method == "POST" else 200
+    return render(request, "account/project_new.html", {"form": form}, status=status)

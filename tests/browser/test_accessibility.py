@@ -224,6 +224,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "exports": ("exports", None, ""),
     "export-new": ("export-new", None, "?flagged=yes"),
     "export": ("export", by_id(Export), ""),
+    "project-new": ("project-new", None, ""),
     "settings": ("settings", None, ""),
     "settings-members": ("settings-members", None, ""),
     "settings-keys": ("settings-keys", None, ""),

@@ -107,7 +107,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "export-new": ("reviewer", "reviewer"),
     "export-cancel": (None, "reviewer"),
     "export-download": ("reviewer", None),
-    "settings": ("admin", None),
+    "settings": ("admin", "admin"),
     "settings-members": ("admin", "admin"),
     "settings-member-role": (None, "admin"),
     "settings-member-remove": (None, "admin"),
@@ -155,6 +155,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
     "no-project": ("person", None),
+    "project-new": ("person", "person"),
 }
 # The accounts library's own addresses: its own tests hold them; here only that strangers see no data.
 LIBRARY_PREFIXES = ("account_", "mfa_", "usersessions_", "socialaccount_")

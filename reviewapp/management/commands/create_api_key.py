@@ -42,8 +42,16 @@ class Command(BaseCommand):
             )
         found = find_project(project)
         if found is None:
-            found = administer.create_project(name=project, slug=slugify(project)[:60], now=now)
+            # Who runs the installation gets in first, and can let others in.
+            admin = administer.first_operator()
+            found = administer.create_project(name=project, slug=slugify(project)[:60], now=now, admin=admin)
             self.stderr.write(f"There was no project “{project}”; it is made.")
+            self.stderr.write(
+                f"Its only member is {admin.email}, as admin, who can add others under Settings, Members."
+                if admin
+                else "Nobody is a member of it yet, so nobody sees it in the browser. To let somebody in: "
+                f"manage.py add_member --project {found.slug} --email ADDRESS"
+            )
         try:
             _, secret = administer.create_api_key(
                 project=found,

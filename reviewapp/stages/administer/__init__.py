@@ -27,6 +27,8 @@ from reviewapp.stages.administer.projects import (
     DEFAULT_LABELS,
     DEFAULT_QUESTIONS,
     create_project,
+    found_project,
+    rename_project,
 )
 from reviewapp.stages.administer.providers import (
     ProviderValues,
@@ -78,6 +80,7 @@ __all__ = [
     "ensure_source",
     "find_key",
     "first_operator",
+    "found_project",
     "import_ranges",
     "invite",
     "make_default_provider",
@@ -87,6 +90,7 @@ __all__ = [
     "ranges_of",
     "release_range",
     "remove_member",
+    "rename_project",
     "reserve_automatically",
     "reserve_range",
     "revoke_key",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from reviewapp.models import ApiKey, Membership, Permission, Provider, Rubric, Source
+from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
 
 # Address name, word, icon.
@@ -38,19 +43,40 @@ def section(
         {"url": reverse(name), "word": word, "icon": icon, "current": name == current}
         for name, word, icon in SECTIONS
     ]
-    title = next(word for name, word, _ in SECTIONS if name == current)
+    title = next(word for name, word, _icon in SECTIONS if name == current)
     return render(request, template, {"menu": menu, "section_title": title, **context}, status=status)
 
 
+class NameForm(forms.Form):
+    """What the project is called."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        help_text=gettext_lazy("Links, keys and commands keep working: the name in them does not change."),
+    )
+
+
 @needs(Permission.ADMIN)
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def overview(request: AppRequest) -> HttpResponse:
-    """What the project has, and how to send it data."""
+    """What the project has, how to send it data, and its name."""
     project = request.actor.project
+    form = NameForm(request.POST or None, initial={"name": project.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            administer.rename_project(actor=request.actor, name=form.cleaned_data["name"], now=timezone.now())
+        except administer.Refused as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            messages.success(request, _("The name is saved."))
+            return redirect("settings")
     return section(
         request,
         "pages/settings/project.html",
         "settings",
+        form=form,
+        slug=project.slug,
         figures=[
             (gettext_lazy("Members"), Membership.objects.filter(project=project).count(), "settings-members"),
             (
@@ -72,4 +98,5 @@ def overview(request: AppRequest) -> HttpResponse:
         ],
         base_url=request.build_absolute_uri("/v1"),
         api_url=request.build_absolute_uri("/api/v1/interactions"),
+        status=422 if form.errors else 200,
     )
