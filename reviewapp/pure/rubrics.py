@@ -137,7 +137,7 @@ def check_questions(questions: Any) -> list[dict[str, Any]]:
 
 def _choices(name: str, choices: Any) -> list[dict[str, str]]:
     if not isinstance(choices, Sequence) or isinstance(choices, str) or not 2 <= len(choices) <= 20:
-        raise InvalidAnswer(f"{name}.choices", "must be an array of 2 to 20 choices")
+        raise InvalidAnswer(f"{name}.choices", "must have 2 to 20 choices")
     result = []
     for choice in choices:
         value = choice.get("value") if isinstance(choice, Mapping) else choice

@@ -34,6 +34,12 @@ def save_rubric(
         "labels": check_labels(labels),
     }
     before = Rubric.objects.select_for_update().filter(project=actor.project, is_default=True).first()
+    if before is not None and values == {
+        "instructions": before.instructions,
+        "questions": check_questions(before.questions),
+        "labels": check_labels(before.labels),
+    }:
+        return before
     if before is not None and not before.annotations.exists():
         Rubric.objects.filter(pk=before.pk).update(**values)
         saved = Rubric.objects.get(pk=before.pk)
