@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -41,6 +41,8 @@ SENT: Final = frozenset([
     "id", "source", "provider", "endpoint", "request", "response", "chunks", "status", "error", "started_at",
     "latency_ms", "trace", "session", "user", "tags", "metadata", "headers",
 ])
+# What people and replays said of an interaction: exported with it, and not recorded when it comes back.
+SAID: Final = ("flags", "annotations", "replays")
 DERIVED: Final = frozenset([
     "model", "response_model", "seed", "system_fingerprint", "output_text", "finish_reason", "usage",
     "has_logprobs", "request_hash", "created_at", "flags", "annotations", "replays", "replay_of", "project",
@@ -94,13 +96,45 @@ def read_interaction(text: str) -> Recorded:
     return read_members(found)
 
 
+def read_exported(text: str) -> tuple[Recorded, dict[str, int]]:
+    """The interaction, and how much stands beside it that recording does not take (see `said_beside`)."""
+    try:
+        found = quickjson.members(text)
+    except InvalidJson as error:
+        raise InvalidInteraction("", f"This is no JSON object. {error}") from None
+    return read_members(found), said_beside(found)
+
+
+def said_beside(found: Members) -> dict[str, int]:
+    """How many flags, annotations and replays an exported line tells of."""
+    counts = {}
+    for name in SAID:
+        member = found.get(name)
+        if member is not None and member.text not in ("[]", "null") and isinstance(member.value, list):
+            counts[name] = len(member.value)
+    return {name: count for name, count in counts.items() if count}
+
+
 def read_interactions(text: str) -> list[Recorded | InvalidInteraction]:
     """The interactions of a JSON array, in order; an item that can't be recorded is its error."""
+    return [_read_row(row) for row in _rows(text)]
+
+
+def read_exported_array(text: str) -> list[tuple[Recorded, dict[str, int]] | InvalidInteraction]:
+    """The same with what stands beside each (see `said_beside`)."""
+    result: list[tuple[Recorded, dict[str, int]] | InvalidInteraction] = []
+    for row in _rows(text):
+        found = _read_row(row)
+        is_read = isinstance(found, Recorded) and isinstance(row, dict)
+        result.append((found, said_beside(row)) if is_read else found)  # type: ignore[arg-type]
+    return result
+
+
+def _rows(text: str) -> Sequence[Members | Member]:
     try:
-        rows = quickjson.items_members(text)
+        return quickjson.items_members(text)
     except InvalidJson as error:
         raise InvalidInteraction("", f"This is no JSON array. {error}") from None
-    return [_read_row(row) for row in rows]
 
 
 def read_members(found: Members) -> Recorded:

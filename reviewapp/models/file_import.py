@@ -84,3 +84,8 @@ class FileImport(MadeBy, Scoped):
     def expected(self) -> int:
         """How many interactions were found in it."""
         return sum(self.found.get("taken", {}).values())
+
+    @property
+    def new(self) -> int:
+        """How many of those were not here when the file was looked through."""
+        return self.expected - int(self.found.get("known", 0))

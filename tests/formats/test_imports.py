@@ -326,6 +326,35 @@ def test_an_array_of_the_apps_own_shape_is_read():
     assert is_the_call(only([{"request": ASKED, "response": ANSWER}], "jsonl"))
 
 
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("inside", [lambda one: one, lambda one: [one, one]])
+def test_the_apps_own_shape_is_read_however_it_is_laid_out(indent, inside):
+    text = json.dumps(inside({"request": ASKED, "response": ANSWER}), indent=indent)
+
+    name, lines = read(text)
+
+    assert name == "jsonl"
+    assert all(is_the_call(line.recorded) for line in lines)
+    assert len(lines) == (2 if text[0] == "[" else 1)
+
+
+def test_a_broken_first_line_does_not_take_the_others_with_it():
+    good = json.dumps({"request": ASKED, "response": ANSWER})
+
+    _, lines = read_file(io.BytesIO(f'{{"request": \n{good}\n'.encode()), format="jsonl")
+
+    assert [line.recorded is not None for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize("inside", [lambda one: one, lambda one: [one]])
+def test_what_an_exported_line_tells_beside_its_interaction_is_counted(inside):
+    line = {"request": ASKED, "response": ANSWER, "flags": [{}, {}], "annotations": [], "replays": [{}]}
+
+    name, lines = read_file(io.BytesIO(json.dumps(inside(line)).encode()))
+
+    assert tallied(lines, format=name).values()["not_brought"] == {"flags": 2, "replays": 1}
+
+
 def test_an_archive_that_unpacks_to_too_much_is_refused():
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

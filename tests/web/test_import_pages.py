@@ -190,3 +190,25 @@ def test_a_worker_sweeps_up_after_a_file_that_was_thrown_away(admin, monkeypatch
 
     assert file.state == "cancelled"
     assert not uploads.folder_of(file).exists()
+
+
+def test_what_is_here_already_is_told_before_anything_is_recorded(admin):
+    file = worked_on(bring(admin, LINES))
+    admin.post(f"/settings/import/{file.pk}/start/")
+    worked_on(file)
+
+    again = worked_on(bring(admin, LINES))
+    page = admin.get(f"/settings/import/{again.pk}/").content.decode()
+
+    assert (again.expected, again.new) == (1, 0)
+    assert "Here already" in page
+    assert "0 interactions would come in" in page
+
+
+def test_what_an_exported_line_has_beside_its_interaction_is_told_to_stay_behind(admin):
+    line = {"request": RUN["inputs"], "response": RUN["outputs"], "flags": [{"reason": "Wrong"}]}
+
+    file = worked_on(bring(admin, json.dumps(line)))
+    page = admin.get(f"/settings/import/{file.pk}/").content.decode()
+
+    assert "Not brought along: 1 flags" in " ".join(page.split())

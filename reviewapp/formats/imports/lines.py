@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ class Line:
     digest: bytes = b""
     # What the interaction is called wherever it comes from, where it has such a name.
     name: str = ""
+    # What stands beside the interaction and is not recorded with it: how many flags, annotations, replays.
+    not_brought: Mapping[str, int] = field(default_factory=dict)
 
 
 _MESSAGE_SHAPES: Final = ("messages", "input", "prompt")

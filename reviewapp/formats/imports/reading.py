@@ -16,7 +16,7 @@ from reviewapp.formats.batch import read_batch, read_batch_requests
 from reviewapp.formats.imports import cassettes, evaluations, platforms, tracing
 from reviewapp.formats.imports.lines import Line, NotImportable
 from reviewapp.formats.imports.recognising import FORMATS, format_of, seems_yaml, unrecognised
-from reviewapp.formats.interchange import InvalidInteraction, read_interaction, read_interactions
+from reviewapp.formats.interchange import InvalidInteraction, read_exported, read_exported_array
 from reviewapp.formats.otlp import InvalidExport, read_protobuf
 from reviewapp.pure import rawjson
 
@@ -24,6 +24,7 @@ AUTO: Final = "auto"
 DOCUMENT_LIMIT: Final = 512 * 1024 * 1024
 # So much of a first line is looked at to tell its format.
 _FIRST_LINE: Final = 32 * 1024 * 1024
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _SQLITE: Final = b"SQLite format 3\x00"
 _ZIP: Final = b"PK\x03\x04"
 
@@ -78,7 +79,7 @@ def _recognised(lines: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
     content: list[bytes] = []
     for line in lines:
         seen.append(line)
-        if line.strip(b"\xef\xbb\xbf \t\r\n"):
+        if line.strip(_BLANK):
             content.append(line)
         if len(content) == 2 or len(line) > _FIRST_LINE:
             break
@@ -147,29 +148,44 @@ def _whole(lines: Iterable[bytes]) -> bytes:
 
 
 def _own(lines: Iterator[bytes]) -> Iterator[Line]:
-    """Interactions in the app's own shape: one a line, or an array of them."""
-    for number, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        if raw.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
-            yield from _own_array(raw + _whole(lines))
-            return
-        try:
-            recorded = read_interaction(rawjson.decode(raw))
-        except (InvalidInteraction, rawjson.InvalidJson) as error:
-            yield Line(number, reason=str(error))
-        else:
-            yield Line(number, recorded, digest=_digest(number, raw.strip()))
+    """Interactions in the app's own shape: one a line, an array of them, or a single one over many lines."""
+    peeked: list[bytes] = []
+    for line in lines:
+        peeked.append(line)
+        if len([one for one in peeked if one.strip(_BLANK)]) == 2:
+            break
+    lines = chain(peeked, lines)
+    content = [line.lstrip(_BLANK) for line in peeked if line.strip(_BLANK)]
+    if content and content[0].startswith(b"["):
+        yield from _own_array(_whole(lines))
+    elif len(content) == 2 and content[1].startswith((b'"', b"}")) and _value(content[0]) is None:
+        # Indented, as people read it; a line of lines would begin with the next object.
+        yield _own_line(1, _whole(lines))
+    else:
+        for number, raw in enumerate(lines, start=1):
+            if raw.strip():
+                yield _own_line(number, raw)
+
+
+def _own_line(number: int, raw: bytes) -> Line:
+    try:
+        recorded, beside = read_exported(rawjson.decode(raw))
+    except (InvalidInteraction, rawjson.InvalidJson) as error:
+        return Line(number, reason=str(error))
+    return Line(number, recorded, digest=_digest(number, raw.strip()), not_brought=beside)
 
 
 def _own_array(data: bytes) -> Iterator[Line]:
     try:
-        items = read_interactions(rawjson.decode(data))
+        items = read_exported_array(rawjson.decode(data))
     except (InvalidInteraction, rawjson.InvalidJson) as error:
         yield Line(1, reason=str(error))
         return
     for number, item in enumerate(items, start=1):
-        yield Line(number, reason=str(item)) if isinstance(item, InvalidInteraction) else Line(number, item)
+        if isinstance(item, InvalidInteraction):
+            yield Line(number, reason=str(item))
+        else:
+            yield Line(number, item[0], not_brought=item[1])
 
 
 def _batch(lines: Iterator[bytes], requests: Iterable[bytes] | None) -> Iterator[Line]:

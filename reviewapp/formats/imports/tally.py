@@ -26,11 +26,16 @@ class Tally:
     wrong_count: int = 0
     seeds: int = 0
     fingerprints: int = 0
+    # Flags, annotations and replays that exported lines tell of; an import brings interactions only.
+    not_brought: Counter[str] = field(default_factory=Counter)
+    # Those of `taken` that the project has already, where somebody looked.
+    known: int = 0
 
     def add(self, line: Line, *, look_inside: bool = False) -> None:
         """Count a line; `look_inside` reads seeds and fingerprints too, which takes most of the time."""
         if line.recorded is not None:
             self.taken[line.recorded.endpoint] += 1
+            self.not_brought.update(line.not_brought)
             if look_inside:
                 exchange = read_recorded(line.recorded)
                 self.seeds += seed_of(exchange.request) is not None
@@ -60,6 +65,8 @@ class Tally:
             "wrong_count": self.wrong_count,
             "seeds": self.seeds,
             "fingerprints": self.fingerprints,
+            "not_brought": dict(self.not_brought),
+            "known": self.known,
         }
 
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from reviewapp import tasks
-from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file, tallied
+from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
 from reviewapp.journal import Journal, JournalError
 from reviewapp.management import importing
 from reviewapp.management.projects import the_project
@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 format_, lines = read_file(file, format=options["format"], requests=requests)
                 imported.tally.format = format_
                 if options["dry_run"]:
-                    self._tell(tallied(lines, format=format_))
+                    self._tell(self._look_through(lines, project, options, imported.tally))
                     return
                 journal = tasks.journal()
                 self._receive(lines, journal, project, options, source, imported)
@@ -90,6 +90,8 @@ class Command(BaseCommand):
         )
         for what, count in imported.tally.left_out.most_common():
             self.stderr.write(f"{count:,} left out: {what}")
+        if imported.tally.not_brought:
+            self.stderr.write(not_brought(imported.tally))
         if imported.renamed:
             self.stderr.write(
                 f"{imported.renamed:,} of them got new ids: another project has interactions under theirs."
@@ -97,17 +99,37 @@ class Command(BaseCommand):
         if imported.wrong:
             sys.exit(1)
 
+    def _look_through(
+        self, lines: Iterator[Line], project: Project, options: dict[str, Any], tally: Tally
+    ) -> Tally:
+        """Count what is there, and how much of it the project has already; record nothing."""
+        scope = _scope(project, tally.format, options)
+        batch: list[Line] = []
+        for line in lines:
+            tally.add(line, look_inside=True)
+            if line.recorded is not None:
+                batch.append(line)
+            if len(batch) >= BATCH_FRAMES:
+                tally.known += record.known_among(lines=batch, project=project.id, scope=scope)
+                batch = []
+        tally.known += record.known_among(lines=batch, project=project.id, scope=scope)
+        return tally
+
     def _tell(self, tally: Tally) -> None:
         """What a dry run found."""
         self._clear()
         self.stdout.write(f"{FORMATS[tally.format]} ({tally.format})")
-        self.stdout.write(f"{tally.total:,} interactions would be recorded")
+        self.stdout.write(f"{tally.total - tally.known:,} interactions would be recorded")
+        if tally.known:
+            self.stdout.write(f"{tally.known:,} are here already and would stay as they are")
         for endpoint, count in tally.taken.most_common():
             self.stdout.write(f"  {count:,} {endpoint}")
         if tally.total:
             self.stdout.write(f"  {tally.seeds:,} with a seed, {tally.fingerprints:,} with a fingerprint")
         for what, count in tally.left_out.most_common():
             self.stdout.write(f"{count:,} would be left out: {what}")
+        if tally.not_brought:
+            self.stdout.write(not_brought(tally))
         if tally.wrong_count:
             self.stdout.write(f"{tally.wrong_count:,} would not be recorded")
             for number, reason in tally.wrong:
@@ -127,7 +149,7 @@ class Command(BaseCommand):
         source: importing.Source,
         imported: Imported,
     ) -> None:
-        scope = f"{project.id}\n{imported.tally.format}\n{options['source']}\n{options['provider']}"
+        scope = _scope(project, imported.tally.format, options)
         lines_read: list[Line] = []
         size = 0
         reported = 0.0
@@ -219,6 +241,24 @@ class Command(BaseCommand):
     def _clear(self) -> None:
         if self.stderr.isatty():
             self.stderr.write("\r\x1b[2K", ending="")
+
+
+def _scope(project: Project, format: str, options: dict[str, Any]) -> str:  # noqa: A002
+    return record.scope_of(
+        project=project.id, format=format, source=options["source"], provider=options["provider"]
+    )
+
+
+def not_brought(tally: Tally) -> str:
+    """What an exported line tells of beside its interaction, and an import leaves where it was."""
+    counts = ", ".join(
+        f"{count:,} {name if count > 1 else name.removesuffix('s')}"
+        for name, count in sorted(tally.not_brought.items())
+    )
+    return (
+        f"Not brought along: {counts}. An import brings interactions; what people and replays "
+        "said of them stays in the project that it was exported from."
+    )
 
 
 class _Nothing:

@@ -24,7 +24,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 
 from reviewapp.models import FailedMessage, Interaction, Project
 from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of, project_of
-from reviewapp.stages.record.files import frames_of
+from reviewapp.stages.record.files import frames_of, known_among, scope_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
@@ -46,10 +46,12 @@ __all__ = [
     "decode",
     "encode",
     "frames_of",
+    "known_among",
     "pack",
     "record_frames",
     "record_message",
     "record_now",
+    "scope_of",
     "unpack",
 ]
 

@@ -45,26 +45,44 @@ def frames_of(
     `source` and `provider` are taken where a line names none; `scope` tells this import's lines from
     equal ones that were imported otherwise.
     """
+    found = FileFrames()
+    for line, id_ in zip(lines, _ids_of(lines, project=project, scope=scope), strict=True):
+        recorded = line.recorded
+        assert recorded is not None
+        found.renamed += recorded.id is not None and recorded.id != id_
+        content = replace(
+            recorded, id=id_, source=recorded.source or source, provider=recorded.provider or provider
+        )
+        found.ids.append(id_)
+        found.frames.append(encode(Arrival(id=id_, project_id=project, received_at=now, content=content)))
+    return found
+
+
+def known_among(*, lines: Sequence[Line], project: UUID, scope: str) -> int:
+    """How many of these lines, which all hold an interaction, the project has already."""
+    ids = _ids_of(lines, project=project, scope=scope)
+    there = set(Interaction.objects.filter(id__in=ids, project=project).values_list("id", flat=True))
+    return sum(id_ in there for id_ in ids)
+
+
+def scope_of(*, project: UUID, format: str, source: str | None, provider: str | None) -> str:  # noqa: A002
+    """What tells an import's lines from equal ones that were imported otherwise."""
+    return f"{project}\n{format}\n{source or None}\n{provider or None}"
+
+
+def _ids_of(lines: Sequence[Line], *, project: UUID, scope: str) -> list[UUID]:
+    """The id of each: its own, unless another project holds another interaction under that."""
     stated = [
         line.recorded.id for line in lines if line.recorded is not None and line.recorded.id is not None
     ]
     elsewhere = set(
         Interaction.objects.filter(id__in=stated).exclude(project=project).values_list("id", flat=True)
     )
-    found = FileFrames()
+    found = []
     for line in lines:
-        recorded = line.recorded
-        assert recorded is not None
-        id_ = recorded.id
-        if id_ is None or id_ in elsewhere:
-            # What another project holds under its id is another interaction here.
-            found.renamed += id_ is not None
-            id_ = made_id(line, project=project, scope=scope)
-        content = replace(
-            recorded, id=id_, source=recorded.source or source, provider=recorded.provider or provider
-        )
-        found.ids.append(id_)
-        found.frames.append(encode(Arrival(id=id_, project_id=project, received_at=now, content=content)))
+        own = line.recorded.id if line.recorded is not None else None
+        is_free = own is not None and own not in elsewhere
+        found.append(own if own and is_free else made_id(line, project=project, scope=scope))
     return found
 
 

@@ -33,7 +33,7 @@ from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally,
 from reviewapp.models import Actor, FileImport, FileImportState, Permission
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
-from reviewapp.stages.record import frames_of, record_frames
+from reviewapp.stages.record import frames_of, known_among, record_frames, scope_of
 
 FILE_LIMIT: Final = 256 * 1024 * 1024
 BATCH: Final = 200
@@ -166,9 +166,17 @@ def _look_through(file: FileImport) -> None:
         pulse = _Pulse(file)
         format_, lines = read_file(pulse.along(content), format=file.format)
         tally = Tally(format_)
+        scope = _scope(file, format_)
+        batch: list[Line] = []
         for line in lines:
             tally.add(line, look_inside=True)
             pulse.beat_when_due(done=tally.total)
+            if line.recorded is not None:
+                batch.append(line)
+            if len(batch) >= BATCH:
+                tally.known += known_among(lines=batch, project=file.project_id, scope=scope)
+                batch = []
+        tally.known += known_among(lines=batch, project=file.project_id, scope=scope)
     found = _storable(tally.values())
     if not tally.total:
         _end(file, state=FileImportState.FAILED, error=_nothing(tally), found=found, format=format_)
@@ -196,7 +204,7 @@ def _nothing(tally: Tally) -> str:
 
 def _record(file: FileImport) -> None:
     _beat(file, done=0, recorded=0, known=0, set_aside=[])
-    scope = f"{file.project_id}\n{file.format}\n{file.source or None}\n{file.provider or None}"
+    scope = _scope(file, file.format)
     with _opened(folder_of(file) / "file") as content:
         pulse = _Pulse(file)
         _format, lines = read_file(pulse.along(content), format=file.format)
@@ -211,6 +219,10 @@ def _record(file: FileImport) -> None:
         if batch:
             _record_batch(file, batch, scope)
     _end(file, state=FileImportState.DONE)
+
+
+def _scope(file: FileImport, format: str) -> str:  # noqa: A002
+    return scope_of(project=file.project_id, format=format, source=file.source, provider=file.provider)
 
 
 def _record_batch(file: FileImport, batch: list[Line], scope: str) -> None:
