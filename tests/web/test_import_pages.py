@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from reviewapp.models import AuditEntry, FileImport, Interaction
-from reviewapp.stages.record import uploads
+from reviewapp.stages.record import DatabaseAway, uploads
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -212,3 +212,20 @@ def test_what_an_exported_line_has_beside_its_interaction_is_told_to_stay_behind
     page = admin.get(f"/settings/import/{file.pk}/").content.decode()
 
     assert "Not brought along: 1 flags" in " ".join(page.split())
+
+
+def test_an_import_waits_for_a_database_that_is_away_and_then_goes_on(admin, monkeypatch):
+    def fail(**_values):
+        raise DatabaseAway("the database system is shutting down")
+
+    file = worked_on(bring(admin, LINES))
+    admin.post(f"/settings/import/{file.pk}/start/")
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "record_frames", fail)
+        waiting = worked_on(file)
+    state_meanwhile, taken_up = waiting.state, uploads.waiting_files(now=factories.NOW)
+
+    done = worked_on(file)
+
+    assert (state_meanwhile, taken_up) == ("running", [file.pk])
+    assert (done.state, done.recorded) == ("done", 1)

@@ -8,6 +8,7 @@ beginning; every interaction has the same id again, so nothing is recorded twice
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import logging
@@ -24,7 +25,7 @@ from uuid import UUID, uuid4
 
 import zstandard
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,7 +34,7 @@ from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally,
 from reviewapp.models import Actor, FileImport, FileImportState, Permission
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
-from reviewapp.stages.record import frames_of, known_among, record_frames, scope_of
+from reviewapp.stages.record import DatabaseAway, frames_of, known_among, record_frames, scope_of
 
 FILE_LIMIT: Final = 256 * 1024 * 1024
 BATCH: Final = 200
@@ -149,6 +150,11 @@ def work_on_file(*, import_id: UUID) -> None:
         _end(file, state=FileImportState.FAILED, error=str(error))
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         _end(file, state=FileImportState.FAILED, error=_("The file can't be read: %s.") % error)
+    except (DatabaseAway, OperationalError, InterfaceError) as error:
+        # Not the file's fault, and it passes: once the heartbeat is cold a worker takes the file up again.
+        log.warning("file import %s goes on when the database works again: %s", file.pk, error)
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            _held(file).update(heartbeat_at=None, worker=None)
     except Exception as error:
         # Left as it is, the file would be taken up again every minute for ever.
         log.exception("file import %s failed", file.pk)
