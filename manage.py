@@ -12,9 +12,9 @@ def main() -> None:
         from reviewapp.management.commands.up import start
 
         start()
-    from django.core.management import execute_from_command_line
+    from reviewapp.management.running import run
 
-    execute_from_command_line(sys.argv)
+    run(sys.argv)
 
 
 if __name__ == "__main__":
