@@ -33,7 +33,9 @@ def save_rubric(
         "questions": check_questions(questions),
         "labels": check_labels(labels),
     }
-    before = Rubric.objects.select_for_update().filter(project=actor.project, is_default=True).first()
+    before: Rubric | None = (
+        Rubric.objects.select_for_update().filter(project=actor.project, is_default=True).first()
+    )
     if before is not None and values == {
         "instructions": before.instructions,
         "questions": check_questions(before.questions),
