@@ -56,11 +56,13 @@ def percent(value: float | None, digits: int = 0) -> str:
     """A share of one as per cent; never says 0 % or 100 % of what is only nearly so."""
     if value is None:
         return DASH
-    if 0 < value < 0.005 and digits == 0:
+    if 0 < value <= 0.005 and digits == 0:
         return f"<1{_NARROW_SPACE}%"
     if 0.995 <= value < 1 and digits == 0:
         return f">99{_NARROW_SPACE}%"
-    return f"{number_format(value * 100, digits)}{_NARROW_SPACE}%"
+    # Django cuts digits off instead of rounding, which suits only what is nearly all.
+    shown = value * 100 if 0.99 < value < 1 else round(value * 100, digits)
+    return f"{number_format(shown, digits)}{_NARROW_SPACE}%"
 
 
 @register.filter

@@ -31,6 +31,20 @@ def test_a_share_is_never_rounded_to_all_or_nothing(share: float, words: str):
 
 
 @pytest.mark.parametrize(
+    ("share", "digits", "words"),
+    [
+        (26 / 36, 0, "72 %"),
+        (10 / 36, 0, "28 %"),
+        (0.008, 0, "1 %"),
+        (0.0578, 1, "5.8 %"),
+        (0.9999, 1, "99.9 %"),
+    ],
+)
+def test_a_share_is_rounded_and_not_cut_off(share: float, digits: int, words: str):
+    assert plain(figures.percent(share, digits)) == words
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [(812, "812 ms"), (3_400, "3.4 s"), (125_000, "2 min 5 s"), (11_520_000, "3 h 12 min")],
 )
