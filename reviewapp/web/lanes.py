@@ -22,7 +22,7 @@ from reviewapp.models.happenings import Happening
 from reviewapp.models.pools import Pool, PoolValue
 from reviewapp.pure.pools import Bucket
 from reviewapp.pure.spans import DAY, Span
-from reviewapp.templatetags.figures import count, percent
+from reviewapp.templatetags.figures import count, percent, seconds
 
 LANE: Final = 20
 LANES: Final = 12
@@ -98,6 +98,13 @@ class Timeline:
     lines: list[Line]
     # Values that answered, but have no lane.
     left_out: int
+
+    @property
+    def bin_words(self) -> str:
+        """How long a bar is: `5 min`, `8 h`, `7 days`."""
+        if self.span.step <= DAY:
+            return seconds(self.span.step.total_seconds())
+        return _("%(n)d days") % {"n": self.span.step.days}
 
     @property
     def height(self) -> int:

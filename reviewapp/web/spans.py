@@ -20,8 +20,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 PRESETS: Final[dict[str, tuple[str | Promise, timedelta | None]]] = {
+    "minutes": (gettext_lazy("15 min"), timedelta(minutes=15)),
     "hour": (gettext_lazy("Hour"), timedelta(hours=1)),
-    "hours": (gettext_lazy("6 hours"), timedelta(hours=6)),
+    "hours": (gettext_lazy("6 h"), timedelta(hours=6)),
     "day": (gettext_lazy("Day"), timedelta(days=1)),
     "week": (gettext_lazy("Week"), timedelta(days=7)),
     "month": (gettext_lazy("Month"), timedelta(days=30)),

@@ -1,7 +1,9 @@
 // Brush to zoom: a span of a timeline, chosen by dragging over it or with the keys on its two edges, goes into the page's own form
 // of two times ([data-zoom]), and so into the address. The server draws it.
 const FAR = 5; // Pixels before a press becomes a drag: shorter ones open what lies under them.
-const words = new Intl.DateTimeFormat(document.documentElement.lang || "en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" });
+// As the server writes them: the day before the month.
+const language = document.documentElement.lang || "en";
+const words = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" });
 const chosen = new WeakMap();
 
 const between = (low, value, high) => Math.min(high, Math.max(low, value));

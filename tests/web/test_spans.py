@@ -26,7 +26,8 @@ def follow(address):
 @pytest.mark.parametrize(
     ("age", "name"),
     [
-        (timedelta(minutes=5), "hour"),
+        (timedelta(minutes=5), "minutes"),
+        (timedelta(minutes=16), "hour"),
         (HOUR, "hour"),
         (3 * HOUR, "hours"),
         (20 * HOUR, "day"),

@@ -76,7 +76,7 @@ def test_a_change_of_the_last_minutes_lies_where_it_belongs(page, young):
     assert len(new) == 6
 
 
-@pytest.mark.parametrize("span", ["hour", "hours", "day", "week", "month", "all"])
+@pytest.mark.parametrize("span", ["minutes", "hour", "hours", "day", "week", "month", "all"])
 def test_no_bar_reaches_into_the_future(page, young, span):
     assert all(end <= 100 for lane in lanes(page(f"?range={span}")) for _, end in lane)
 
