@@ -211,6 +211,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "review-item": ("review-item", disputed_item, ""),
     "review-person": ("review-person", lambda world: str(world.person.pk), ""),
     "fingerprints": ("fingerprints", None, ""),
+    "fingerprints, zoomed": ("fingerprints", None, "?from=2026-11-22T11:00&to=2026-11-22T13:00"),
     "canary-check": ("canary-check", by_id(CanaryCheck), ""),
     "replays": ("replays", None, ""),
     "replay-new": ("replay-new", None, ""),
