@@ -27,7 +27,8 @@ from reviewapp.embedded import paths, postgres
 
 FORMAT: Final = 1
 _SECRETS: Final = ("secret_key", "encryption_keys")
-_FOLDERS: Final = ("journal", "exports")
+# Files being imported stand before the database like the journal: one that ended meanwhile is only left over.
+_FOLDERS: Final = ("journal", "exports", "imports")
 
 
 class BackupFailed(Exception):
@@ -72,7 +73,9 @@ def _restore(tar: tarfile.TarFile) -> dict[str, Any]:
         raise BackupFailed("The file is no backup of this version or an earlier one.")
     data: Path = settings.DATA_DIR
     if any(inner.is_file() for name in _FOLDERS for inner in (data / name).rglob("*")):
-        raise BackupFailed(f"{data} holds a journal or exports already: restore into an empty data folder.")
+        raise BackupFailed(
+            f"{data} holds a journal, exports or imports already: restore into an empty data folder."
+        )
     with database():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -157,11 +160,12 @@ def _add_path(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def _add_file(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    # Read first: a journal's file grows while it is copied, and its size stands before it.
-    content = path.read_bytes()
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = len(content), 0o600, int(path.stat().st_mtime)
-    tar.addfile(member, io.BytesIO(content))
+    # Piece by piece, however large. A journal's file grows meanwhile: what it held at first is copied.
+    with path.open("rb") as file:
+        told = os.fstat(file.fileno())
+        member = tarfile.TarInfo(name)
+        member.size, member.mode, member.mtime = told.st_size, 0o600, int(told.st_mtime)
+        tar.addfile(member, file)
 
 
 def _put_back(source: Path, target: Path) -> None:

@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tracemalloc
 
 import pytest
 
+from reviewapp.management import backups
 from tests.conftest import ROOT
 
 MAKE = """
@@ -60,6 +63,9 @@ def test_what_was_backed_up_is_back_after_the_data_folder_was_lost(run, tmp_path
     waiting = run.data / "journal" / "w" / "1.seg"
     waiting.parent.mkdir(parents=True)
     waiting.write_bytes(b"frames that wait")
+    brought = run.data / "imports" / "project" / "file"
+    brought.parent.mkdir(parents=True)
+    brought.write_bytes(b"lines to import")
     run("backup", str(backup))
 
     shutil.rmtree(run.data)
@@ -67,6 +73,7 @@ def test_what_was_backed_up_is_back_after_the_data_folder_was_lost(run, tmp_path
 
     assert run("shell", "-v", "0", "-c", LOOK).split()[:2] == ["Kept", "sk-kept"]
     assert waiting.read_bytes() == b"frames that wait"
+    assert brought.read_bytes() == b"lines to import"
     assert backup.stat().st_mode & 0o077 == 0
     assert (run.data / "encryption_keys").stat().st_mode & 0o077 == 0
     # Never over what is there.
@@ -78,3 +85,19 @@ def test_what_is_no_backup_is_refused(run, tmp_path):
     file.write_text("no backup")
 
     assert "can't be restored" in run("restore", str(file), good=False)
+
+
+def test_a_large_file_is_copied_without_being_read_whole(tmp_path):
+    large = tmp_path / "export.jsonl"
+    with large.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+
+    tracemalloc.start()
+    with tarfile.open(tmp_path / "backup.tar", "w") as tar:
+        backups._add_path(tar, large, "data/exports/export.jsonl")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert most < 8 * 1024 * 1024
+    with tarfile.open(tmp_path / "backup.tar") as tar:
+        assert tar.getmember("data/exports/export.jsonl").size == 64 * 1024 * 1024
