@@ -10,12 +10,15 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 os.environ.setdefault("REVIEWAPP_ROLE", "web")
 
-from django.core.asgi import get_asgi_application
+import django
 
-pages = get_asgi_application()
+django.setup(set_prefix=False)
 
 from reviewapp.web import health, otlp, receiving
 from reviewapp.web.gateway import gateway
+from reviewapp.web.handing import Pages
+
+pages = Pages()
 
 
 async def application(scope, receive, send):  # type: ignore[no-untyped-def]  # the ASGI protocol

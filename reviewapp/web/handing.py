@@ -1,0 +1,32 @@
+"""Django's pages under ASGI, with files handed on piece by piece.
+
+Django reads a response with an ordinary iterator whole before it sends the first byte, and warns of that:
+a static file costs a warning in the terminal, an export of gigabytes its size in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from django.core.handlers.asgi import ASGIHandler
+
+# A file's pieces have 4 KiB; so many at once keep the trips to the thread few.
+_AT_ONCE: Final = 64
+
+
+class Pages(ASGIHandler):
+    """The handler of all pages."""
+
+    async def send_response(self, response: Any, send: Any) -> None:
+        if response.streaming and not response.is_async:
+            response.streaming_content = in_pieces(iter(response.streaming_content))
+        await super().send_response(response, send)
+
+
+async def in_pieces(content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, read in a thread as they are wanted."""
+    while piece := await asyncio.to_thread(lambda: b"".join(islice(content, _AT_ONCE))):
+        yield piece
