@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from reviewapp.models import Comparison, ReplayRun
 from tests.answering import answering, completion, refusal
-from tests.factories import make_interaction, make_provider
+from tests.factories import make_interaction, make_project, make_provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,6 +61,17 @@ def test_a_single_different_answer_is_inconclusive_with_status_four(project, pro
     status, _ = run("--interaction", str(original.pk))
 
     assert status == 4
+
+
+def test_an_interaction_says_its_project_itself(project, provider):
+    make_project(name="Another")
+    interaction = make_interaction(
+        project=project, provider=make_provider(project=project, base_url=provider.base_url)
+    )
+
+    run("--interaction", str(interaction.pk))
+
+    assert ReplayRun.objects.get().project == project
 
 
 def test_filters_choose_and_overrides_are_set(project, provider):

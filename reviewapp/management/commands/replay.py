@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from typing import Any, Final
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
@@ -19,7 +20,7 @@ from kombu.exceptions import OperationalError
 
 from reviewapp import tasks
 from reviewapp.management.projects import the_project
-from reviewapp.models import ReplayRun, RunState, VerdictName, system_actor
+from reviewapp.models import Interaction, Project, ReplayRun, RunState, VerdictName, system_actor
 from reviewapp.models.filters import FILTER_NAMES, InvalidFilter
 from reviewapp.models.replaying import RunRow, run_rows
 from reviewapp.stages import compare, replay
@@ -71,7 +72,7 @@ class Command(BaseCommand):
         sys.exit(exit_status(row))
 
     def _start(self, options: dict[str, Any]) -> ReplayRun:
-        project = the_project(options["project"])
+        project = _project_of(options)
         values = {name: options[f"filter_{name}"] for name in FILTER_NAMES if options[f"filter_{name}"]}
         ids = options["interaction"]
         if bool(ids) == bool(values):
@@ -169,6 +170,22 @@ class Command(BaseCommand):
         for name, words in VerdictName.choices:
             if row.verdicts.get(name):
                 self.stdout.write(f"{row.verdicts[name]:>9,}  {words}")
+
+
+def _project_of(options: dict[str, Any]) -> Project:
+    """The one that is named, else the one that the interactions are of: their ids say it."""
+    if options["project"] or not options["interaction"]:
+        return the_project(options["project"])
+    try:
+        ids = [UUID(id_) for id_ in options["interaction"]]
+    except ValueError:
+        return the_project(None)
+    projects = list(
+        Project.objects.filter(pk__in=Interaction.objects.filter(pk__in=ids).values("project"))[:2]
+    )
+    if len(projects) > 1:
+        raise CommandError("These interactions are of several projects; replay those of each by themselves.")
+    return projects[0] if projects else the_project(None)
 
 
 def exit_status(row: RunRow) -> int:
