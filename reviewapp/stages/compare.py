@@ -2,7 +2,8 @@
 
 What a comparison says depends on its siblings: other attempts of the same interaction show how
 much it varies by itself. So whenever an attempt comes in, all of its interaction's attempts in
-the run are judged together again. A person's decision about a comparison stays.
+the run are judged together again. What the same request was answered before them tells how much
+it varied then. A person's decision about a comparison stays.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from reviewapp.models import (
 from reviewapp.models.bodies import exchange_of
 from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_model
+from reviewapp.models.repeats import repeats_before
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
 from reviewapp.pure.exchange import Exchange
@@ -88,11 +90,11 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
         }
     wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
     rows = _with_bodies(wanted)
-    pools, histories = Pools(), Histories()
+    known = Known(earlier=_earlier(by_original, rows))
     fresh = [
         comparison
         for original, found in by_original.items()
-        for comparison in _comparisons(rows[original], found, rows, pools, histories, now)
+        for comparison in _comparisons(rows[original], found, rows, known, now)
     ]
     Comparison.objects.bulk_create(
         fresh, update_conflicts=True, unique_fields=["attempt"], update_fields=_KEPT
@@ -109,17 +111,54 @@ def _with_bodies(ids: Iterable[UUID]) -> dict[UUID, Interaction]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside a batch's originals and answers, each read once."""
+
+    pools: Pools = field(default_factory=Pools)
+    histories: Histories = field(default_factory=Histories)
+    # Answers to an original's request from before its attempts, oldest first, with their sessions.
+    earlier: Mapping[UUID, Sequence[tuple[str, Interaction]]] = field(default_factory=dict)
+
+
+def _earlier(
+    by_original: Mapping[UUID, Sequence[Attempt]], rows: Mapping[UUID, Interaction]
+) -> dict[UUID, list[tuple[str, Interaction]]]:
+    """What the originals' requests were answered before, of those that an attempt answered otherwise."""
+    seeded: dict[UUID, datetime] = {}
+    unseeded: dict[UUID, datetime] = {}
+    for id_, attempts in by_original.items():
+        original = rows[id_]
+        if any(_can_differ(original, attempt, rows[attempt.pk]) for attempt in attempts):
+            wanted = unseeded if original.seed is None else seeded
+            wanted[id_] = min(rows[attempt.pk].started_at for attempt in attempts)
+    found = repeats_before(seeded=seeded, unseeded=unseeded)
+    answers = _with_bodies(repeat.interaction for repeats in found.values() for repeat in repeats)
+    return {
+        id_: [(repeat.session, answers[repeat.interaction]) for repeat in repeats]
+        for id_, repeats in found.items()
+    }
+
+
+def _can_differ(original: Interaction, attempt: Attempt, answer: Interaction) -> bool:
+    """Whether the same request may have got another answer; the previews tell most."""
+    if attempt.run.kind == RunKind.CANARY or attempt.provider_id != original.provider_id:
+        return False
+    told, other = original.answer_preview, answer.answer_preview
+    whole = bool(told) and not told.endswith("…") and original.finish_reason == answer.finish_reason == "stop"
+    return not whole or told != other
+
+
 def _comparisons(
     original: Interaction,
     attempts: Sequence[Attempt],
     rows: Mapping[UUID, Interaction],
-    pools: Pools,
-    histories: Histories,
+    known: Known,
     now: datetime,
 ) -> Iterator[Comparison]:
     """The rows of one interaction's attempts in a run."""
     try:
-        judged = judge(original=original, attempts=attempts, rows=rows, pools=pools, histories=histories)
+        judged = judge(original=original, attempts=attempts, rows=rows, known=known)
     except Exception as error:  # one odd answer must not keep the others from their verdicts
         log.exception("Answers can't be compared")
         for attempt in attempts:
@@ -177,10 +216,11 @@ def judge(
     original: Interaction,
     attempts: Sequence[Attempt],
     rows: Mapping[UUID, Interaction],
-    pools: Pools | None = None,
-    histories: Histories | None = None,
+    known: Known | None = None,
 ) -> Judged:
     """Say what the attempts' answers show together. `rows` has them, with their bodies, by id."""
+    if known is None:
+        known = Known(earlier=_earlier({original.pk: attempts}, rows))
     asked = exchange_of(original)
     # A check constraint holds that what is done has an answer, whose id is the attempt's.
     answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
@@ -190,9 +230,14 @@ def judge(
             attempts[0],
             original=original,
             answer=rows[attempts[0].pk],
-            pools=pools or Pools(),
-            histories=histories or Histories(),
+            pools=known.pools,
+            histories=known.histories,
         )
+        earlier = [
+            verdicts.earlier_answer(asked, exchange_of(answer), session=session)
+            for session, answer in known.earlier.get(original.pk, ())
+        ]
+        context = replace(context, earlier=tuple(earlier))
     verdict = verdicts.summarise(asked, list(answers.values()), context=context)
     return Judged(original=asked, answers=answers, verdict=verdict)
 

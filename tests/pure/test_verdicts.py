@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.pure.exchange import Alternative, Choice, Exchange, Reply, Token, ToolCall
-from reviewapp.pure.verdicts import METHOD_VERSION, Evidence, Message, Verdict, VerdictKind, compare
+from reviewapp.pure.verdicts import (
+    METHOD_VERSION,
+    EarlierAnswer,
+    Evidence,
+    Message,
+    Verdict,
+    VerdictKind,
+    compare,
+)
 from reviewapp.pure.verdicts.templates import TEMPLATES
 from tests.pure.exchanges import SHARED_WORDS, answer, parting, sure, token
 
@@ -621,6 +629,15 @@ evidences = st.builds(
         st.sampled_from(["provider", "temperature"]), st.none() | st.floats(), max_size=1
     ),
     others=st.lists(exchanges, max_size=4).map(tuple),
+    earlier=st.lists(
+        st.builds(
+            EarlierAnswer,
+            session=st.sampled_from("abc"),
+            same=st.booleans(),
+            fingerprint=st.sampled_from([OLD, NEW, None]),
+        ),
+        max_size=12,
+    ).map(tuple),
     canary=st.sampled_from(["changed", "steady", "unknown"]),
 )
 

@@ -112,6 +112,47 @@ def test_answers_that_are_equal_share_a_digest(project, run):
     assert one == again != two
 
 
+def test_what_the_same_request_was_answered_before_counts(project):
+    original = make_interaction(project=project)
+    first, second = make_run(project), make_run(project)
+    answered(first, original, *["Within five days."] * 5)
+    compare.compare_new(now=NOW)
+
+    answered(second, original, "In six.", "In six.", "In six.", "In ten.", "Never.")
+    compare.compare_new(now=NOW)
+
+    found = Comparison.objects.filter(run=second)
+    assert {comparison.verdict for comparison in found} == {"backend_changed"}
+    assert "5 of 5 answers were the original's, now 0 of 5 are" in found[0].sentence
+
+
+def test_the_same_request_recorded_again_counts_as_asked_before(project, run):
+    original = make_interaction(project=project)
+    for _ in range(6):
+        make_interaction(project=project)
+    make_interaction(project=project, seed=7, answer="Another seed.")
+
+    answered(run, original, "In six.", "In seven.", "In eight.", "In nine.", "In ten.")
+    compare.compare_new(now=NOW)
+
+    assert set(verdicts()) == {"backend_changed"}
+    assert "6 of 6 answers were the original's" in Comparison.objects.all()[0].sentence
+
+
+def test_what_came_later_does_not_change_an_earlier_verdict(project):
+    original = make_interaction(project=project)
+    first, second = make_run(project), make_run(project)
+    answered(first, original, "In six.", "In seven.", "In eight.", "In nine.", "In ten.")
+    answered(second, original, *["Within five days."] * 5)
+    while compare.compare_new(now=NOW):
+        pass
+
+    changed = compare.recompute(run_id=first.pk, now=NOW)
+
+    assert changed == 0
+    assert set(Comparison.objects.filter(run=first).values_list("verdict", flat=True)) == {"nondeterministic"}
+
+
 def test_an_override_is_never_taken_for_a_change(project):
     run = make_run(project, overrides={"temperature": 1})
     answered(run, make_interaction(project=project), "Something else.", fingerprint="fp_other")

@@ -12,6 +12,7 @@ has the measurements.
 
 from __future__ import annotations
 
+from reviewapp.pure.verdicts.earlier import earlier_answer as earlier_answer
 from reviewapp.pure.verdicts.messages import Message as Message
 from reviewapp.pure.verdicts.sets import summarise as summarise
 from reviewapp.pure.verdicts.single import compare as compare
@@ -19,6 +20,7 @@ from reviewapp.pure.verdicts.values import METHOD_VERSION as METHOD_VERSION
 from reviewapp.pure.verdicts.values import NO_EVIDENCE as NO_EVIDENCE
 from reviewapp.pure.verdicts.values import AnswerGroup as AnswerGroup
 from reviewapp.pure.verdicts.values import CanaryState as CanaryState
+from reviewapp.pure.verdicts.values import EarlierAnswer as EarlierAnswer
 from reviewapp.pure.verdicts.values import Evidence as Evidence
 from reviewapp.pure.verdicts.values import FingerprintState as FingerprintState
 from reviewapp.pure.verdicts.values import Grade as Grade

@@ -8,9 +8,10 @@ variation. The rules, in order:
 3. asked differently, or more than one in five failed: inconclusive;
 4. two or more replays moved further than noise explains, or more than half of them did: changed; a single
    one, while others stayed: some requests are answered by another backend, inconclusive;
-5. those that differ do so by chance, all of them: nondeterministic;
-6. the texts together (see `together`), then the canaries;
-7. otherwise what the attempts' own verdicts say.
+5. the original's answer is given seldomer than was measured before (see `earlier`): changed or inconclusive;
+6. those that differ do so by chance, all of them: nondeterministic;
+7. the texts together (see `together`), then the canaries;
+8. otherwise what the attempts' own verdicts say.
 
 With one attempt the verdict is that attempt's.
 """
@@ -23,9 +24,10 @@ from typing import Final, TypeAlias
 
 from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import fingerprints
+from reviewapp.pure.verdicts.earlier import judge_drop
 from reviewapp.pure.verdicts.messages import Message, percent, say
 from reviewapp.pure.verdicts.noise import STILL_SHIFT, measure_noise
-from reviewapp.pure.verdicts.single import Comparing, fault, judge_texts
+from reviewapp.pure.verdicts.single import Comparing, drop_among, fault, judge_texts
 from reviewapp.pure.verdicts.together import REPLAYS_TO_AGREE, Together, gather
 from reviewapp.pure.verdicts.values import (
     CERTAIN,
@@ -67,12 +69,14 @@ class _Set:
         answered = [(place, attempt) for place, attempt in enumerate(attempts) if not fault(attempt)]
         self.noise = measure_noise([attempt for _, attempt in answered])
         self.together: Together = gather(original.reply, answered, context.equivalence)
+        self.drop = drop_among([attempt for _, attempt in answered], self.together, context)
+        self.canary = context.canary
         self.comparings: dict[int, Comparing] = {}
         verdicts: list[Verdict] = []
         for place, attempt in enumerate(attempts):
             others = tuple(other for at, other in answered if at != place)
             own = replace(context, others=others)
-            comparing = Comparing(original, attempt, own, self.noise, self.together)
+            comparing = Comparing(original, attempt, own, self.noise, self.together, self.drop)
             verdicts.append(comparing.verdict())
             if not fault(attempt):
                 self.comparings[place] = comparing
@@ -105,6 +109,7 @@ class _Set:
                 "shift_floor": self._shift_floor(),
                 "noise_replays": self.noise.replays,
                 "smallest_detectable": self.noise.wide_from,
+                "earlier_p": self.drop.p if self.drop else None,
             },
         )
 
@@ -145,11 +150,15 @@ class _Set:
             parts = [*self._failures(), self._counts(), say("set_too_many_failed")]
             return VerdictKind.INCONCLUSIVE, None, parts, "missing"
         kind, confidence, parts, rule = (
-            self._by_moved() or self._by_chance() or self._by_texts() or self._as_gravest()
+            self._by_moved()
+            or self._by_earlier()
+            or self._by_chance()
+            or self._by_texts()
+            or self._as_gravest()
         )
         return kind, confidence, [*parts, *self._failures()], rule
 
-    # ---- 4 to 7 ----
+    # ---- 4 to 8 ----
 
     def _moved(self) -> list[int]:
         """The attempts whose probabilities moved further than noise explains, whatever their text."""
@@ -171,6 +180,23 @@ class _Set:
             parts = [self._counts(), say("set_outliers", moved=len(moved), count=count)]
             return VerdictKind.INCONCLUSIVE, None, parts, "probabilities"
         return self._as_gravest()
+
+    def _by_earlier(self) -> Judgement | None:
+        """What the same request was answered before: the noise that was measured then."""
+        leader = self._leader()
+        stayed = all(self.comparings[place].weight.leaning == "chance" for place in self.odd)
+        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=self.canary == "steady")
+        if found is None:
+            return None
+        kind, confidence, told = found
+        if kind == VerdictKind.BACKEND_CHANGED:
+            return kind, confidence, [*leader.head(), *told], "earlier"
+        return kind, confidence, [self._counts(), *told], "earlier"
+
+    def _leader(self) -> Comparing:
+        """The first of the commonest answer that is not the original's."""
+        groups = self.together.groups
+        return self.comparings[next(group.representative for group in groups if group.kind == "different")]
 
     def _by_chance(self) -> Judgement | None:
         """Where the probabilities show each difference as chance; replays that agree too well need more."""
@@ -200,9 +226,7 @@ class _Set:
         return kind, confidence, [told[0], why, *told[1:]], "probabilities"
 
     def _by_texts(self) -> Judgement | None:
-        leader = self.comparings[
-            next(group.representative for group in self.together.groups if group.kind == "different")
-        ]
+        leader = self._leader()
         unknown = leader.relation in fingerprints.UNKNOWN_VALUES
         found = judge_texts(self.together, announced=unknown)
         if found is None:

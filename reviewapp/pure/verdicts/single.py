@@ -8,8 +8,10 @@ The rules are tried in order, and the first that applies decides:
 4. the provider names another model: changed;
 5. the probabilities moved further than noise explains: changed, if the fingerprint differs too or
    the evidence is strong by itself (`Weight.strong`); else inconclusive;
-6. they moved no further than noise: nondeterministic, whatever the fingerprint says;
-7. the texts of other replays (see `together`), then the canaries;
+6. they moved no further than noise: nondeterministic, whatever the fingerprint says, unless the text was
+   another one every time before: then inconclusive, and the sentence says just that;
+7. what the same request was answered before (see `earlier`), the texts of other replays (see
+   `together`), then the canaries;
 8. otherwise inconclusive, with what would settle it.
 
 A fingerprint decides nothing alone; it only lowers the bar in 5 and 7. Unseeded requests, and
@@ -18,6 +20,7 @@ seeds that a provider ignores, leave only the probabilities to compare.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from reviewapp.pure.canonical import SEED_FIELDS
@@ -27,6 +30,7 @@ from reviewapp.pure.differences.settings import setting_differences
 from reviewapp.pure.differences.vectors import cosine
 from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import fingerprints, wording
+from reviewapp.pure.verdicts.earlier import Drop, find_drop, judge_drop
 from reviewapp.pure.verdicts.messages import Message, percent, say, short
 from reviewapp.pure.verdicts.noise import Noise, measure_noise
 from reviewapp.pure.verdicts.together import REPLAYS_TO_AGREE, Together, gather
@@ -58,7 +62,19 @@ def compare(original: Exchange, attempt: Exchange, *, context: Evidence = NO_EVI
     others = [other for other in context.others if not fault(other)]
     replays = [attempt, *others] if not fault(attempt) else others
     together = gather(original.reply, list(enumerate(replays)), context.equivalence)
-    return Comparing(original, attempt, context, measure_noise(others), together).verdict()
+    drop = drop_among(replays, together, context)
+    return Comparing(original, attempt, context, measure_noise(others), together, drop).verdict()
+
+
+def drop_among(replays: Sequence[Exchange], together: Together, context: Evidence) -> Drop | None:
+    """How much seldomer these replays give the original's answer than was measured before them."""
+    return find_drop(
+        context,
+        same=together.same,
+        count=together.count,
+        groups=len(together.groups),
+        fingerprints={replay.reply.fingerprint or None for replay in replays},
+    )
 
 
 def fault(exchange: Exchange) -> Message | None:
@@ -75,13 +91,20 @@ class Comparing:
     """One comparison in the making: the two exchanges, what is known beside them, and the rules."""
 
     def __init__(
-        self, original: Exchange, attempt: Exchange, context: Evidence, noise: Noise, together: Together
+        self,
+        original: Exchange,
+        attempt: Exchange,
+        context: Evidence,
+        noise: Noise,
+        together: Together,
+        drop: Drop | None,
     ) -> None:
         self.original = original
         self.attempt = attempt
         self.context = context
         # This attempt and the other replays, by their answers.
         self.together = together
+        self.drop = drop
         self.greedy = is_greedy(original.request)
         self.relation = fingerprints.relation(original.reply, attempt.reply, context)
         self.other_name = fingerprints.models_differ(original.reply.model, attempt.reply.model)
@@ -98,6 +121,7 @@ class Comparing:
             or self._cut()
             or self._vectors()
             or self._other_model()
+            or self._by_earlier()
             or self._by_probabilities()
             or self._by_other_replays()
             or self._by_canaries()
@@ -109,7 +133,8 @@ class Comparing:
         """Whether this replay alone shows that the backend changed: announced, or strong by itself."""
         if self.names_other_model:
             return True
-        supported = self.announced or self.weight.strong or self.context.canary == "changed"
+        known = self.drop is not None and self.drop.clear
+        supported = self.announced or self.weight.strong or self.context.canary == "changed" or known
         return self.weight.leaning == "moved" and supported
 
     @property
@@ -224,7 +249,18 @@ class Comparing:
         parts = [self.clause(), *wording.doubtful(self.weight), self._settling()]
         return self._verdict(VerdictKind.INCONCLUSIVE, None, parts, "probabilities")
 
-    # ---- 7 and 8: other replays, canaries, and what would settle it ----
+    # ---- 7 and 8: earlier answers, other replays, canaries, and what would settle it ----
+
+    def _by_earlier(self) -> Verdict | None:
+        if self.weight.leaning == "moved":
+            return None
+        stayed = self.weight.leaning == "chance"
+        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=self.context.canary == "steady")
+        if found is None:
+            return None
+        kind, confidence, told = found
+        start = self.head() if kind == VerdictKind.BACKEND_CHANGED else (self.clause(),)
+        return self._verdict(kind, confidence, [*start, self._where(), *told], "earlier")
 
     def _by_other_replays(self) -> Verdict | None:
         found = judge_texts(self.together, announced=self.relation in fingerprints.UNKNOWN_VALUES)
@@ -312,6 +348,8 @@ class Comparing:
             "seed_honoured": self.context.seed_honoured,
             "canary": self.context.canary,
             "other_replays": len(self.context.others),
+            "earlier_answers": len(self.context.earlier),
+            "earlier_p": self.drop.p if self.drop else None,
         }
         return Verdict(
             kind=kind,

@@ -229,6 +229,34 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "others_settled": gettext_noop(
         "The %(count)d replays gave %(groups)d answers, each more than once, but never the original's."
     ),
+    # ---- earlier answers to the same request ----
+    "earlier_now": gettext_noop(
+        "When the same request was asked earlier, %(same_before)d of %(before)d answers were the original's, "
+        "now %(same)d of %(count)d are: chance does that in %(p)s of cases."
+    ),
+    "earlier_lately": gettext_noop(
+        "When the same request was asked earlier, %(same_before)d of %(before)d answers were the original's, "
+        "lately, these replays included, %(same)d of %(count)d were: chance does that in %(p)s of cases."
+    ),
+    "earlier_vary": gettext_noop(
+        "That the replays differ among themselves too (%(groups)d different answers in %(count)d replays) "
+        "does not explain it: earlier they did not."
+    ),
+    "earlier_few": gettext_noop(
+        "That is seldom, but too few replays to call it a change: ten more would settle it."
+    ),
+    "earlier_sessions": gettext_noop(
+        "It varied then too, and how much it varies from one time to another is not known: replaying it "
+        "again at another time would settle it."
+    ),
+    "earlier_outliers": gettext_noop(
+        "The backend still gives it, but not in %(differing)d of %(count)d: some requests seem to be "
+        "answered by another backend."
+    ),
+    "earlier_not_probabilities": gettext_noop(
+        "Yet the probabilities behind the words moved no further than noise does: how words are drawn or "
+        "where answers stop may be different, or how the seed is used, or a near tie falls the other way."
+    ),
     "agree_so_changed": gettext_noop(
         "Together with the other fingerprint that makes chance an unlikely explanation."
     ),

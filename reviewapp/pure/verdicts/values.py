@@ -18,7 +18,7 @@ from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts.messages import Message
 
 # Stored with each comparison. Raise it when the same two answers may get another verdict.
-METHOD_VERSION: Final = 1
+METHOD_VERSION: Final = 2
 
 # How well the provider's fingerprint tells backends apart, as learnt from data.
 Grade: TypeAlias = Literal["informative", "rotating", "constant", "random", "none", "unknown"]
@@ -37,6 +37,7 @@ Rule: TypeAlias = Literal[
     "model",
     "probabilities",
     "replays",
+    "earlier",
     "canaries",
     "none",
 ]
@@ -60,6 +61,17 @@ class VerdictKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAnswer:
+    """What the same request, with the same seed, was answered before these replays."""
+
+    # Everything asked together: of one run, or within a few minutes.
+    session: str
+    # Whether it is the original's answer.
+    same: bool
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known beside the two exchanges."""
 
@@ -74,6 +86,8 @@ class Evidence:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     # Other replays of the same interaction with the same seed and settings.
     others: tuple[Exchange, ...] = ()
+    # Answers to the same request from before the replays, oldest first.
+    earlier: tuple[EarlierAnswer, ...] = ()
     canary: CanaryState = "unknown"
     equivalence: Equivalence = DEFAULT_EQUIVALENCE
 
