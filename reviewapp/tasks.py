@@ -232,11 +232,7 @@ def watch_sweep_canaries() -> None:
     """Read what was answered, decide, and find what a lost message or a dead worker left behind."""
     runs = watch.advance(now=timezone.now())
     watch.renew_accepted(now=timezone.now())
-    runs += [
-        run
-        for id_ in watch.due_sets(now=timezone.now())
-        if (run := watch.begin(set_id=id_, now=timezone.now()))
-    ]
+    runs += watch.begin_due(now=timezone.now())
     for run in runs:
         replay_nudge.delay(run_id=str(run))
     for set_id in watch.waiting(now=timezone.now()):

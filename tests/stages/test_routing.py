@@ -214,3 +214,28 @@ def test_a_rule_that_can_not_be_is_refused(admin, queue, values, error):
 def test_a_reviewer_makes_no_rules(reviewer, queue):
     with pytest.raises(NotAllowed):
         rule(reviewer, queue)
+
+
+def test_a_rule_that_stumbles_keeps_no_other_from_bringing(project, admin, queue, caplog):
+    bad, good = rule(admin, queue), rule(admin, make_queue(project=project, name="Other"))
+    RoutingRule.objects.filter(pk=bad.pk).update(filter={"no-such-field": 1})
+    new = record(project, started_at=NOW + timedelta(minutes=1))
+
+    review.route(now=SOON)
+
+    assert [(item.rule, item.interaction) for item in QueueItem.objects.all()] == [(good, new)]
+    assert "A routing rule could not be dealt with" in caplog.text
+
+
+def test_a_rule_that_stumbled_looks_again_at_what_it_missed(project, admin, queue):
+    bad = rule(admin, queue)
+    review.route(now=NOW + timedelta(seconds=30))
+    RoutingRule.objects.filter(pk=bad.pk).update(filter={"no-such-field": 1})
+    missed = record(project, started_at=NOW + timedelta(minutes=1))
+    for minutes in range(5, 60, 5):
+        review.route(now=NOW + timedelta(minutes=minutes))
+    RoutingRule.objects.filter(pk=bad.pk).update(filter={})
+
+    review.route(now=NOW + timedelta(hours=1))
+
+    assert brought() == {missed}

@@ -25,6 +25,7 @@ from reviewapp.stages import replay, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import Seen
 from tests.factories import NOW, make_attempt, make_interaction, make_provider
+from tests.stumbling import refusing
 
 LATER = NOW + timedelta(minutes=5)
 GOOD = {"verdict": "good", "correct": True}
@@ -381,3 +382,48 @@ def test_a_verdict_carries_exactly_one_judgement(project, admin, change):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         carried.save(force_insert=True)
+
+
+def test_a_change_that_cannot_be_verified_keeps_no_other_from_it(project, provider, change):
+    provider.verifies_by_itself = True
+    provider.save()
+    approved(project)
+    approved(project, model="another")
+    other = watch.open_or_join(
+        project_id=project.pk,
+        provider_id=provider.pk,
+        model="another",
+        event=Seen(kind=SeenKind.NEW_VALUE, key="x", at=NOW, sentence="New.", values=("x",)),
+        now=NOW,
+    )
+
+    with refusing("reviewapp_verification", f"NEW.change_id = '{change.pk}'"):
+        first = watch.verify_by_policy(now=LATER)
+        assert [row.change_id for row in Verification.objects.all()] == [other.pk]
+    again = watch.verify_by_policy(now=LATER)
+
+    assert (len(first), len(again)) == (1, 1)
+    assert set(Verification.objects.values_list("change", flat=True)) == {change.pk, other.pk}
+
+
+def test_a_verification_that_cannot_be_concluded_keeps_no_other_from_it(project, admin, provider, change):
+    approved(project)
+    start(admin, change)
+    other = watch.open_or_join(
+        project_id=project.pk,
+        provider_id=provider.pk,
+        model="another",
+        event=Seen(kind=SeenKind.NEW_VALUE, key="x", at=NOW, sentence="New.", values=("x",)),
+        now=NOW,
+    )
+    approved(project, model="another")
+    start(admin, other)
+    bad, good = Verification.objects.get(change=change), Verification.objects.get(change=other)
+
+    with refusing("reviewapp_carriedverdict", f"NEW.verification_id = '{bad.pk}'"):
+        finish(bad, ["identical"])
+        finish(good, ["identical"])
+        assert list(Verification.objects.filter(finished_at__isnull=False)) == [good]
+    watch.settle_verifications(now=LATER + timedelta(minutes=2))
+
+    assert Verification.objects.filter(finished_at__isnull=False).count() == 2

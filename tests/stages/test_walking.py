@@ -8,6 +8,7 @@ from reviewapp.models import Alert, BackendChange, ChangeEvent, Fingerprint, Ide
 from reviewapp.models.interaction import compress
 from reviewapp.stages import watch
 from tests.factories import NOW, make_interaction
+from tests.stumbling import refusing
 
 LATER = NOW + timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -282,3 +283,16 @@ def test_a_decided_value_is_no_news(project, admin, values):
     look()
 
     assert told() == []
+
+
+def test_a_pool_that_stumbles_keeps_no_other_from_being_looked_at(project, caplog):
+    record(project, ["fp_old"] * 25 + ["fp_new"], model="bad")
+    record(project, ["fp_old"] * 25 + ["fp_new"], model="good")
+
+    with refusing("reviewapp_changeevent", "NEW.model = 'bad'"):
+        look()
+        assert set(ChangeEvent.objects.values_list("model", flat=True)) == {"good"}
+    look()
+
+    assert set(ChangeEvent.objects.values_list("model", flat=True)) == {"good", "bad"}
+    assert "A pool could not be dealt with" in caplog.text

@@ -37,6 +37,7 @@ from reviewapp.models import (
     Watermark,
 )
 from reviewapp.models.filters import apply, read_filter
+from reviewapp.models.sweeping import each
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.review.items import Entry, enqueue
@@ -49,6 +50,7 @@ BATCH: Final = 2000
 PREVIEW_MOST: Final = 10_000
 BACKFILL_MOST: Final = 10_000
 _MARK: Final = "routing"
+_LEFT: Final = "rule "
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def remove_rule(*, actor: Actor, rule_id: UUID, now: datetime) -> bool:
     if rule is None:
         return False
     write_audit(actor=actor, action="rule.remove", target=rule, now=now, name=rule.name)
+    Watermark.objects.filter(pk=_left(rule)).delete()
     rule.delete()
     return True
 
@@ -245,13 +248,33 @@ def route(*, now: datetime) -> int:
         if mark.swept_at is None or now - mark.swept_at >= SWEEP_EVERY:
             since -= LOOK_BACK
             mark.swept_at = now
-        added = sum(_route(rule, since=since, until=until, now=now) for rule in rules)
+        left = dict(Watermark.objects.filter(name__startswith=_LEFT).values_list("name", "created_at"))
+        added = each(
+            rules,
+            lambda rule: _route(rule, since=left.get(_left(rule)) or since, until=until, now=now),
+            what="A routing rule",
+            # The mark goes on for the others; this rule looks again from here.
+            stumbled=lambda rule: Watermark.objects.get_or_create(
+                pk=_left(rule), defaults={"created_at": since}
+            ),
+        )
         mark.created_at = until
         mark.save()
-    return added
+    return sum(added)
+
+
+def _left(rule: RoutingRule) -> str:
+    """The name of the mark from which a rule looks that could not look when the others did."""
+    return f"{_LEFT}{rule.pk.hex}"
 
 
 def _route(rule: RoutingRule, *, since: datetime, until: datetime, now: datetime) -> int:
+    added = _look(rule, since=since, until=until, now=now)
+    Watermark.objects.filter(pk=_left(rule)).delete()
+    return added
+
+
+def _look(rule: RoutingRule, *, since: datetime, until: datetime, now: datetime) -> int:
     window = {"created_at__gt": max(since, rule.since), "created_at__lte": until}
     if is_about_replays(rule):
         return _send_replays(rule, _compared(rule).filter(**window).order_by("created_at"), now)
@@ -264,7 +287,8 @@ def _route(rule: RoutingRule, *, since: datetime, until: datetime, now: datetime
         if len(chosen) == BATCH:
             added += _send(rule, chosen, now)
             chosen = []
-    return added + _send(rule, chosen, now)
+    added += _send(rule, chosen, now)
+    return added
 
 
 def _send_replays(

@@ -4,7 +4,7 @@ It pulls what was recorded, and nothing calls it from the left.
 """
 
 from reviewapp.stages.watch.alerts import acknowledge, note_seen, raise_alert, take_back
-from reviewapp.stages.watch.asking import NothingToAsk, begin, due_sets, spent_today
+from reviewapp.stages.watch.asking import NothingToAsk, begin, begin_due, due_sets, spent_today
 from reviewapp.stages.watch.canaries import (
     CanaryValues,
     ask_now,
@@ -55,6 +55,7 @@ __all__ = [
     "advance",
     "ask_now",
     "begin",
+    "begin_due",
     "cancel_verification",
     "change_set",
     "check_can_decide",

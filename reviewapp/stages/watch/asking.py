@@ -29,6 +29,7 @@ from reviewapp.models import (
     SessionPurpose,
     SessionState,
 )
+from reviewapp.models.sweeping import each
 from reviewapp.pure.drift import watching
 from reviewapp.pure.drift.decision import LEAST_REPLIES
 from reviewapp.pure.drift.panel import CONFIRMING_ROWS
@@ -99,6 +100,12 @@ def due_sets(*, now: datetime) -> list[UUID]:
         ):
             found.append(canaries.pk)
     return found
+
+
+def begin_due(*, now: datetime) -> list[UUID]:
+    """Begin what is due of all sets; gives the runs to nudge workers for."""
+    begun = each(due_sets(now=now), lambda set_id: begin(set_id=set_id, now=now), what="A canary set")
+    return [run for run in begun if run is not None]
 
 
 def _is_due(canaries: CanarySet, *, learning: bool, now: datetime) -> bool:

@@ -38,6 +38,7 @@ from reviewapp.models import (
     VerdictName,
     system_actor,
 )
+from reviewapp.models.sweeping import each
 from reviewapp.pure import rawjson
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused, write_audit
@@ -302,27 +303,29 @@ def renew(*, actor: Actor, canaries: CanarySet, now: datetime, reason: str = "")
 
 def renew_accepted(*, now: datetime) -> int:
     """Renew the baselines of models whose changed behaviour was accepted; gives how many."""
-    renewed = 0
-    for canaries in CanarySet.objects.filter(alarmed_at__isnull=False).select_related("project"):
-        standing = CanaryBaseline.objects.filter(set=canaries, ended_at__isnull=True).first()
-        check = (
-            CanaryCheck.objects.filter(set=canaries, baseline=standing, alarmed=True, change__isnull=False)
-            .select_related("change")
-            .order_by("-created_at")
-            .first()
-        )
-        if check is None or check.change is None or check.change.state != ChangeState.ACCEPTED:
-            continue
-        with transaction.atomic():
-            if CanarySet.objects.filter(pk=canaries.pk, alarmed_at=canaries.alarmed_at).exists():
-                renew(
-                    actor=system_actor(project=canaries.project),
-                    canaries=canaries,
-                    now=now,
-                    reason="The change of the backend was accepted.",
-                )
-                renewed += 1
-    return renewed
+    alarmed = CanarySet.objects.filter(alarmed_at__isnull=False).select_related("project")
+    return sum(each(alarmed, lambda canaries: _renew_accepted(canaries, now), what="A canary set"))
+
+
+def _renew_accepted(canaries: CanarySet, now: datetime) -> bool:
+    standing = CanaryBaseline.objects.filter(set=canaries, ended_at__isnull=True).first()
+    check = (
+        CanaryCheck.objects.filter(set=canaries, baseline=standing, alarmed=True, change__isnull=False)
+        .select_related("change")
+        .order_by("-created_at")
+        .first()
+    )
+    if check is None or check.change is None or check.change.state != ChangeState.ACCEPTED:
+        return False
+    if not CanarySet.objects.filter(pk=canaries.pk, alarmed_at=canaries.alarmed_at).exists():
+        return False
+    renew(
+        actor=system_actor(project=canaries.project),
+        canaries=canaries,
+        now=now,
+        reason="The change of the backend was accepted.",
+    )
+    return True
 
 
 def _lock(actor: Actor, canaries: CanarySet) -> CanarySet:

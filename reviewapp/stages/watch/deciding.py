@@ -23,6 +23,7 @@ from reviewapp.models import (
     system_actor,
 )
 from reviewapp.models.fingerprint import lives_of
+from reviewapp.models.sweeping import each
 from reviewapp.pure.pools import LEARNING_CALLS, Life, overlap_length
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.watch.pools import calls_since
@@ -145,20 +146,20 @@ def open_overlap(*, fingerprint: Fingerprint, now: datetime) -> int:
 
 def settle(*, now: datetime) -> int:
     """End the overlaps whose window has passed; gives how many values."""
-    moved = 0
-    for row in Fingerprint.objects.filter(state=FingerprintState.OVERLAP, overlap_until__lte=now):
-        # Other shapes of the value may have been seen later than this one, or moved by now.
-        last = max(
-            Fingerprint.objects.of_value(row).values_list("last_seen", flat=True), default=row.last_seen
-        )
-        row.last_seen = last
-        if _is_gone(row, now):
-            moved += _settle(
-                row, FingerprintState.RETIRED, "No longer seen when its overlap had passed.", now
-            )
-        elif not row.was_decided:
-            moved += _settle(row, FingerprintState.ACCEPTED, "Still seen when its overlap had passed.", now)
-    return moved
+    rows = Fingerprint.objects.filter(state=FingerprintState.OVERLAP, overlap_until__lte=now)
+    return sum(each(rows, lambda row: _end_overlap(row, now), what="An overlap"))
+
+
+def _end_overlap(row: Fingerprint, now: datetime) -> int:
+    # Other shapes of the value may have been seen later than this one, or moved by now.
+    row.last_seen = max(
+        Fingerprint.objects.of_value(row).values_list("last_seen", flat=True), default=row.last_seen
+    )
+    if _is_gone(row, now):
+        return _settle(row, FingerprintState.RETIRED, "No longer seen when its overlap had passed.", now)
+    if not row.was_decided:
+        return _settle(row, FingerprintState.ACCEPTED, "Still seen when its overlap had passed.", now)
+    return 0
 
 
 def usual_overlap(*, fingerprint: Fingerprint) -> timedelta:

@@ -41,6 +41,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.approvals import approved as approved_answers
 from reviewapp.models.changing import Asked, asked_in, figures_of
+from reviewapp.models.sweeping import each
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.outcomes import Outcome
 from reviewapp.stages import replay, review
@@ -208,14 +209,16 @@ def verify_by_policy(*, now: datetime) -> list[UUID]:
         provider__base_url__gt="",
         verifications__isnull=True,
     ).select_related("project", "provider")
-    runs = []
-    for change in waiting.defer("provider__api_key"):
-        try:
-            made = start_verification(actor=system_actor(project=change.project), change=change, now=now)
-        except Refused:
-            continue  # nothing judged yet, or somebody was first
-        runs.append(made.run_id)
-    return runs
+    runs = each(waiting.defer("provider__api_key"), lambda change: _by_policy(change, now), what="A change")
+    return [run for run in runs if run is not None]
+
+
+def _by_policy(change: BackendChange, now: datetime) -> UUID | None:
+    try:
+        made = start_verification(actor=system_actor(project=change.project), change=change, now=now)
+    except Refused:
+        return None  # nothing judged yet, or somebody was first
+    return made.run_id
 
 
 def settle_verifications(*, now: datetime) -> int:
@@ -227,13 +230,14 @@ def settle_verifications(*, now: datetime) -> int:
         Q(finished_at__isnull=True, run__state__in=[RunState.DONE, RunState.CANCELLED])
         | Q(finished_at__lt=F("run__finished_at"), run__state=RunState.DONE)
     )
-    settled = 0
-    for verification in ended.select_related("run", "change", "change__project", "project"):
-        if verification.run.state == RunState.CANCELLED:
-            settled += _end_cancelled(verification, now)
-        else:
-            settled += _finish(verification, now)
-    return settled
+    rows = ended.select_related("run", "change", "change__project", "project")
+    return sum(each(rows, lambda verification: _settle(verification, now), what="A verification"))
+
+
+def _settle(verification: Verification, now: datetime) -> bool:
+    if verification.run.state == RunState.CANCELLED:
+        return _end_cancelled(verification, now)
+    return _finish(verification, now)
 
 
 @transaction.atomic

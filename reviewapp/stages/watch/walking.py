@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 
 from reviewapp.models import (
@@ -35,6 +35,7 @@ from reviewapp.models import (
 from reviewapp.models.fingerprint import lives_of
 from reviewapp.models.identity import SEED_DIFFERENT
 from reviewapp.models.pools import history_for
+from reviewapp.models.sweeping import each
 from reviewapp.pure.pools import Arrival, EventKind, Life, PoolEvent, arrivals, grade_of, pool_events
 from reviewapp.pure.pools.events import NEW_CALLS
 from reviewapp.pure.pools.overlaps import HISTORY_AFTER
@@ -61,13 +62,15 @@ def walk(*, now: datetime) -> int:
     waiting = WatchedPool.objects.filter(walked__lt=F("counted")).order_by(
         F("walked_at").asc(nulls_first=True)
     )
-    walked = 0
-    for pk in list(waiting.values_list("pk", flat=True)[:200]):
-        walked += _walk_one(pk, now)
-    return walked
+    pools = list(waiting.values_list("pk", flat=True)[:AT_ONCE])
+    return sum(each(pools, lambda pk: _walk_one(pk, now), what="A pool", stumbled=lambda pk: _last(pk, now)))
 
 
-@transaction.atomic
+def _last(pk: int, now: datetime) -> None:
+    """A pool that can't be looked at goes behind the others."""
+    WatchedPool.objects.filter(pk=pk).update(walked_at=now)
+
+
 def _walk_one(pk: int, now: datetime) -> int:
     # Not a lock on the row: the counting writes it after the fingerprints, and would wait in a circle.
     with connection.cursor() as cursor:
