@@ -197,6 +197,8 @@ class Verification(MadeBy, Scoped):
     # When kept verdicts were carried over and changed answers queued; null while it runs.
     finished_at = models.DateTimeField(null=True)
     was_cancelled = models.BooleanField(default=False)
+    # When what had failed was asked again; what was found before that stands, whatever becomes of it.
+    retried_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -337,6 +337,28 @@ def test_a_cancelled_verification_leaves_the_change_open(project, admin, change)
     assert not CarriedVerdict.objects.exists()
 
 
+@pytest.mark.parametrize("by_its_run", [False, True])
+def test_cancelling_what_is_asked_again_keeps_what_was_found(project, admin, change, by_its_run):
+    for _ in range(3):
+        approved(project)
+    finish(start(admin, change), ["identical", "backend_changed", None])
+    change.refresh_from_db()
+    watch.retry_unmeasured(actor=admin, change=change, now=LATER + timedelta(minutes=2))
+    change.refresh_from_db()
+
+    if by_its_run:
+        replay.cancel_run(actor=admin, run=Verification.objects.get().run, now=LATER + timedelta(minutes=3))
+        watch.settle_verifications(now=LATER + timedelta(minutes=3))
+    else:
+        watch.cancel_verification(actor=admin, change=change, now=LATER + timedelta(minutes=3))
+
+    found = figures(change)
+    assert change.state == "verified"
+    assert (found.kept, found.changed, found.unmeasured) == (1, 1, 1)
+    assert not found.is_running
+    assert CarriedVerdict.objects.count() == QueueItem.objects.count() == 1
+
+
 def test_a_run_cancelled_by_itself_ends_its_verification(project, admin, change):
     approved(project)
     verification = start(admin, change)

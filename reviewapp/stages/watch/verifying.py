@@ -163,8 +163,11 @@ def start_verification(
 
 
 @transaction.atomic
-def cancel_verification(*, actor: Actor, change: BackendChange, now: datetime) -> bool:
-    """Stop the run; the change waits again. False when none is running."""
+def cancel_verification(*, actor: Actor, change: BackendChange, now: datetime) -> Verification | None:
+    """Stop the run; the change waits again. None when none is running.
+
+    Where what had failed was asked again, only that is stopped: what was found before stands.
+    """
     actor.check(Permission.ADMIN)
     running = (
         Verification.objects.filter(change=change, project=actor.project, finished_at__isnull=True)
@@ -172,9 +175,12 @@ def cancel_verification(*, actor: Actor, change: BackendChange, now: datetime) -
         .first()
     )
     if running is None:
-        return False
+        return None
     replay.cancel_run(actor=actor, run=running.run, now=now)
-    return _end_cancelled(running, now)
+    if not _end_cancelled(running, now):
+        return None
+    running.refresh_from_db()
+    return running
 
 
 @transaction.atomic
@@ -190,7 +196,7 @@ def retry_unmeasured(*, actor: Actor, change: BackendChange, now: datetime) -> V
     if not moved or not replay.retry_failed(actor=actor, run=last.run, now=now):
         transaction.set_rollback(True)
         return None
-    Verification.objects.filter(pk=last.pk).update(finished_at=None)
+    Verification.objects.filter(pk=last.pk).update(finished_at=None, retried_at=now)
     write_audit(actor=actor, action="change.retry", target=change, now=now, run=str(last.run_id))
     return last
 
@@ -242,6 +248,9 @@ def _settle(verification: Verification, now: datetime) -> bool:
 
 @transaction.atomic
 def _end_cancelled(verification: Verification, now: datetime) -> bool:
+    """The change waits again; with what was found, where the run was only asking again what had failed."""
+    if verification.retried_at is not None:
+        return _finish(verification, now)
     moved = Verification.objects.filter(pk=verification.pk, finished_at__isnull=True).update(
         finished_at=now, was_cancelled=True
     )

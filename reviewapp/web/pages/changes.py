@@ -198,8 +198,11 @@ def verify(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 def cancel(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Stop the verification."""
     found = _load(request, id)
-    if watch.cancel_verification(actor=request.actor, change=found, now=timezone.now()):
+    cancelled = watch.cancel_verification(actor=request.actor, change=found, now=timezone.now())
+    if cancelled is not None and cancelled.was_cancelled:
         messages.success(request, _("Verification cancelled. Nothing was carried over."))
+    elif cancelled is not None:
+        messages.success(request, _("Asking again was stopped. What was found before stands."))
     else:
         messages.info(request, _("No verification is running any more."))
     return redirect("change", id=found.pk)
