@@ -100,7 +100,8 @@ class BackendChange(Scoped):
     decided_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
     note = models.TextField(blank=True)
-    # What accepting moved, so that it can be taken back: [{"id", "state", "until"}] of fingerprints.
+    # What accepting moved, so that it can be taken back: [{"id", "state", "until"}] of fingerprints,
+    # and {"canaries", …} of baselines (see stages/watch/renewing.py).
     moved = models.JSONField(default=list)
     # The regressions for anybody to run again, once reported.
     export = models.ForeignKey(Export, on_delete=models.SET_NULL, null=True, related_name="+")

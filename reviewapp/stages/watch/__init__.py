@@ -14,8 +14,6 @@ from reviewapp.stages.watch.canaries import (
     pause,
     remove_canary,
     remove_set,
-    renew,
-    renew_accepted,
     resume,
     watch_with,
 )
@@ -32,6 +30,7 @@ from reviewapp.stages.watch.closing import (
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
 from reviewapp.stages.watch.pools import pull, rebuild
 from reviewapp.stages.watch.preparing import prepare, waiting
+from reviewapp.stages.watch.renewing import renew, renew_accepted
 from reviewapp.stages.watch.verifying import (
     CHANGED_ANSWERS,
     cancel_verification,

@@ -5,8 +5,8 @@ watch_with(…)       one interaction becomes a canary of its model
 change_set(…)       schedule, repeats, budget, the day the model goes
 pause, resume, remove_canary, remove_set
 ask_now(…)          a check, or a session of the baseline, without waiting for the schedule
-renew(…)            what answers now is the new baseline
-renew_accepted(…)   the same, for backend changes that were accepted
+
+What becomes of the baseline is told in `renewing`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,17 @@ from reviewapp.models import (
     Actor,
     Canary,
     CanaryBaseline,
-    CanaryCheck,
     CanarySession,
     CanarySet,
     CanaryState,
-    ChangeState,
     Endpoint,
     Interaction,
     Permission,
     Provider,
     ReplayRun,
     SessionState,
-    VerdictName,
     system_actor,
 )
-from reviewapp.models.sweeping import each
 from reviewapp.pure import rawjson
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused, write_audit
@@ -178,7 +174,7 @@ def change_set(*, actor: Actor, canaries: CanarySet, values: CanaryValues, now: 
     """Another schedule, budget or day of retirement. Raises Refused."""
     actor.check(Permission.ADMIN)
     _check_values(values)
-    locked = _lock(actor, canaries)
+    locked = lock(actor, canaries)
     before = {name: getattr(locked, name) for name in asdict(values)}
     for name, value in asdict(values).items():
         setattr(locked, name, value)
@@ -199,7 +195,7 @@ def change_set(*, actor: Actor, canaries: CanarySet, values: CanaryValues, now: 
 def pause(*, actor: Actor, canaries: CanarySet, now: datetime) -> bool:
     """Ask nothing more; what is under way is stopped. False when somebody was first."""
     actor.check(Permission.ADMIN)
-    locked = _lock(actor, canaries)
+    locked = lock(actor, canaries)
     if not _move(locked, CanaryState.PAUSED):
         return False
     for session in CanarySession.objects.filter(set=locked, state=SessionState.ASKING).select_related("run"):
@@ -214,7 +210,7 @@ def pause(*, actor: Actor, canaries: CanarySet, now: datetime) -> bool:
 def resume(*, actor: Actor, canaries: CanarySet, now: datetime) -> bool:
     """Watch again, or try once more to prepare. False when somebody was first."""
     actor.check(Permission.ADMIN)
-    locked = _lock(actor, canaries)
+    locked = lock(actor, canaries)
     prepared = CanaryBaseline.objects.filter(set=locked).exists()
     if not _move(locked, CanaryState.WATCHING if prepared else CanaryState.PREPARING):
         return False
@@ -229,7 +225,7 @@ def resume(*, actor: Actor, canaries: CanarySet, now: datetime) -> bool:
 def remove_canary(*, actor: Actor, canary: Canary, now: datetime) -> None:
     """Ask this interaction no more. Its answers stay."""
     actor.check(Permission.ADMIN)
-    locked = _lock(actor, canary.set)
+    locked = lock(actor, canary.set)
     Canary.objects.filter(pk=canary.pk, set=locked).delete()
     write_audit(
         actor=actor, action="canary.remove", target=locked, now=now, interaction=str(canary.interaction_id)
@@ -240,7 +236,7 @@ def remove_canary(*, actor: Actor, canary: Canary, now: datetime) -> None:
 def remove_set(*, actor: Actor, canaries: CanarySet, now: datetime) -> None:
     """Stop to watch this model and forget its baselines and checks. The answers stay."""
     actor.check(Permission.ADMIN)
-    locked = _lock(actor, canaries)
+    locked = lock(actor, canaries)
     write_audit(actor=actor, action="canaries.remove", target=locked, now=now, model=locked.model)
     remove_schedule(locked)
     runs = ReplayRun.objects.filter(canary_session__set=locked, state__in=("queued", "running"))
@@ -253,7 +249,7 @@ def remove_set(*, actor: Actor, canaries: CanarySet, now: datetime) -> None:
 def ask_now(*, actor: Actor, canaries: CanarySet, capture: bool, now: datetime) -> UUID:
     """Begin a check now, or a session of the baseline; gives the run to nudge for. Raises Refused."""
     actor.check(Permission.ADMIN)
-    locked = _lock(actor, canaries)
+    locked = lock(actor, canaries)
     if locked.state != CanaryState.WATCHING:
         raise Refused("These canaries are not being asked now: resume them first.")
     run = asking.begin(set_id=locked.pk, now=now, capture=capture, forced=True)
@@ -268,67 +264,8 @@ def ask_now(*, actor: Actor, canaries: CanarySet, capture: bool, now: datetime) 
     return run
 
 
-@transaction.atomic
-def renew(*, actor: Actor, canaries: CanarySet, now: datetime, reason: str = "") -> None:
-    """What answers now is the new baseline; the old one stays in the archive.
-
-    What was answered since the change is already of the new backend, so it stands in the new baseline.
-    """
-    actor.check(Permission.ADMIN)
-    locked = _lock(actor, canaries)
-    standing = CanaryBaseline.objects.filter(set=locked, ended_at__isnull=True).first()
-    if standing is None:
-        raise Refused("There is no baseline yet that could be renewed.")
-    CanaryBaseline.objects.filter(pk=standing.pk).update(ended_at=now)
-    fresh = CanaryBaseline.objects.create(
-        set=locked, started_at=locked.changed_at or now, reason=reason or f"Renewed by {actor.name}."
-    )
-    if locked.changed_at is not None:
-        since = CanaryCheck.objects.filter(
-            set=locked, created_at__gte=locked.changed_at, verdict=VerdictName.BACKEND_CHANGED
-        )
-        CanarySession.objects.filter(check_of__in=since, state=SessionState.READ).update(
-            baseline=fresh, fit=True
-        )
-    CanarySet.objects.filter(pk=locked.pk).update(evidence=0, changed_at=None, alarmed_at=None)
-    write_audit(
-        actor=actor,
-        action="canaries.renew",
-        target=locked,
-        now=now,
-        reason=fresh.reason,
-        before=str(standing.pk),
-    )
-
-
-def renew_accepted(*, now: datetime) -> int:
-    """Renew the baselines of models whose changed behaviour was accepted; gives how many."""
-    alarmed = CanarySet.objects.filter(alarmed_at__isnull=False).select_related("project")
-    return sum(each(alarmed, lambda canaries: _renew_accepted(canaries, now), what="A canary set"))
-
-
-def _renew_accepted(canaries: CanarySet, now: datetime) -> bool:
-    standing = CanaryBaseline.objects.filter(set=canaries, ended_at__isnull=True).first()
-    check = (
-        CanaryCheck.objects.filter(set=canaries, baseline=standing, alarmed=True, change__isnull=False)
-        .select_related("change")
-        .order_by("-created_at")
-        .first()
-    )
-    if check is None or check.change is None or check.change.state != ChangeState.ACCEPTED:
-        return False
-    if not CanarySet.objects.filter(pk=canaries.pk, alarmed_at=canaries.alarmed_at).exists():
-        return False
-    renew(
-        actor=system_actor(project=canaries.project),
-        canaries=canaries,
-        now=now,
-        reason="The change of the backend was accepted.",
-    )
-    return True
-
-
-def _lock(actor: Actor, canaries: CanarySet) -> CanarySet:
+def lock(actor: Actor, canaries: CanarySet) -> CanarySet:
+    """The set, held until the end of the transaction."""
     found: CanarySet = (
         CanarySet.objects.select_for_update(of=("self",))
         .select_related("project", "provider")

@@ -1,7 +1,8 @@
 """Deciding about a backend change: accept it, report its regressions, or dismiss it.
 
 A decision is a compare-and-swap on the state, so that two people never decide twice. Accepting moves
-the change's new fingerprints to *accepted*, which keeps the older ones valid for the usual overlap.
+the change's new fingerprints to *accepted*, which keeps the older ones valid for the usual overlap; the
+sweep then gives the model's canaries a new baseline (see `renewing`).
 All of it can be taken back while no newer change of the model waits.
 """
 
@@ -28,6 +29,7 @@ from reviewapp.models.changing import change_rows, figures_of
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.watch.deciding import accept, put_back
+from reviewapp.stages.watch.renewing import bring_back
 
 NOTE_LIMIT: Final = 10_000
 
@@ -118,6 +120,9 @@ def undo_decision(*, actor: Actor, change: BackendChange, now: datetime) -> bool
         return False
     to = ChangeState.VERIFIED if _last_finished(change) else ChangeState.OPEN
     before = change.state
+    # Held and read anew: canaries may have taken a new baseline meanwhile.
+    held = BackendChange.objects.select_for_update().filter(pk=change.pk, project=actor.project).first()
+    moved = held.moved if held is not None else []
     try:
         with transaction.atomic():
             undone = BackendChange.objects.filter(pk=change.pk, project=actor.project, state=before).update(
@@ -135,7 +140,10 @@ def undo_decision(*, actor: Actor, change: BackendChange, now: datetime) -> bool
         ) from None
     if not undone:
         return False
-    for entry in reversed(change.moved):
+    for entry in reversed(moved):
+        if "canaries" in entry:
+            bring_back(actor=actor, moved=entry, now=now)
+            continue
         fingerprint = Fingerprint.objects.select_related("project").filter(pk=entry["id"]).first()
         if fingerprint is not None and fingerprint.state == FingerprintState.ACCEPTED:
             until = parse_datetime(entry["until"]) if entry["until"] else None
