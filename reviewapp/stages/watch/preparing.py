@@ -3,6 +3,9 @@
 A set that is made waits in the state *preparing*. One worker leases it, asks, and writes everything in one
 transaction: the questions' first answers as interactions, through the record stage, the canaries, an
 empty baseline, the schedule. A worker that dies leaves nothing but a lease that runs out.
+
+Requests are set aside from the day's budget before the first leaves, and what was not asked is given back
+at the end, whatever the end is: neither failures nor dead workers let a day cost more than its budget.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ from reviewapp.stages.watch.schedules import write_schedule
 
 if TYPE_CHECKING:
     from reviewapp.providers.client import Answer
-    from reviewapp.providers.panel import Asker
+    from reviewapp.providers.panel import Asker, Budget
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,12 @@ TAG: Final = "canary"
 AT_ONCE: Final = 4
 # Learning the dialect, then at most this for the seed.
 LEARNING_REQUESTS: Final = 12 + 2 * SEED_PROBES * SEED_QUESTIONS
+# All of it, where the provider gives neither log probabilities nor heeds a seed.
+MOST_REQUESTS: Final = (
+    LEARNING_REQUESTS
+    + starter.plan(Abilities(alternatives=0, seed_honoured=False)).requests
+    + starter.GREEDY_TEXTS
+)
 
 
 class TooLittleBudget(Exception):
@@ -84,7 +93,6 @@ class Learnt:
     dialect: Dialect
     seed_honoured: bool
     kept: tuple[Answered, ...]
-    requests: int
 
 
 def waiting(*, now: datetime) -> list[UUID]:
@@ -102,29 +110,42 @@ def prepare(*, set_id: UUID, clock: Callable[[], datetime]) -> bool:
     if not mine.update(lease_until=now + LEASE, tries=F("tries") + 1):
         return False
     from reviewapp.providers.errors import CallFailed  # the SDK, which only workers load
+    from reviewapp.providers.panel import Budget
 
     canaries = CanarySet.objects.select_related("provider").get(pk=set_id)
     if canaries.tries > MOST_TRIES:
         _put_off(canaries, "Each worker that prepared this stopped before the end.", again=False, now=now)
         return False
+    left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
+    purse = Budget(limit=min(max(left, 0), MOST_REQUESTS))
+    before = _count(canaries, purse.limit, now)
     try:
-        left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
-        learnt = asyncio.run(_learn(canaries, left=max(left, 0), clock=clock))
+        learnt = asyncio.run(_learn(canaries, purse=purse, clock=clock))
+        _count(canaries, purse.spent - before, now)
         _store(canaries, learnt, now=clock())
     except CallFailed as error:
+        _count(canaries, purse.spent - before, now)
         _put_off(canaries, str(error), again=error.may_pass, now=clock())
         return False
     except (TooLittleBudget, UnreadableSecret) as error:
+        _count(canaries, purse.spent - before, now)
         _put_off(canaries, str(error), again=False, now=clock())
         return False
     return True
 
 
-async def _learn(canaries: CanarySet, *, left: int, clock: Callable[[], datetime]) -> Learnt:
-    from reviewapp.providers.panel import Asker, Budget, BudgetSpent, Side
+def _count(canaries: CanarySet, requests: int, now: datetime) -> int:
+    """Add these to the requests that preparing took from the day's budget; gives the same number."""
+    day = now.date().isoformat()
+    canaries.prepared = canaries.prepared | {day: canaries.prepared.get(day, 0) + requests}
+    CanarySet.objects.filter(pk=canaries.pk).update(prepared=canaries.prepared)
+    return requests
+
+
+async def _learn(canaries: CanarySet, *, purse: Budget, clock: Callable[[], datetime]) -> Learnt:
+    from reviewapp.providers.panel import Asker, BudgetSpent, Side
 
     provider = canaries.provider
-    purse = Budget(limit=left)
     side = Side(provider.name, (provider.base_url,), provider.api_key, canaries.model)
     rng = np.random.default_rng(canaries.pk.int)
     async with Asker(side, budget=purse, rng=rng, clock=clock) as asker:
@@ -136,14 +157,13 @@ async def _learn(canaries: CanarySet, *, left: int, clock: Callable[[], datetime
         except BudgetSpent:
             raise TooLittleBudget(_too_little(canaries, LEARNING_REQUESTS)) from None
     kept: tuple[Answered, ...] = ()
-    asked = purse.spent
     if canaries.starter:
         plan = starter.plan(Abilities(alternatives=dialect.alternatives, seed_honoured=honoured))
         if plan.requests + starter.GREEDY_TEXTS > purse.left:
-            raise TooLittleBudget(_too_little(canaries, asked + plan.requests + starter.GREEDY_TEXTS))
-        kept, more = await _choose(canaries, plan, dialect, clock)
-        asked += more
-    return Learnt(dialect=dialect, seed_honoured=honoured, kept=kept, requests=asked)
+            wanted = purse.spent + plan.requests + starter.GREEDY_TEXTS
+            raise TooLittleBudget(_too_little(canaries, wanted))
+        kept = await _choose(canaries, plan, dialect, purse, clock)
+    return Learnt(dialect=dialect, seed_honoured=honoured, kept=kept)
 
 
 def _too_little(canaries: CanarySet, wanted: int) -> str:
@@ -175,26 +195,28 @@ async def _is_honoured(asker: Asker, canaries: CanarySet, dialect: Dialect, rng:
 
 
 async def _choose(
-    canaries: CanarySet, plan: starter.Plan, dialect: Dialect, clock: Callable[[], datetime]
-) -> tuple[tuple[Answered, ...], int]:
-    """The answers of the questions that are kept, and how many requests were asked."""
-    found = await _ask_all(canaries, [*plan.candidates * plan.probes, *plan.texts], dialect, clock)
-    asked = plan.requests
+    canaries: CanarySet, plan: starter.Plan, dialect: Dialect, purse: Budget, clock: Callable[[], datetime]
+) -> tuple[Answered, ...]:
+    """The answers of the questions that are kept."""
+    found = await _ask_all(canaries, [*plan.candidates * plan.probes, *plan.texts], dialect, purse, clock)
     candidates = [one for one in found if one.question in plan.candidates]
     picked = starter.chosen([(one.question, one.reply) for one in candidates]) if candidates else []
     if plan.candidates and plan.candidates[0].kind == "border" and len(picked) < starter.FEWEST_BORDERS:
         greedy = starter.greedy_texts()
-        found += await _ask_all(canaries, greedy, dialect, clock)
-        asked += len(greedy)
+        found += await _ask_all(canaries, greedy, dialect, purse, clock)
         wanted: list[Question] = list(greedy)
     else:
         wanted = [*picked, *plan.texts]
     first = {one.question: one for one in reversed(found)}
-    return tuple(first[question] for question in wanted if question in first), asked
+    return tuple(first[question] for question in wanted if question in first)
 
 
 async def _ask_all(
-    canaries: CanarySet, questions: Sequence[Question], dialect: Dialect, clock: Callable[[], datetime]
+    canaries: CanarySet,
+    questions: Sequence[Question],
+    dialect: Dialect,
+    purse: Budget,
+    clock: Callable[[], datetime],
 ) -> list[Answered]:
     """Ask each once, a few at a time; one that stays without an answer is left out.
 
@@ -221,6 +243,7 @@ async def _ask_all(
             async with gate:
                 body = json.dumps(dialect.request(question, model=canaries.model), ensure_ascii=False)
                 started_at = clock()
+                purse.take()
                 try:
                     answer = await client.send(endpoint="chat.completions", request=body.encode())
                 except CallFailed as error:
@@ -283,13 +306,11 @@ def _store(canaries: CanarySet, learnt: Learnt, *, now: datetime) -> None:
     CanaryBaseline.objects.get_or_create(
         set=locked, ended_at__isnull=True, defaults={"started_at": now, "reason": "The first."}
     )
-    day = now.date().isoformat()
     locked.state = CanaryState.WATCHING
     locked.endpoint = Endpoint.CHAT
     locked.alternatives = learnt.dialect.alternatives
     locked.seed_honoured = learnt.seed_honoured
     locked.not_taken = list(learnt.dialect.given_up)
-    locked.prepared = {day: locked.prepared.get(day, 0) + learnt.requests}
     locked.lease_until, locked.tries, locked.trouble = None, 0, ""
     locked.save()
     write_schedule(locked)
