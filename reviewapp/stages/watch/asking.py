@@ -91,15 +91,27 @@ def begin(*, set_id: UUID, now: datetime, capture: bool = False, forced: bool = 
 
 def due_sets(*, now: datetime) -> list[UUID]:
     """Sets whose baseline wants a session, and those that their schedule has passed over."""
-    found = []
-    for canaries in CanarySet.objects.filter(state=CanaryState.WATCHING):
-        last = CanarySession.objects.filter(set=canaries).order_by("-created_at").first()
-        if last is None or (
-            last.state != SessionState.ASKING
-            and now - last.created_at >= min(canaries.every + GRACE, _learning_gap(canaries, last))
-        ):
-            found.append(canaries.pk)
-    return found
+    watched = CanarySet.objects.filter(state=CanaryState.WATCHING)
+    return [canaries.pk for canaries in watched if _is_passed_over(canaries, now)]
+
+
+def _is_passed_over(canaries: CanarySet, now: datetime) -> bool:
+    last = CanarySession.objects.filter(set=canaries).order_by("-created_at").first()
+    if last is None:
+        return True
+    if last.state == SessionState.ASKING:
+        return False
+    waited = now - last.created_at
+    if waited >= canaries.every + GRACE:
+        return True
+    # Checks wait for their schedule's nudge: what `begin` allows for an early one is not for the sweep,
+    # which comes every few seconds and would take all of it each time.
+    return bool(waited >= _learning_gap(canaries, last) and _is_learning(canaries, now))
+
+
+def _is_learning(canaries: CanarySet, now: datetime) -> bool:
+    baseline = CanaryBaseline.objects.filter(set=canaries, ended_at__isnull=True).first()
+    return baseline is not None and len(evidence.fit_sessions(baseline, now=now)) < watching.SESSIONS_TO_LEARN
 
 
 def begin_due(*, now: datetime) -> list[UUID]:
