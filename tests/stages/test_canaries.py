@@ -108,6 +108,32 @@ def test_a_model_that_does_not_exist_says_so_and_is_not_tried_again(admin, provi
     assert watch.waiting(now=NOW + timedelta(days=1)) == []
 
 
+def test_a_try_to_prepare_that_fails_is_paid_for_from_the_days_budget(admin, project):
+    away = make_provider(project=project, name="away", base_url="http://127.0.0.1:9/v1")
+    made = watch.make_set(actor=admin, provider=away, model="m", values=CanaryValues(daily_budget=2), now=NOW)
+
+    for now in (NOW + timedelta(minutes=minutes) for minutes in range(5)):
+        watch.prepare(set_id=made.pk, clock=lambda now=now: now)
+
+    made.refresh_from_db()
+    assert watch.spent_today(canaries=made, now=NOW) == 2
+    assert made.state == "failed"
+    assert "more than is left of the day's budget of 2" in made.trouble
+
+
+def test_what_a_worker_that_died_may_have_asked_is_paid_for(admin, provider):
+    made = watch.make_set(
+        actor=admin, provider=provider, model="sim-steady", values=CanaryValues(daily_budget=70), now=NOW
+    )
+    times = iter([NOW])
+
+    with pytest.raises(RuntimeError):
+        watch.prepare(set_id=made.pk, clock=lambda: next(times))
+
+    made.refresh_from_db()
+    assert watch.spent_today(canaries=made, now=NOW) == 70
+
+
 def test_preparing_is_one_workers_at_a_time(admin, provider):
     made = watch.make_set(actor=admin, provider=provider, model="sim-small", values=CanaryValues(), now=NOW)
     CanarySet.objects.filter(pk=made.pk).update(lease_until=NOW + timedelta(minutes=1))
@@ -301,6 +327,28 @@ def test_a_nudge_that_beat_lost_is_found_by_the_sweep(steady):
     assert watch.due_sets(now=later) == [steady.set.pk]
 
 
+@pytest.mark.parametrize("nudged", [True, False])
+def test_canaries_are_asked_no_oftener_than_their_schedule_says(admin, project, nudged):
+    provider = make_provider(project=project, base_url="http://127.0.0.1:9/v1")
+    canaries = make_canaries(
+        project=project, provider=provider, every_minutes=2, learn_every_minutes=1, daily_budget=100_000
+    )
+    for minutes in range(3):
+        make_session(canaries=canaries, created_at=NOW - timedelta(minutes=5 - minutes))
+    begun = []
+
+    for seconds in range(0, 3600, 5):
+        now = NOW + timedelta(seconds=seconds)
+        if nudged and seconds % 120 == 5 * (seconds // 120 % 3):
+            # Beat's nudge, up to ten seconds late.
+            begun += [now] if watch.begin(set_id=canaries.pk, now=now) else []
+        begun += [now] * len(watch.begin_due(now=now))
+        CanarySession.objects.filter(state="asking").update(state="read")
+
+    assert len(begun) in (range(29, 32) if nudged else range(18, 22))
+    assert begun[-1] - begun[0] >= (len(begun) - 1) * timedelta(seconds=119)
+
+
 def test_the_budget_of_the_day_is_never_passed(admin, provider):
     poor = watched(actor=admin, provider=provider, model="sim-steady", learn=False, daily_budget=140)
     spent = watch.spent_today(canaries=poor.set, now=poor.now)
@@ -399,6 +447,40 @@ def test_an_accepted_change_renews_the_baseline_from_what_answered_since(steady,
     assert check.baseline == standing
     assert check.verdict in {"identical", "nondeterministic"}
     assert (steady.set.changed_at, steady.set.alarmed_at) == (None, None)
+
+
+def test_taking_an_acceptance_back_brings_the_former_baseline_back(admin, steady, simulated):
+    former = CanaryBaseline.objects.get(set=steady.set)
+    tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
+    steady.check()
+    known = set(CanarySession.objects.filter(baseline=former, fit=True))
+    change = BackendChange.objects.get()
+    watch.accept_change(actor=admin, change=change, note="Fine.", now=steady.now)
+    watch.renew_accepted(now=steady.now)
+    steady.check()
+
+    watch.undo_decision(actor=admin, change=change, now=steady.now)
+
+    steady.set.refresh_from_db()
+    assert CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True) == former
+    assert set(CanarySession.objects.filter(baseline=former, fit=True)) == known
+    assert steady.set.changed_at is not None
+    assert watch.renew_accepted(now=steady.now) == 0
+    assert steady.check().verdict == "backend_changed"
+
+
+def test_a_baseline_begun_anew_by_hand_since_is_left_as_it_is(admin, steady, simulated):
+    tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
+    steady.check()
+    change = BackendChange.objects.get()
+    watch.accept_change(actor=admin, change=change, note="Fine.", now=steady.now)
+    watch.renew_accepted(now=steady.now)
+    watch.renew(actor=admin, canaries=steady.set, now=steady.now)
+    by_hand = CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True)
+
+    watch.undo_decision(actor=admin, change=change, now=steady.now)
+
+    assert CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True) == by_hand
 
 
 def test_a_rollback_is_recognised_by_name(admin, steady, simulated):
