@@ -337,15 +337,16 @@ def test_canaries_are_asked_no_oftener_than_their_schedule_says(admin, project, 
         make_session(canaries=canaries, created_at=NOW - timedelta(minutes=5 - minutes))
     begun = []
 
-    for seconds in range(0, 3600, 5):
+    for seconds in range(0, 1800, 5):
         now = NOW + timedelta(seconds=seconds)
         if nudged and seconds % 120 == 5 * (seconds // 120 % 3):
             # Beat's nudge, up to ten seconds late.
             begun += [now] if watch.begin(set_id=canaries.pk, now=now) else []
         begun += [now] * len(watch.begin_due(now=now))
         CanarySession.objects.filter(state="asking").update(state="read")
+        CanaryCheck.objects.filter(state="open").update(state="done", decided_at=now, verdict="identical")
 
-    assert len(begun) in (range(29, 32) if nudged else range(18, 22))
+    assert len(begun) in (range(14, 17) if nudged else range(9, 12))
     assert begun[-1] - begun[0] >= (len(begun) - 1) * timedelta(seconds=119)
 
 

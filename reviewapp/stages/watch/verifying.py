@@ -169,7 +169,7 @@ def cancel_verification(*, actor: Actor, change: BackendChange, now: datetime) -
     Where what had failed was asked again, only that is stopped: what was found before stands.
     """
     actor.check(Permission.ADMIN)
-    running = (
+    running: Verification | None = (
         Verification.objects.filter(change=change, project=actor.project, finished_at__isnull=True)
         .select_related("run")
         .first()
