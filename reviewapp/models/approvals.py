@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from reviewapp.models.review import Annotation
+from reviewapp.models.review import Annotation, Rubric
 from reviewapp.pure.approval import approves, is_approved
 
 
@@ -20,13 +20,25 @@ def approved(*, project: UUID, among: Q | None = None, interactions: Collection[
     wanted = Q(interaction__in=list(interactions)) if among is None else among
     rows = (
         Annotation.objects.filter(wanted, project=project, removed_at__isnull=True, rubric__isnull=False)
-        .values_list("interaction", "rubric__questions", "scores", "correction", "authoritative_for")
+        .values_list(
+            "interaction",
+            "rubric__questions" if among is None else "rubric",
+            "scores",
+            "correction",
+            "authoritative_for",
+        )
         .order_by("created_at")
+    )
+    # A project has a handful of rubrics and may have a hundred thousand judgements: each is read once.
+    read = (
+        {} if among is None else dict(Rubric.objects.filter(project=project).values_list("pk", "questions"))
     )
     opinions: dict[UUID, list[bool | None]] = defaultdict(list)
     settled: dict[UUID, bool | None] = {}
-    for interaction, questions, scores, correction, authoritative_for in rows.iterator(chunk_size=2000):
-        opinion = approves(questions=questions, scores=scores, correction=correction)
+    for interaction, rubric, scores, correction, authoritative_for in rows.iterator(chunk_size=2000):
+        opinion = approves(
+            questions=rubric if among is None else read[rubric], scores=scores, correction=correction
+        )
         opinions[interaction].append(opinion)
         if authoritative_for is not None:
             settled[interaction] = opinion

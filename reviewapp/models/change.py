@@ -103,6 +103,11 @@ class BackendChange(Scoped):
     # What accepting moved, so that it can be taken back: [{"id", "state", "until"}] of fingerprints,
     # and {"canaries", …} of baselines (see stages/watch/renewing.py).
     moved = models.JSONField(default=list)
+    # What verifying would ask, as last counted ({"approved", "flagged", "asked"}), when, and how long that
+    # took: over many judgements it is too slow for each look at the page.
+    scope = models.JSONField(null=True)
+    scoped_at = models.DateTimeField(null=True)
+    scoping_seconds = models.FloatField(default=0)
     # The regressions for anybody to run again, once reported.
     export = models.ForeignKey(Export, on_delete=models.SET_NULL, null=True, related_name="+")
 

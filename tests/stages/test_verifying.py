@@ -371,6 +371,36 @@ def test_a_run_cancelled_by_itself_ends_its_verification(project, admin, change)
     assert (change.state, verification.was_cancelled) == ("open", True)
 
 
+def test_the_sweep_counts_what_would_be_asked_and_the_page_need_not(project, change):
+    approved(project)
+    watch.verify_by_policy(now=LATER)
+    approved(project)
+    change.refresh_from_db()
+
+    before = watch.counted_scope(change=change, now=LATER)
+    BackendChange.objects.update(scoping_seconds=0)
+    watch.verify_by_policy(now=LATER + timedelta(seconds=5))
+    change.refresh_from_db()
+    after = watch.counted_scope(change=change, now=LATER)
+
+    assert (before.approved, before.asked) == (1, 1)
+    assert (after.approved, after.asked) == (2, 2)
+
+
+def test_what_takes_long_to_count_is_counted_seldomer(project, change):
+    watch.verify_by_policy(now=LATER)
+    BackendChange.objects.update(scoping_seconds=2)
+    approved(project)
+
+    watch.verify_by_policy(now=LATER + timedelta(seconds=100))
+    change.refresh_from_db()
+    early = change.scope["approved"]
+    watch.verify_by_policy(now=LATER + timedelta(seconds=121))
+    change.refresh_from_db()
+
+    assert (early, change.scope["approved"]) == (0, 1)
+
+
 def test_more_than_a_sample_is_sampled_and_said(project, admin, change):
     for _ in range(6):
         approved(project)

@@ -13,9 +13,10 @@ can be repeated: what is carried or queued already is left out.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -55,6 +56,8 @@ CHANGED_ANSWERS: Final = "changed-answers"
 ATTEMPTS: Final = 3
 # Pages of rows read at once when verdicts are carried over.
 _BATCH: Final = 500
+# Counting a scope may take so much less than the time until it is counted again.
+_SCOPING_SHARE: Final = 60
 _RANKS: Final = {Outcome.CHANGED: 3.0, Outcome.UNCLEAR: 2.0}
 # A flagged answer before an approved one that changed as much.
 _FLAGGED_FIRST: Final = 0.5
@@ -75,6 +78,48 @@ def scope_of(*, change: BackendChange, sample: int = SAMPLE) -> Scope:
     approved = approved_answers(project=change.project_id, among=_in_scope(change)) - flagged
     asked = _sample(flagged | approved, change, sample)
     return Scope(approved=len(approved), flagged=len(flagged), asked=tuple(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A change's scope in figures, as last counted."""
+
+    approved: int
+    flagged: int
+    asked: int
+
+
+def counted_scope(*, change: BackendChange, now: datetime) -> Counted:
+    """What a verification would ask, as the sweep counted it; counted now where it never was."""
+    if change.scope is None:
+        _count(change, now)
+    assert change.scope is not None
+    return Counted(**change.scope)
+
+
+def _count(change: BackendChange, now: datetime) -> None:
+    begun = time.monotonic()
+    found = scope_of(change=change)
+    change.scope = {"approved": found.approved, "flagged": found.flagged, "asked": len(found.asked)}
+    change.scoped_at, change.scoping_seconds = now, time.monotonic() - begun
+    BackendChange.objects.filter(pk=change.pk).update(
+        scope=change.scope, scoped_at=now, scoping_seconds=change.scoping_seconds
+    )
+
+
+def _count_again(now: datetime) -> None:
+    """Count what open changes would ask anew, the dearer the seldomer."""
+    due = [
+        change
+        for change in BackendChange.objects.filter(state=ChangeState.OPEN)
+        if change.scoped_at is None
+        or not (change.scoped_at <= now < change.scoped_at + _SCOPING_SHARE * _seconds(change))
+    ]
+    each(due, lambda change: _count(change, now), what="The scope of a change")
+
+
+def _seconds(change: BackendChange) -> timedelta:
+    return timedelta(seconds=change.scoping_seconds)
 
 
 def _in_scope(change: BackendChange) -> Any:
@@ -209,10 +254,12 @@ def _last(change: BackendChange) -> Verification | None:
 
 def verify_by_policy(*, now: datetime) -> list[UUID]:
     """Start what providers verify by themselves; gives the runs, for the caller to nudge."""
+    _count_again(now)
     waiting = BackendChange.objects.filter(
         state=ChangeState.OPEN,
         provider__verifies_by_itself=True,
         provider__base_url__gt="",
+        scope__asked__gt=0,
         verifications__isnull=True,
     ).select_related("project", "provider")
     runs = each(waiting.defer("provider__api_key"), lambda change: _by_policy(change, now), what="A change")

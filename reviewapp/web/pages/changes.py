@@ -25,6 +25,7 @@ from reviewapp.stages import export, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import CHANGED_ANSWERS
 from reviewapp.tasks import export_make, replay_nudge
+from reviewapp.templatetags.figures import percents
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 
 SHOWN = 30
@@ -45,7 +46,7 @@ class Told:
 
     event: ChangeEvent
     values: list[tuple[str, str]]
-    before: list[tuple[str, float]]
+    before: list[tuple[str, float, str]]
     parts: list[tuple[str, str, str]]
     facts: list[tuple[str, Any]]
 
@@ -101,7 +102,7 @@ def _story(request: AppRequest, found: BackendChange, *, status: int = 200, **sa
         "change": found,
         "story": _told(row, values),
         "values": _latest(row, values),
-        "scope": watch.scope_of(change=found) if found.state == "open" else None,
+        "scope": watch.counted_scope(change=found, now=now) if found.state == "open" else None,
         "differing": _differing(last) if last else [],
         "more_differing": max(0, (last.changed + last.unclear if last else 0) - DIFFERING),
         "queue": Queue.objects.filter(project=found.project, slug=CHANGED_ANSWERS).first(),
@@ -124,7 +125,7 @@ def _told(row: ChangeRow, values: Sequence[PoolValue]) -> list[Told]:
         Told(
             event=event,
             values=[(value, states.get(value, "")) for value in event.values],
-            before=[(str(value), float(share)) for value, share in event.evidence.get("before", [])],
+            before=_before(event),
             parts=[(str(a), str(b), str(c)) for a, b, c in event.evidence.get("parts", [])],
             facts=[
                 (str(word), event.evidence[name])
@@ -134,6 +135,13 @@ def _told(row: ChangeRow, values: Sequence[PoolValue]) -> list[Told]:
         )
         for event in row.events
     ]
+
+
+def _before(event: ChangeEvent) -> list[tuple[str, float, str]]:
+    """The commonest values until then, with their shares, also as they are written."""
+    told = [(str(value), float(share)) for value, share in event.evidence.get("before", [])]
+    written = percents([share for _, share in told])
+    return [(value, share, figure) for (value, share), figure in zip(told, written, strict=True)]
 
 
 # What canaries and counts put into an event's evidence, in words.
@@ -150,11 +158,14 @@ _FACTS = {
 }
 
 
-def _latest(row: ChangeRow, values: Sequence[PoolValue]) -> list[PoolValue]:
-    """The change's own values first, then the latest others."""
+def _latest(row: ChangeRow, values: Sequence[PoolValue]) -> list[tuple[PoolValue, str]]:
+    """The change's own values first, then the latest others, each with its share as it is written."""
     own = set(row.values)
     reported = [value for value in values if value.value]
-    return sorted(reported, key=lambda value: value.value not in own)[: max(VALUES, len(own))]
+    shares = percents([value.share or 0.0 for value in reported])
+    written = {value.value: share for value, share in zip(reported, shares, strict=True)}
+    shown = sorted(reported, key=lambda value: value.value not in own)[: max(VALUES, len(own))]
+    return [(value, written[value.value]) for value in shown]
 
 
 def _reason(check: Callable[..., None], request: AppRequest, found: BackendChange) -> str:
