@@ -65,6 +65,27 @@ def percent(value: float | None, digits: int = 0) -> str:
     return f"{number_format(shown, digits)}{_NARROW_SPACE}%"
 
 
+def percents(shares: Sequence[float]) -> list[str]:
+    """Shares of one whole as per cent: rounded so that the figures add up as the shares do.
+
+    Each is cut to whole per cents, and what is missing goes to those that were cut most.
+    """
+    whole = [int(share * 100 + 1e-9) for share in shares]
+    missing = round(sum(shares) * 100) - sum(whole)
+    order = sorted(range(len(shares)), key=lambda place: whole[place] - shares[place] * 100)
+    for place in order[:missing]:
+        whole[place] += 1
+    return [_whole_percent(figure, share) for figure, share in zip(whole, shares, strict=True)]
+
+
+def _whole_percent(figure: int, share: float) -> str:
+    if figure == 0 and share > 0:
+        return f"<1{_NARROW_SPACE}%"
+    if figure == 100 and share < 1:
+        return f">99{_NARROW_SPACE}%"
+    return f"{figure}{_NARROW_SPACE}%"
+
+
 @register.filter
 def milliseconds(value: float | None) -> str:
     """`812 ms`, `3.4 s`, `2 min 5 s`."""
@@ -168,11 +189,14 @@ def verdict_bar(counts: Mapping[str, int] | None, pending: int = 0, legend: bool
 
 
 @register.simple_tag
-def meter(share: float | None, label: str = "") -> SafeString:
-    """A share of one as a thin bar with its figure: for shares in tables."""
+def meter(share: float | None, label: str = "", figure: str = "") -> SafeString:
+    """A share of one as a thin bar with its figure: for shares in tables.
+
+    `figure` is how it is written where it must add up with others, see `percents`.
+    """
     if share is None:
         return mark_safe('<span class="muted">–</span>')
-    text = percent(share)
+    text = figure or percent(share)
     return format_html(
         '<span class="meter"><svg class="meter-bar" width="48" height="4" aria-hidden="true" '
         'focusable="false"><rect class="meter-track" width="100%" height="100%" rx="2"/>'

@@ -18,6 +18,7 @@ from reviewapp.pure.verdicts import (
     VerdictKind,
     compare,
 )
+from reviewapp.pure.verdicts.messages import told_apart
 from reviewapp.pure.verdicts.templates import TEMPLATES
 from tests.pure.exchanges import SHARED_WORDS, answer, parting, sure, token
 
@@ -657,6 +658,13 @@ def test_comparing_never_fails_and_always_says_something(
     original: Exchange, attempt: Exchange, evidence: Evidence
 ) -> None:
     check_told(compare(original, attempt, context=evidence))
+
+
+def test_two_shares_that_would_look_equal_get_more_digits() -> None:
+    assert told_apart(0.0119, 0.012) == ("1.19 %", "1.20 %")
+    assert told_apart(0.04, 0.012) == ("4 %", "1.2 %")
+    assert told_apart(0.012, 0.012) == ("1.2 %", "1.2 %")
+    assert told_apart(0.00001, 0.00002) == ("0.001 %", "0.002 %")
 
 
 @given(exchanges, evidences)

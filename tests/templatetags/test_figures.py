@@ -105,3 +105,18 @@ def test_a_seed_range_is_named_on_the_number_line():
 
     assert "&lt;bot&gt;: 1 … 50" in html
     assert 'width="49.000%"' in html
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([1 / 3, 1 / 3, 1 / 3], ["34 %", "33 %", "33 %"]),
+        ([0.125, 0.125, 0.75], ["13 %", "12 %", "75 %"]),
+        ([0.996, 0.004], [">99 %", "<1 %"]),
+        ([0.5, 0.25], ["50 %", "25 %"]),
+        ([0.285, 0.285, 0.285, 0.145], ["29 %", "29 %", "28 %", "14 %"]),
+        ([], []),
+    ],
+)
+def test_shares_of_one_whole_are_rounded_so_that_they_add_up(shares, words):
+    assert [plain(text) for text in figures.percents(shares)] == words

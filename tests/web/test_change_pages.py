@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -123,6 +124,18 @@ def test_before_verifying_it_says_what_would_be_asked(as_admin, project, change)
     assert "Verify now" in page
 
 
+def test_before_verifying_the_page_counts_no_judgements(as_admin, project, change):
+    BackendChange.objects.update(
+        scope={"approved": 91_234, "flagged": 12, "asked": 1000}, scoped_at=NOW, scoping_seconds=2
+    )
+
+    with CaptureQueriesContext(connection) as queries:
+        page = as_admin.get(f"/changes/{change.pk}/")
+
+    assert "91,234 approved, 12 flagged" in page.content.decode().replace("\u202f", ",")
+    assert not [query for query in queries if "reviewapp_annotation" in query["sql"]]
+
+
 def test_verify_starts_a_run_and_shows_it(as_admin, project, change, django_capture_on_commit_callbacks):
     approved(project)
 
@@ -153,6 +166,32 @@ def test_the_result_says_how_many_were_kept_and_which_changed(as_admin, verified
     assert "1 could not be measured" in page
     assert page.count("/compare/") == 1
     assert "Ask 1 that failed again" in page
+
+
+def test_why_an_answer_counts_as_changed_is_not_cut(as_admin, verified):
+    page = as_admin.get(f"/changes/{verified.pk}/").content.decode()
+
+    assert '<span class="changed-reason">' in page
+    assert '<span class="clip">' not in page
+
+
+def test_shares_until_then_add_up(as_admin, project, provider):
+    seen = Seen(
+        kind=SeenKind.NEW_VALUE,
+        key="x",
+        at=NOW,
+        sentence="New.",
+        values=("x",),
+        evidence={"before": [["a", 1 / 3], ["b", 1 / 3], ["c", 1 / 3]]},
+    )
+    change = watch.open_or_join(
+        project_id=project.pk, provider_id=provider.pk, model="m", event=seen, now=NOW
+    )
+
+    page = as_admin.get(f"/changes/{change.pk}/").content.decode()
+
+    shown = re.findall(r'"meter-figure">(\d+)', page)
+    assert sum(int(share) for share in shown) == 100
 
 
 def test_a_kept_answer_shows_the_verdict_that_was_carried_over(as_admin, verified):

@@ -71,7 +71,20 @@ def percents(*shares: float) -> tuple[str, ...]:
         vague = any(text in ("0 %", "100 %") for text in written)
         if not vague and len(set(written)) == len(set(shares)):
             return written
-    return tuple(percent(share) for share in shares)
+    return told_apart(*shares)
+
+
+_MOST_DECIMALS: Final = 6
+
+
+def told_apart(*shares: float) -> tuple[str, ...]:
+    """Shares of one sentence, each as `percent` writes it, with more digits where two would look equal."""
+    written = tuple(percent(share) for share in shares)
+    for decimals in range(1, _MOST_DECIMALS + 1):
+        if len(set(written)) == len(set(shares)):
+            break
+        written = tuple(f"{share * 100:.{decimals}f} %" for share in shares)
+    return written
 
 
 def nats(value: float) -> str:

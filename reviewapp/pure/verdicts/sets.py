@@ -25,7 +25,7 @@ from typing import Final, TypeAlias
 from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import fingerprints
 from reviewapp.pure.verdicts.earlier import judge_drop
-from reviewapp.pure.verdicts.messages import Message, percent, say
+from reviewapp.pure.verdicts.messages import Message, percent, say, told_apart
 from reviewapp.pure.verdicts.noise import STILL_SHIFT, measure_noise
 from reviewapp.pure.verdicts.single import Comparing, drop_among, fault, judge_texts
 from reviewapp.pure.verdicts.together import REPLAYS_TO_AGREE, Together, gather
@@ -138,7 +138,7 @@ class _Set:
         moved = [self.comparings[place].weight.shift for place in self._moved()]
         shifts = [shift.probability for shift in moved if shift is not None]
         if 2 * len(shifts) > self.together.count:
-            most, floor = percent(max(shifts)), percent(self._shift_floor())
+            most, floor = told_apart(max(shifts), self._shift_floor())
             parts.append(say("identical_but_moved", moved=most, floor=floor))
         return kind, CERTAIN, parts, "same"
 

@@ -31,7 +31,7 @@ from reviewapp.pure.differences.vectors import cosine
 from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.verdicts import fingerprints, wording
 from reviewapp.pure.verdicts.earlier import Drop, find_drop, judge_drop
-from reviewapp.pure.verdicts.messages import Message, percent, say, short
+from reviewapp.pure.verdicts.messages import Message, say, short, told_apart
 from reviewapp.pure.verdicts.noise import Noise, measure_noise
 from reviewapp.pure.verdicts.together import REPLAYS_TO_AGREE, Together, gather
 from reviewapp.pure.verdicts.values import (
@@ -169,7 +169,7 @@ class Comparing:
             key = "identical_empty" if empty else "identical"
         parts = [say(key), self.clause()]
         if weight.shifted and weight.shift is not None:
-            moved, floor = percent(weight.shift.probability), percent(weight.shift_floor)
+            moved, floor = told_apart(weight.shift.probability, weight.shift_floor)
             parts.append(say("identical_but_moved", moved=moved, floor=floor))
         return self._verdict(kind, CERTAIN, parts, "same")
 

@@ -14,7 +14,7 @@ from reviewapp.pure.differences.structure import JsonDifference
 from reviewapp.pure.differences.tokens import Divergence
 from reviewapp.pure.differences.words import where_texts_part
 from reviewapp.pure.exchange import Exchange
-from reviewapp.pure.verdicts.messages import Message, nats, percent, percents, quoted, say, short
+from reviewapp.pure.verdicts.messages import Message, nats, percent, percents, quoted, say, short, told_apart
 from reviewapp.pure.verdicts.noise import WIDE_Z
 from reviewapp.pure.verdicts.values import Figure
 from reviewapp.pure.verdicts.weighing import Weight
@@ -229,7 +229,8 @@ def _before_after(mine: Choosing, theirs: Choosing) -> dict[str, str]:
 
 def _shift(weight: Weight) -> dict[str, str]:
     moved = weight.shift.probability if weight.shift else 0.0
-    return {"moved": percent(moved), "floor": percent(weight.shift_floor)}
+    written, floor = told_apart(moved, weight.shift_floor)
+    return {"moved": written, "floor": floor}
 
 
 def _bound(side: Choosing) -> str:
