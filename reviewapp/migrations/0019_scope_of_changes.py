@@ -22,6 +22,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="backendchange",
             name="scoping_seconds",
-            field=models.FloatField(default=0),
+            field=models.FloatField(db_default=0, default=0),
         ),
     ]

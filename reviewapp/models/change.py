@@ -107,7 +107,7 @@ class BackendChange(Scoped):
     # took: over many judgements it is too slow for each look at the page.
     scope = models.JSONField(null=True)
     scoped_at = models.DateTimeField(null=True)
-    scoping_seconds = models.FloatField(default=0)
+    scoping_seconds = models.FloatField(default=0, db_default=0)
     # The regressions for anybody to run again, once reported.
     export = models.ForeignKey(Export, on_delete=models.SET_NULL, null=True, related_name="+")
 
