@@ -8,6 +8,7 @@ import io
 import json
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -181,32 +182,36 @@ def test_a_failed_call_of_litellm_is_recorded_with_its_error():
     assert only(payload, "litellm").error == "RateLimitError: slow down"
 
 
-def test_the_log_database_of_llm_is_read():
-    database = sqlite3.connect(":memory:")
-    database.execute(
-        "CREATE TABLE responses (id TEXT, model TEXT, prompt TEXT, system TEXT, prompt_json TEXT,"
-        " options_json TEXT, response TEXT, response_json TEXT, conversation_id TEXT,"
-        " duration_ms INTEGER, datetime_utc TEXT)"
-    )
-    row = ("r1", "gpt-4o", "Hi", "Be brief", None, '{"seed": 7}', "Hello.", '{"system_fingerprint": "fp_1"}')
-    database.execute(
-        "INSERT INTO responses VALUES (?,?,?,?,?,?,?,?,?,?,?)", (*row, "c1", 812, "2026-11-22T10:00:00")
-    )
-    database.commit()
+def database_of(statement: str, *rows: tuple[Any, ...]) -> bytes:
+    """A SQLite file with one table, as bytes."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(statement)
+        for row in rows:
+            database.execute(f"INSERT INTO responses VALUES ({','.join('?' * len(row))})", row)
+        database.commit()
+        return database.serialize()
 
-    recorded = only(database.serialize(), "llm-logs")
+
+def test_the_log_database_of_llm_is_read():
+    row = ("r1", "gpt-4o", "Hi", "Be brief", None, '{"seed": 7}', "Hello.", '{"system_fingerprint": "fp_1"}')
+
+    recorded = only(
+        database_of(
+            "CREATE TABLE responses (id TEXT, model TEXT, prompt TEXT, system TEXT, prompt_json TEXT,"
+            " options_json TEXT, response TEXT, response_json TEXT, conversation_id TEXT,"
+            " duration_ms INTEGER, datetime_utc TEXT)",
+            (*row, "c1", 812, "2026-11-22T10:00:00"),
+        ),
+        "llm-logs",
+    )
 
     assert is_the_call(recorded)
     assert (recorded.session, recorded.latency_ms) == ("c1", 812)
 
 
 def test_another_database_is_refused():
-    database = sqlite3.connect(":memory:")
-    database.execute("CREATE TABLE other (id TEXT)")
-    database.commit()
-
     with pytest.raises(NotImportable, match="no log database of llm"):
-        read(database.serialize())
+        read(database_of("CREATE TABLE other (id TEXT)"))
 
 
 @pytest.mark.parametrize("nested", [True, False])

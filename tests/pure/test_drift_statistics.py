@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reviewapp.pure.drift import floors, permutation, statistics
@@ -162,6 +162,7 @@ def test_the_floor_uses_as_many_rows_as_the_look() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 7), st.integers(1, 6))
+@example(seed=0, sessions=3, count=4, rows=2)
 def test_the_fast_way_to_leave_sessions_out_gives_the_same_values(
     seed: int, sessions: int, count: int, rows: int
 ) -> None:

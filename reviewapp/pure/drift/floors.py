@@ -62,8 +62,12 @@ def nearest_left_out(strata: Sequence[Stratum], *, rows: int) -> Ordinary:
     """The same for the statistic `nearest`, at once: a long baseline has hundreds of sessions."""
     names = sorted({name for stratum in strata for name in stratum.sessions[: stratum.baseline]})
     place = {name: number for number, name in enumerate(names)}
-    largest = max((max(_counts(stratum).values()) for stratum in strata), default=0)
-    handfuls = max(1, largest // rows)
+    largest: Counter[str] = Counter()
+    for stratum in strata:
+        largest |= _counts(stratum)
+    # A session's rows beyond its last whole handful are left; one that has not a whole one gives what it has.
+    whole_ones = np.array([max(1, largest[name] // rows) for name in names], dtype=np.intp)
+    handfuls = int(whole_ones.max(initial=1))
     sums = np.zeros((len(names), handfuls))
     counts = np.zeros((len(names), handfuls))
     for stratum in strata:
@@ -81,7 +85,7 @@ def nearest_left_out(strata: Sequence[Stratum], *, rows: int) -> Ordinary:
         for name in known:
             handful.append(seen[name] // rows)
             seen[name] += 1
-        usable = np.isfinite(nearest) & (np.array(handful) < handfuls)
+        usable = np.isfinite(nearest) & (np.array(handful) < whole_ones[numbers])
         at = (numbers[usable], np.array(handful)[usable])
         np.add.at(own, at, nearest[usable])
         np.add.at(own_counts, at, 1)
