@@ -325,7 +325,7 @@ def look(open_page: OpenPage, world: World, name: str) -> None:
 
 
 def hindrances(open_page: OpenPage, path: str, *, person: Person | None) -> dict[str, list[str]]:
-    """What is wrong, by view; `open_page` fails on its own when a script breaks or the CSP refuses something."""
+    """What is wrong, by view. `open_page` itself fails when a script breaks or the CSP refuses something."""
     found = {}
     for width in WIDTHS:
         page = open_page(path, person=person, width=width, reduced_motion="reduce")
