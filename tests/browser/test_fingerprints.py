@@ -218,6 +218,17 @@ def test_two_times_in_a_form_need_no_script(open_page: OpenPage, person: Person)
     expect(page.locator("[data-brush]")).to_be_hidden()
 
 
+def test_the_form_of_two_times_fits_a_phone(open_page: OpenPage, person: Person):
+    page = open_page("/fingerprints/", person=person, width=390)
+
+    page.locator("#zoom-menu summary").click()
+
+    panel = page.locator("#zoom-menu .menu-panel").bounding_box()
+    assert panel is not None
+    assert panel["x"] >= 0
+    assert panel["x"] + panel["width"] <= 390
+
+
 def test_an_overlap_that_passed_unseen_shows_as_retired_by_itself(page: Page):
     now = timezone.now()
     Fingerprint.objects.filter(value="fp_old").update(
