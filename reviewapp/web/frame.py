@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
+from django_htmx.http import trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
@@ -187,3 +188,11 @@ def vary_on_htmx(response: HttpResponse) -> HttpResponse:
     """Keeps caches and the back button from showing a fragment as a page."""
     response.headers["Vary"] = "HX-Request, Cookie"
     return response
+
+
+def toast(
+    response: HttpResponse, message: str, *, undo: str = "", target: str = "", kind: str = "plain"
+) -> HttpResponse:
+    """Tell it; `undo` is where a POST takes it back, and `target` what its answer takes the place of."""
+    detail = {"message": message, "kind": kind, **({"undo": undo, "target": target} if undo else {})}
+    return trigger_client_event(response, "toast", detail)

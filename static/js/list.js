@@ -9,6 +9,7 @@ const activeOf = (one) => one.querySelector("[data-row][aria-current=true]");
 const remembered = new WeakMap();
 const REST = 120;
 let anchor = null;
+let lent = null;
 let last = 0;
 let resting;
 
@@ -57,6 +58,9 @@ function selection(one) {
   const scope = one.closest("form") ?? document;
   scope.querySelectorAll("[data-selection-bar]").forEach((bar) => (bar.hidden = !chosen.length));
   scope.querySelectorAll("[data-selection-count]").forEach((count) => (count.textContent = String(chosen.length)));
+  document.querySelectorAll("[data-selection-title]").forEach((title) => {
+    title.textContent = chosen.length > 1 ? title.dataset.many.replace("{n}", String(chosen.length)) : title.dataset.one;
+  });
   one.dispatchEvent(new CustomEvent("selection", { bubbles: true, detail: { ids: chosen.map((box) => box.value) } }));
 }
 
@@ -99,19 +103,29 @@ document.addEventListener("click", (event) => {
   else if (row?.closest("[data-list]")) activate(row, { focus: false });
 });
 
-// What is done to a selection is done to the active row where nothing is selected.
+// What is done to a selection is done to the active row where nothing is selected: it is checked for as long as that takes.
 document.addEventListener(
   "click",
   (event) => {
     const one = event.target.closest?.("[data-selection-bar]") && list();
     if (!one || one.querySelector("[data-select]:checked")) return;
-    if (activeOf(one)) return check(activeOf(one), { value: true });
+    if (activeOf(one)) {
+      lent = activeOf(one);
+      return check(lent, { value: true });
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
     document.dispatchEvent(new CustomEvent("toast", { detail: { message: one.dataset.choose } }));
   },
   true,
 );
+
+function takeBack() {
+  if (lent?.isConnected) check(lent, { value: false });
+  lent = null;
+}
+document.addEventListener("close", takeBack, true);
+window.addEventListener("pageshow", takeBack);
 
 document.addEventListener("change", (event) => {
   if (!event.target.matches?.("[data-select-all]")) return;

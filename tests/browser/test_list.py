@@ -43,7 +43,7 @@ def flagged() -> set[str]:
 
 def test_f_flags_the_active_interaction(listed: Page, rows):
     press(listed, "j", "j", "f")
-    expect(listed.locator("#bulk-flag")).to_be_visible()
+    expect(listed.locator("#flag-dialog")).to_be_visible()
     press(listed, "Control+Enter")
 
     expect(listed.locator(".toast")).to_contain_text("1 interaction flagged.")
@@ -52,7 +52,7 @@ def test_f_flags_the_active_interaction(listed: Page, rows):
 
 def test_a_range_is_flagged_and_z_takes_it_back(listed: Page, rows):
     press(listed, "j", "x", "j", "j", "X", "f")
-    listed.get_by_label("Reason", exact=True).select_option("Wrong")
+    listed.get_by_label("Wrong").check()
     press(listed, "Control+Enter")
 
     expect(listed.locator(".toast")).to_contain_text("3 interactions flagged.")
@@ -62,6 +62,62 @@ def test_a_range_is_flagged_and_z_takes_it_back(listed: Page, rows):
 
     expect(listed.locator(".toast")).to_contain_text("3 flags taken back.")
     assert flagged() == set()
+
+
+def test_a_flag_leaves_the_list_as_it_is(open_page: OpenPage, rows, admin):
+    page = open_page("/interactions/", person=admin.person, height=320)
+    press(page, "j", "j", "j", "j", "j")
+    expect(page.locator("#preview-body")).to_contain_text("Question 1?")
+    place = page.evaluate("[...document.querySelectorAll('*')].map(one => one.scrollTop).join()")
+
+    press(page, "f")
+    expect(page.locator("#flag-dialog")).to_be_visible()
+    press(page, "2", "Control+Enter")
+
+    row = page.locator(f"[data-row='{rows[4].pk}']")
+    expect(row.locator(".flags-cell")).to_contain_text("Wrong")
+    expect(page.locator("#flag-dialog")).to_be_hidden()
+    expect(row).to_have_attribute("aria-current", "true")
+    expect(row.locator("[data-select]")).not_to_be_checked()
+    expect(row.locator("[data-open]")).to_be_focused()
+    expect(page.locator("#preview-body")).to_contain_text("Question 1?")
+    assert page.evaluate("[...document.querySelectorAll('*')].map(one => one.scrollTop).join()") == place
+
+    press(page, "z")
+    expect(row.locator(".flags-cell")).not_to_contain_text("Wrong")
+    press(page, "k")
+    expect(page.locator(f"[data-row='{rows[3].pk}']")).to_have_attribute("aria-current", "true")
+
+
+def test_a_flag_that_is_not_given_leaves_nothing_checked(listed: Page):
+    press(listed, "j", "f")
+    expect(listed.locator("#flag-dialog")).to_be_visible()
+
+    press(listed, "Escape")
+
+    expect(listed.locator("#flag-dialog")).to_be_hidden()
+    expect(listed.locator("[data-select]:checked")).to_have_count(0)
+    expect(listed.locator("[data-row][aria-current]")).to_have_count(1)
+
+
+def test_escape_clears_what_x_checked(listed: Page):
+    press(listed, "j", "x", "j", "x")
+    expect(listed.locator("[data-select]:checked")).to_have_count(2)
+    listed.locator("[data-select]").nth(3).click()
+
+    press(listed, "Escape")
+
+    expect(listed.locator("[data-select]:checked")).to_have_count(0)
+    expect(listed.locator("[data-selection-bar]")).to_be_hidden()
+
+
+def test_what_was_checked_stays_checked_when_it_was_flagged(listed: Page):
+    press(listed, "j", "x", "j", "x", "f")
+    expect(listed.locator("#flag-title")).to_have_text("Flag these 2 answers")
+    press(listed, "Control+Enter")
+    expect(listed.locator(".toast")).to_contain_text("2 interactions flagged.")
+
+    expect(listed.locator("[data-select]:checked")).to_have_count(2)
 
 
 def test_shift_and_click_select_a_range(listed: Page):
@@ -77,7 +133,7 @@ def test_a_key_that_needs_an_interaction_says_so(listed: Page):
     press(listed, "f")
 
     expect(listed.locator(".toast")).to_contain_text("Choose an interaction first")
-    expect(listed.locator("#bulk-flag")).to_be_hidden()
+    expect(listed.locator("#flag-dialog")).to_be_hidden()
 
 
 def test_r_replays_the_active_interaction(listed: Page, rows):

@@ -19,14 +19,15 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
-from reviewapp.models import Endpoint, FlagReason, Interaction, Permission, Severity, VerdictName
+from reviewapp.models import Endpoint, Flag, FlagReason, Interaction, Permission, Severity, VerdictName
 from reviewapp.models.browsing import known_values, list_rows
 from reviewapp.models.filters import FILTER_NAMES, Filter, InvalidFilter, apply, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import review
-from reviewapp.web.frame import AppRequest, fragment_or_page, needs, vary_on_htmx
+from reviewapp.web.frame import AppRequest, fragment_or_page, needs, toast, vary_on_htmx
 
 PAGE_SIZES = (50, 100, 200)
 
@@ -226,12 +227,15 @@ def flag_many(request: AppRequest) -> HttpResponse:
                     now=now,
                 )
     except InvalidAnswer as error:
+        if request.htmx:
+            return toast(HttpResponse(status=422), str(error), kind="error")
         messages.error(request, str(error))
-    else:
-        words = ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows))
-        undo = f"{reverse('interactions-unflag')}?{urlencode({'at': now.isoformat()})}"
-        messages.success(request, words % {"n": len(rows)}, extra_tags=undo if rows else "")
-    return redirect(_back(request))
+        return redirect(_back(request))
+    words = ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows)) % {
+        "n": len(rows)
+    }
+    undo = f"{reverse('interactions-unflag')}?{urlencode({'at': now.isoformat()})}" if rows else ""
+    return _reflagged(request, rows, words, undo=undo)
 
 
 @needs(Permission.REVIEW)
@@ -245,9 +249,20 @@ def unflag_many(request: AppRequest) -> HttpResponse:
     if made_at is None or made_at.tzinfo is None:
         raise Http404
     n = review.undo_flags(actor=request.actor, made_at=made_at, now=timezone.now())
+    flags = Flag.objects.visible_to(request.actor).filter(created_by=request.actor.person, created_at=made_at)
+    rows = list(Interaction.objects.filter(pk__in=flags.values("interaction")))
     words = ngettext("%(n)d flag taken back.", "%(n)d flags taken back.", n)
-    messages.success(request, words % {"n": n})
-    return redirect(_back(request))
+    return _reflagged(request, rows, words % {"n": n})
+
+
+def _reflagged(request: AppRequest, rows: list[Interaction], words: str, *, undo: str = "") -> HttpResponse:
+    """The flags of these rows as they are now, put where they stand: the list itself stays as it is."""
+    if not request.htmx:
+        messages.success(request, words, extra_tags=undo)
+        return redirect(_back(request))
+    drawn = render(request, "pages/interactions.html#reflagged", {"rows": list_rows(rows), "again": True})
+    trigger_client_event(drawn, "dialog-close", {})
+    return vary_on_htmx(toast(drawn, words, undo=undo))
 
 
 def _ids(texts: list[str]) -> list[UUID]:

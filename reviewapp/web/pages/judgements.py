@@ -21,7 +21,7 @@ from reviewapp.models import Annotation, Flag, FlagState, Interaction, Permissio
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.pure.words import storable
 from reviewapp.stages import review
-from reviewapp.web.frame import AppRequest, needs
+from reviewapp.web.frame import AppRequest, needs, toast
 from reviewapp.web.pages.interaction import beside, load, refused, shown
 
 
@@ -53,7 +53,7 @@ def flag_interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A0
         return _problem(request, found, _in_words(error))
     response = _flags(request, found)
     trigger_client_event(response, "dialog-close", {})
-    return _toast(
+    return toast(
         response, _("Flagged"), undo=reverse("flag-move", args=[made.pk, FlagState.REMOVED]), target="#flags"
     )
 
@@ -73,7 +73,7 @@ def move_flag(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: 
         FlagState.RESOLVED: _("Flag resolved"),
         FlagState.REMOVED: _("Flag removed"),
     }
-    return _toast(
+    return toast(
         response, words[FlagState(to)], undo=reverse("flag-move", args=[id, before]), target="#flags"
     )
 
@@ -105,7 +105,7 @@ def annotate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         return _not_saved(request, found, error, written)
     response = _annotations(request, found)
     undo = reverse("annotation-remove", args=[made.pk]) if made.version == 1 else ""
-    return _toast(response, _("Saved"), undo=undo, target="#annotations")
+    return toast(response, _("Saved"), undo=undo, target="#annotations")
 
 
 @needs(Permission.REVIEW)
@@ -133,7 +133,7 @@ def _set_removed(request: AppRequest, id_: UUID, *, removed: bool) -> HttpRespon
     response = _annotations(request, found)
     undo = reverse("annotation-restore", args=[id_]) if removed else ""
     words = _("Judgement taken back") if removed else _("Judgement restored")
-    return _toast(response, words, undo=undo, target="#annotations")
+    return toast(response, words, undo=undo, target="#annotations")
 
 
 def _written(request: AppRequest, found: Interaction) -> Written:
@@ -234,12 +234,4 @@ def _problem(request: AppRequest, found: Interaction, sentence: str) -> HttpResp
         return refused(request, found, refusal=sentence)
     response = HttpResponse(sentence, status=422, content_type="text/plain; charset=utf-8")
     response.headers["HX-Reswap"] = "none"
-    return _toast(response, sentence, kind="error")
-
-
-def _toast(
-    response: HttpResponse, message: str, *, undo: str = "", target: str = "", kind: str = "plain"
-) -> HttpResponse:
-    """Tell it; `undo` is where a POST takes it back, and `target` what its answer takes the place of."""
-    detail = {"message": message, "kind": kind, **({"undo": undo, "target": target} if undo else {})}
-    return trigger_client_event(response, "toast", detail)
+    return toast(response, sentence, kind="error")
