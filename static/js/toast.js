@@ -3,24 +3,35 @@
 // place of `target`, where one is named.
 const stack = document.getElementById("toasts");
 const template = document.getElementById("toast-template");
-const LIFE = { plain: 5000, undo: 12000, error: 15000 };
+// How long they stay, and a little longer for each letter that is to be read.
+const LIFE = { plain: 4000, undo: 9000, error: 6000 };
+const LETTER = 40;
+const AFTER = 3000;
 
 function leave(toast) {
   toast.remove();
 }
 
-// Time stands still while somebody points at or is in the toast.
-function live(toast, life) {
-  let timer = setTimeout(leave, life, toast);
-  const hold = () => clearTimeout(timer);
-  const resume = () => {
+// Time stands still while somebody points at or is in the toast, or looks at another tab.
+function live(toast, kind) {
+  const ends = performance.now() + (LIFE[kind] ?? LIFE.plain) + LETTER * toast.textContent.trim().length;
+  const attended = () => document.hidden || toast.matches(":hover, :focus-within");
+  const look = () => (attended() ? wait(AFTER) : leave(toast));
+  let timer;
+  function wait(time) {
     clearTimeout(timer);
-    timer = setTimeout(leave, life / 2, toast);
-  };
-  toast.addEventListener("pointerenter", hold);
+    timer = setTimeout(look, time);
+  }
+  const resume = () => wait(Math.max(ends - performance.now(), AFTER));
   toast.addEventListener("pointerleave", resume);
-  toast.addEventListener("focusin", hold);
   toast.addEventListener("focusout", resume);
+  wait(ends - performance.now());
+}
+
+// What lies outside an open dialog can't be read nor closed, so they go where the person is.
+function follow() {
+  const place = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
+  if (stack.parentElement !== place) place.append(stack);
 }
 
 function say({ message, kind = "plain", undo = "", target = "", href = "", label = "" }) {
@@ -43,13 +54,17 @@ function say({ message, kind = "plain", undo = "", target = "", href = "", label
   toast.querySelector("[data-dismiss]").addEventListener("click", () => leave(toast));
   // The newest undo is the one that the key `z` works.
   if (undo) stack.querySelectorAll("[data-key]").forEach((older) => delete older.dataset.key);
+  // What is said again is not said twice.
+  [...stack.children].find((older) => !undo && older.dataset.kind === kind && older.querySelector("p").textContent === message)?.remove();
   stack.append(toast);
+  follow();
   while (stack.children.length > 3) stack.firstElementChild.remove();
-  live(toast, LIFE[undo ? "undo" : kind] ?? LIFE.plain);
+  live(toast, undo ? "undo" : kind);
 }
 
+document.addEventListener("close", () => stack && follow(), true);
 document.addEventListener("toast", (event) => say(event.detail ?? {}));
 stack?.querySelectorAll(".toast").forEach((toast) => {
   toast.querySelector("[data-dismiss]")?.addEventListener("click", () => leave(toast));
-  live(toast, toast.dataset.kind === "error" ? LIFE.error : LIFE.plain);
+  live(toast, toast.querySelector("form") ? "undo" : toast.dataset.kind);
 });

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import factories
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, session_cookie
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -130,6 +130,65 @@ def test_a_toast_says_what_happened_and_goes_when_dismissed(guide: Page):
     toast.get_by_role("button", name="Dismiss").click()
 
     expect(toast).to_have_count(0)
+
+
+REFUSED = """() => document.dispatchEvent(
+    new CustomEvent("toast", {detail: {message: "Not allowed here.", kind: "error"}})
+)"""
+
+
+@pytest.fixture
+def refused(open_page: OpenPage, person) -> Page:
+    """A page that has just told of a refusal; its clock is the test's."""
+    page = open_page("/accounts/login/")
+    page.clock.install()
+    page.context.add_cookies([session_cookie(person=person, url=page.url)])
+    page.goto(STYLE)
+    page.evaluate(REFUSED)
+    expect(page.locator(".toast")).to_be_visible()
+    return page
+
+
+def test_a_refusal_leaves_by_itself(refused: Page):
+    refused.clock.run_for(5_000)
+    expect(refused.locator(".toast")).to_have_count(1)
+
+    refused.clock.run_for(5_000)
+
+    expect(refused.locator(".toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize("how", ["pointer", "focus"])
+def test_a_refusal_waits_for_who_attends_to_it(refused: Page, how: str):
+    toast = refused.locator(".toast")
+    toast.hover() if how == "pointer" else toast.get_by_role("button").focus()
+    refused.clock.run_for(60_000)
+    expect(toast).to_have_count(1)
+
+    refused.mouse.move(2, 2) if how == "pointer" else refused.locator("#main").focus()
+    refused.clock.run_for(6_000)
+
+    expect(toast).to_have_count(0)
+
+
+def test_a_refusal_that_comes_again_is_told_once(refused: Page):
+    for _ in range(3):
+        refused.evaluate(REFUSED)
+
+    expect(refused.locator(".toast")).to_have_count(1)
+
+
+def test_a_refusal_can_be_closed_while_a_dialog_is_open(guide: Page):
+    guide.keyboard.press("?")
+    guide.evaluate(REFUSED)
+
+    guide.locator(".toast").get_by_role("button", name="Dismiss").click()
+
+    expect(guide.locator(".toast")).to_have_count(0)
+    expect(guide.locator("#keys")).to_be_visible()
+    guide.keyboard.press("Escape")
+    guide.evaluate(REFUSED)
+    expect(guide.locator(".toast")).to_be_visible()
 
 
 def test_an_answer_that_failed_leaves_the_screen_and_tells(guide: Page):
