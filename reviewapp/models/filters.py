@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,13 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.dateparse import parse_date, parse_datetime
 
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
-from reviewapp.models.interaction import Endpoint, InteractionQuerySet
+from reviewapp.models.interaction import (
+    CANARY_SOURCE,
+    CANARY_TAG,
+    IS_CANARY,
+    Endpoint,
+    InteractionQuerySet,
+)
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.pure import words
 from reviewapp.pure.searching import parse_search, write_search
@@ -70,6 +76,8 @@ class Filter:
     regressions: str = ""
     # Answers that replays got are interactions too: no (the default), yes (only those), all.
     replays: str = ""
+    # The questions of the app's own canaries: no, yes (only those), all (the default; see `browsed`).
+    canaries: str = ""
 
     def values(self) -> dict[str, str]:
         """The fields that narrow, as for an address or a `filter` object."""
@@ -78,6 +86,13 @@ class Filter:
     @property
     def is_empty(self) -> bool:
         return not self.values()
+
+    @property
+    def browsed(self) -> Filter:
+        """The filter as a screen applies it: without canary questions, unless they are asked for."""
+        if self.canaries or self.source == CANARY_SOURCE or self.tag == CANARY_TAG:
+            return self
+        return replace(self, canaries="no")
 
     @property
     def search_text(self) -> str:
@@ -132,6 +147,12 @@ def condition(wanted: Filter) -> Q:
         q &= Q(replay_of__isnull=False)
     elif wanted.replays != "all":
         raise InvalidFilter("replays", "must be yes, no or all")
+    if wanted.canaries == "no":
+        q &= ~IS_CANARY
+    elif wanted.canaries == "yes":
+        q &= IS_CANARY
+    elif wanted.canaries not in {"", "all"}:
+        raise InvalidFilter("canaries", "must be yes, no or all")
     if wanted.source:
         q &= Q(source__name=wanted.source)
     if wanted.provider:

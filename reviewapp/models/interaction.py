@@ -12,7 +12,7 @@ columns hold is derived from it, once, by the record stage.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -36,10 +36,20 @@ class Endpoint(models.TextChoices):
     EMBEDDINGS = "embeddings", "Embeddings"
 
 
+# The questions that the app's own canaries ask come from this source, with this tag.
+CANARY_SOURCE: Final = "canaries"
+CANARY_TAG: Final = "canary"
+IS_CANARY: Final = models.Q(source__name=CANARY_SOURCE, tags__contains=[CANARY_TAG])
+
+
 class InteractionQuerySet(ScopedQuerySet):
     def originals(self) -> Self:
         """What sources asked, without the answers that replays got."""
         return self.filter(replay_of__isnull=True)
+
+    def without_canaries(self) -> Self:
+        """What sources asked for themselves, without the questions of the app's own canaries."""
+        return self.exclude(IS_CANARY)
 
     def newest_first(self) -> Self:
         return self.order_by("-started_at", "-id")

@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 
 from reviewapp.models.change import BackendChange
 from reviewapp.models.comparison import Comparison
-from reviewapp.models.interaction import FailedMessage, Interaction
+from reviewapp.models.interaction import CANARY_SOURCE, FailedMessage, Interaction
 from reviewapp.models.replay import ReplayRun, RunKind, RunState
 from reviewapp.models.review import Annotation, Flag, FlagState
 from reviewapp.models.scoping import Actor
@@ -64,7 +64,7 @@ def _at_most(queryset: Any) -> int:
 
 def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
     """What changed since `since`."""
-    interactions = Interaction.objects.visible_to(actor).originals()
+    interactions = Interaction.objects.visible_to(actor).originals().without_canaries()
     newest = list(interactions.select_related("source").newest_first()[:6])
     errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
     # What canaries ask by schedule is no news; what they find is, as a change.
@@ -87,7 +87,10 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
         ),
         reproducibility=reproducibility(actor=actor, since=now - timedelta(days=30)),
         new_sources=list(
-            Source.objects.visible_to(actor).filter(created_at__gte=since).order_by("-created_at")[:8]
+            Source.objects.visible_to(actor)
+            .filter(created_at__gte=since)
+            .exclude(name=CANARY_SOURCE)
+            .order_by("-created_at")[:8]
         ),
         newest=newest,
         flagged_newest=list(
@@ -108,6 +111,8 @@ def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
         Comparison.objects.visible_to(actor)
         .filter(created_at__gte=since)
         .exclude(verdict="failed")
+        # What is asked by schedule, over and over, would drown what people asked.
+        .exclude(run__kind=RunKind.CANARY)
         .values("original__model")
         .annotate(
             replays=Count("pk"),

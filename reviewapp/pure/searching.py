@@ -3,7 +3,8 @@
     model:gpt-4o-mini fingerprint:none seed:100..199 flagged:yes "exact words" -unwanted
 
 A term whose field is not known is taken as words, so that pasting a URL or a time into the
-box searches for it. Values with spaces stand in quotes: source:"support bot".
+box searches for it. Values with spaces stand in quotes: source:"support bot". `is:canary`,
+`is:replay`, `is:flagged` and `is:error` are short for canaries:yes and so on.
 """
 
 from __future__ import annotations
@@ -32,7 +33,15 @@ FIELDS: tuple[str, ...] = (
     "verdict",
     "regressions",
     "replays",
+    "canaries",
 )
+# What `is:word` stands for.
+_IS = {
+    "canary": ("canaries", "yes"),
+    "replay": ("replays", "yes"),
+    "flagged": ("flagged", "yes"),
+    "error": ("status", "error"),
+}
 
 _TERM = re.compile(r'(?P<field>[a-z_]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))|(?P<words>-?"[^"]*"|\S+)')
 
@@ -51,7 +60,10 @@ def parse_search(text: str) -> Search:
     words: list[str] = []
     for match in _TERM.finditer(text):
         name = match["field"]
-        if name is not None and name in FIELDS:
+        if name == "is" and match["plain"] in _IS:
+            name, value = _IS[match["plain"]]
+            fields[name] = value
+        elif name is not None and name in FIELDS:
             fields[name] = match["quoted"] if match["quoted"] is not None else match["plain"]
         else:
             words.append(match[0])

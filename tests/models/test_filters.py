@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reviewapp.models import Flag, Interaction
-from reviewapp.models.filters import InvalidFilter, filtered, read_filter
+from reviewapp.models.filters import Filter, InvalidFilter, filtered, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
 from tests.factories import NOW, make_interaction, make_provider, make_source
 
@@ -79,6 +79,25 @@ def test_answers_of_replays_are_left_out_unless_asked_for(project):
     assert ids({}) == {original.pk}
     assert ids({"replays": "yes"}) == {answer.pk}
     assert ids({"replays": "all"}) == {original.pk, answer.pk}
+
+
+def test_canary_questions_can_be_left_out_or_looked_at_alone(project):
+    source = make_source(project=project, name="canaries")
+    question = make_interaction(project=project, source=source, tags=["canary"])
+    asked = make_interaction(project=project, source=make_source(project=project))
+    # Somebody's own source of that name is none of the app's.
+    theirs = make_interaction(project=project, source=source)
+
+    assert ids({}) == ids({"canaries": "all"}) == {question.pk, asked.pk, theirs.pk}
+    assert ids({"canaries": "no"}) == {asked.pk, theirs.pk}
+    assert ids({"canaries": "yes"}) == ids({"q": "is:canary"}) == {question.pk}
+
+
+def test_screens_leave_canary_questions_out_unless_they_are_asked_for():
+    assert Filter(model="gpt-4o").browsed == Filter(model="gpt-4o", canaries="no")
+    assert Filter(canaries="yes").browsed == Filter(canaries="yes")
+    assert Filter(source="canaries").browsed == Filter(source="canaries")
+    assert Filter(tag="canary").browsed == Filter(tag="canary")
 
 
 def test_times_bound_from_since_up_to_until(project):

@@ -171,6 +171,9 @@ FILTERS = [
     {"source": "bot-1", "status": "error", "fingerprint": "fp_1"},
     {"replays": "all", "model": "model-1"},
     {"replays": "yes"},
+    {"canaries": "no"},
+    {"canaries": "no", "model": "model-1"},
+    {"canaries": "yes"},
 ]
 
 

@@ -24,6 +24,12 @@ def test_an_unknown_field_is_words():
     assert search.words == "https://example.org 12:30"
 
 
+def test_is_is_short_for_a_field():
+    assert parse_search("is:canary refund").fields == {"canaries": "yes"}
+    assert parse_search("is:flagged is:error").fields == {"flagged": "yes", "status": "error"}
+    assert parse_search("is:over").words == "is:over"
+
+
 def test_of_a_field_given_twice_the_last_counts():
     assert parse_search("model:a model:b").fields == {"model": "b"}
 

@@ -31,6 +31,7 @@ from reviewapp.models import (
     Endpoint,
     UnreadableSecret,
 )
+from reviewapp.models.interaction import CANARY_SOURCE, CANARY_TAG
 from reviewapp.pure.drift import starter
 from reviewapp.pure.drift.dialect import Dialect
 from reviewapp.pure.drift.panel import (
@@ -60,8 +61,6 @@ log = logging.getLogger(__name__)
 LEASE: Final = timedelta(minutes=5)
 AGAIN: Final = timedelta(seconds=30)
 MOST_TRIES: Final = 5
-SOURCE: Final = "canaries"
-TAG: Final = "canary"
 AT_ONCE: Final = 4
 # Learning the dialect, then at most this for the seed.
 LEARNING_REQUESTS: Final = 12 + 2 * SEED_PROBES * SEED_QUESTIONS
@@ -271,7 +270,7 @@ def _answered(question: Question, body: bytes, answer: Answer, started_at: datet
         content_type=answer.content_type,
         status=answer.status,
         latency_ms=answer.latency_ms,
-        tags=(TAG,),
+        tags=(CANARY_TAG,),
         headers=answer.headers,
     )
     reply = read_reply("chat.completions", rawjson.parse(text) if is_json else None, answer.status)
@@ -284,7 +283,7 @@ def _store(canaries: CanarySet, learnt: Learnt, *, now: datetime) -> None:
     locked = CanarySet.objects.select_for_update().filter(pk=canaries.pk, state=CanaryState.PREPARING).first()
     if locked is None:
         return
-    source = ensure_source(project=canaries.project, name=SOURCE, now=now)
+    source = ensure_source(project=canaries.project, name=CANARY_SOURCE, now=now)
     arrivals = [
         record.Arrival(
             id=new_id(),

@@ -69,12 +69,14 @@ LABELS: dict[str, Any] = {
     "request_hash": gettext_lazy("request hash"),
     "regressions": gettext_lazy("changed by backend change"),
     "replays": gettext_lazy("replays"),
+    "canaries": gettext_lazy("canary questions"),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "flagged": ("yes", "no"),
     "endpoint": tuple(Endpoint.values),
     "verdict": tuple(VerdictName.values),
     "replays": ("no", "yes", "all"),
+    "canaries": ("no", "yes", "all"),
 }
 
 
@@ -99,7 +101,9 @@ def interactions(request: AppRequest) -> HttpResponse:
     values = filter_values(request.GET)
     try:
         wanted = read_filter(values, strict=False)
-        rows = apply(Interaction.objects.visible_to(actor), wanted).select_related("source", "provider")
+        rows = apply(Interaction.objects.visible_to(actor), wanted.browsed).select_related(
+            "source", "provider"
+        )
         page = page_of(rows, limit=_page_size(request), cursor=request.GET.get("cursor", ""))
     except InvalidFilter as error:
         # The chips stay, so that the wrong one can be mended where it stands.
@@ -110,9 +114,18 @@ def interactions(request: AppRequest) -> HttpResponse:
         request,
         wanted,
         rows=list_rows(page.items),
+        canaries_url="" if page.items else _canaries_instead(request, wanted),
         older=_address(wanted, request, cursor=page.older) if page.older else None,
         newer=_address(wanted, request, cursor=page.newer) if page.newer else None,
     )
+
+
+def _canaries_instead(request: AppRequest, wanted: Filter) -> str:
+    """Where nothing else matches, but canary questions do: the address that shows them."""
+    instead = replace(wanted, canaries="yes")
+    if wanted.canaries or not apply(Interaction.objects.visible_to(request.actor), instead).exists():
+        return ""
+    return _address(instead, request)
 
 
 def _list(
@@ -136,8 +149,9 @@ def _list(
             "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
             "shown": shown,
             "fields": fields,
-            "replay_query": urlencode(wanted.values()) or "everything=yes",
-            "filter_query": urlencode(wanted.values()),
+            # What is done to all that match is done to what is shown.
+            "replay_query": urlencode(wanted.browsed.values()),
+            "filter_query": urlencode(wanted.browsed.values()),
             "flag_reasons": FlagReason.objects.filter(project=request.actor.project, is_active=True).order_by(
                 "position"
             ),

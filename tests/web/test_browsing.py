@@ -1,0 +1,93 @@
+"""What people browse and count is what was asked for them: the app's own canaries stay out of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from reviewapp.models.overview import overview
+from tests import factories
+from tests.factories import NOW
+
+
+@pytest.fixture
+def client(client: Client, admin) -> Client:
+    client.force_login(admin.person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+@pytest.fixture
+def question(project) -> Any:
+    """A question of the app's own canaries, as preparing records it."""
+    source = factories.make_source(project=project, name="canaries")
+    return factories.make_interaction(
+        project=project, source=source, tags=["canary"], prompt="Name three rivers."
+    )
+
+
+@pytest.fixture
+def asked(project) -> Any:
+    source = factories.make_source(project=project)
+    return factories.make_interaction(project=project, source=source, prompt="When is my refund due?")
+
+
+def told(admin: Any) -> Any:
+    return overview(actor=admin, since=NOW - timedelta(days=1), now=NOW + timedelta(days=1))
+
+
+def test_home_neither_shows_nor_counts_canary_questions(admin, asked, question):
+    found = told(admin)
+
+    assert [one.pk for one in found.newest] == [asked.pk]
+    assert found.recorded == 1
+    assert [source.name for source in found.new_sources] == [asked.source.name]
+
+
+def test_what_canaries_ask_by_schedule_is_no_part_of_reproducibility(project, admin):
+    factories.make_run(project=project, verdicts=["identical", "nondeterministic"])
+    factories.make_run(project=project, kind="canary", verdicts=["identical"] * 5)
+
+    (model,) = told(admin).reproducibility
+
+    assert (model.replays, model.identical) == (2, 1)
+
+
+def test_the_list_shows_canary_questions_only_when_asked(client, asked, question):
+    usual = client.get(reverse("interactions")).content.decode()
+    with_them = client.get(reverse("interactions") + "?q=is:canary").content.decode()
+    of_their_source = client.get(reverse("interactions") + "?source=canaries").content.decode()
+
+    assert str(asked.pk) in usual
+    assert str(question.pk) not in usual
+    assert str(question.pk) in with_them
+    assert str(asked.pk) not in with_them
+    assert str(question.pk) in of_their_source
+
+
+def test_all_that_match_are_those_that_are_shown(client, asked, question):
+    page = client.get(reverse("interactions")).content.decode()
+
+    assert f"{reverse('replay-new')}?canaries=no" in page
+    assert f"{reverse('export-new')}?canaries=no" in page
+
+
+def test_a_list_that_only_canary_questions_match_offers_them(client, question):
+    page = client.get(reverse("interactions") + "?model=gpt-4o-mini").content.decode()
+
+    assert "Only canary questions match" in page
+    assert f"{reverse('interactions')}?model=gpt-4o-mini&amp;canaries=yes" in page
+
+
+def test_the_api_lists_canary_questions_with_all_others(project, asked, question):
+    key = factories.make_key(project=project)
+    headers = {"Authorization": f"Bearer {key}"}
+
+    everything = Client().get("/api/v1/interactions", headers=headers).json()["items"]
+    narrowed = Client().get("/api/v1/interactions?canaries=no", headers=headers).json()["items"]
+
+    assert {one["id"] for one in everything} == {str(asked.pk), str(question.pk)}
+    assert [one["id"] for one in narrowed] == [str(asked.pk)]
