@@ -115,9 +115,13 @@ def waits(*, actor: Actor) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Mine:
-    """One person in one queue: what they did, what is left for them, and how long that takes."""
+    """One person in one queue: what they judged, what they left to others, what is left for them.
+
+    `seconds_each` is how long an item takes them.
+    """
 
     done: int
+    skipped: int
     left: int
     seconds_each: float | None
 
@@ -135,11 +139,13 @@ def mine(*, queue: Queue, person: Person) -> Mine:
     slots = QueueSlot.objects.filter(queue=queue, person=person)
     waiting = QueueItem.objects.filter(queue=queue).waiting_for(person).order_by().values_list("pk")[:BOUND]
     held = slots.filter(state=SlotState.LEASED).count()
-    done = slots.filter(state__in=[SlotState.JUDGED, SlotState.SKIPPED])
+    over = slots.filter(state__in=[SlotState.JUDGED, SlotState.SKIPPED])
+    judged = over.filter(state=SlotState.JUDGED).count()
     return Mine(
-        done=done.count(),
+        done=judged,
+        skipped=over.count() - judged,
         left=min(len(waiting) + held, BOUND),
-        seconds_each=_pace(done.order_by("-finished_at").values_list("finished_at", flat=True)[:30]),
+        seconds_each=_pace(over.order_by("-finished_at").values_list("finished_at", flat=True)[:30]),
     )
 
 

@@ -41,8 +41,20 @@ function prefetch() {
   ready = fetchNext().then(({ element }) => (element && !element.hasAttribute("data-nothing") ? element : null)).catch(() => null);
 }
 
+const told = (detail) => document.dispatchEvent(new CustomEvent("figures", { detail }));
+
+// Where there is no item there is nothing to submit or to skip.
+function tools() {
+  const nothing = item().hasAttribute("data-nothing");
+  stage.querySelectorAll("[data-of-item]").forEach((one) => (one.hidden = one.disabled = nothing));
+  stage.querySelector(".focus-foot").hidden = nothing && !before.length;
+}
+
 function show(element) {
   item().replaceWith(element);
+  tools();
+  if (element.dataset.figures) told(JSON.parse(element.dataset.figures));
+  element.removeAttribute("data-figures");
   window.htmx?.process(element);
   window.scrollTo(0, 0);
   document.dispatchEvent(new CustomEvent("answer-shown"));
@@ -132,13 +144,6 @@ async function again(slot) {
   }
 }
 
-function progress({ done, left, total, minutes, more }) {
-  const words = stage.querySelector("[data-progress]");
-  const time = minutes && left ? `, ${words.dataset.time.replace("{minutes}", minutes)}` : "";
-  words.textContent = words.dataset.of.replace("{done}", done).replace("{total}", more ? `${total}+` : total) + time;
-  Object.assign(stage.querySelector("progress"), { max: total || 1, value: done });
-}
-
 const mine = async () => [item()?.dataset.slot, ...parked.map((one) => one.dataset.slot), (await ready)?.dataset.slot].filter(Boolean);
 
 async function renew() {
@@ -163,7 +168,7 @@ if (stage) {
   });
   document.addEventListener("outbox-answer", ({ detail }) => {
     if (detail.ok) {
-      progress(detail.answer);
+      told(detail.answer);
       if (detail.answer.note) toast(detail.answer.note);
       // It was sent from here before the page was loaded anew.
       if (detail.slot === item().dataset.slot && !moving) advance();

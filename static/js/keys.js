@@ -83,7 +83,7 @@ sheet?.addEventListener("toggle", () => {
   const groups = { screen: [], go: [], everywhere: [] };
   const seen = new Set();
   for (const element of document.querySelectorAll("[data-key]")) {
-    if (element.closest("dialog") || seen.has(element.dataset.key)) continue;
+    if (element.disabled || element.closest("dialog") || seen.has(element.dataset.key)) continue;
     seen.add(element.dataset.key);
     const group = element.dataset.key.startsWith("g ") ? "go" : element.closest("main") ? "screen" : "everywhere";
     groups[group].push(element);

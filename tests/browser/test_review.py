@@ -213,6 +213,47 @@ def test_what_is_skipped_goes_to_another(open_page: OpenPage, project: Any, admi
     shows(open_page(f"/review/{queue.pk}/", person=admin.person), "The only one.")
 
 
+def test_the_figures_follow_what_was_judged_skipped_and_taken_back(
+    open_page: OpenPage, project: Any, reviewer: Any
+):
+    queue = filled(project, "The first.", "The second.", "The third.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    progress = page.locator("[data-progress]")
+    waiting = page.locator(".rail [data-count=review] [data-figure]")
+    expect(progress).to_have_text("0 of 3")
+    expect(waiting).to_have_text("3")
+
+    press(page, "1", "1", "Enter")
+    expect(progress).to_have_text("1 of 3")
+    expect(waiting).to_have_text("2")
+    press(page, "s")
+    expect(progress).to_have_text("1 of 2, 1 skipped")
+    expect(waiting).to_have_text("1")
+    press(page, "u")
+    expect(progress).to_have_text("1 of 3")
+    expect(waiting).to_have_text("2")
+    press(page, "u")
+
+    shows(page, "The first.")
+    expect(progress).to_have_text("0 of 3")
+    expect(waiting).to_have_text("3")
+
+
+def test_an_empty_queue_offers_nothing_to_submit_or_skip(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The only one.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    press(page, "1", "1", "Enter")
+
+    shows(page, "Nothing is left")
+    expect(page.get_by_role("button", name="Submit")).to_be_hidden()
+    expect(page.get_by_role("button", name="Skip")).to_be_hidden()
+    expect(page.locator(".rail [data-count=review]")).to_be_hidden()
+    press(page, "u")
+    shows(page, "The only one.")
+    expect(page.get_by_role("button", name="Submit")).to_be_visible()
+
+
 def test_a_lost_connection_loses_nothing(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The first.", "The second.", "The third.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)

@@ -81,7 +81,7 @@ def test_without_changes_the_list_says_what_would_stand_here(as_admin):
 def test_the_rail_counts_what_waits(as_admin, change):
     page = as_admin.get("/changes/").content.decode()
 
-    assert 'rail-count" data-urgent>1' in page
+    assert 'rail-count" data-count="changes" data-urgent><span data-figure>1' in page
 
 
 def test_home_tells_of_a_change_that_waits(as_admin, change, project):

@@ -31,7 +31,7 @@ from reviewapp.models import (
     SlotState,
 )
 from reviewapp.models.fingerprint import states_of
-from reviewapp.models.reviewing import BOUND, mine
+from reviewapp.models.reviewing import BOUND, mine, waits
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import compare, replay, review
 from reviewapp.stages.administer import Refused
@@ -52,7 +52,7 @@ PAGE = "pages/review/focus.html"
 def focus(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """The item that this person works on, or the next one."""
     queue = _queue(request, id)
-    context: dict[str, Any] = {"queue": queue, "bound": BOUND}
+    context: dict[str, Any] = {"queue": queue}
     try:
         slot = review.take(actor=request.actor, queue=queue, now=timezone.now())
     except Refused as error:
@@ -66,7 +66,7 @@ def focus(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         .order_by("-finished_at")
         .first()
     )
-    return render(request, PAGE, {**context, "last": last, "mine": mine(queue=queue, person=request.user)})
+    return render(request, PAGE, {**context, "last": last, "figures": figures(request, queue)})
 
 
 @needs(Permission.REVIEW)
@@ -79,7 +79,8 @@ def next_item(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     except Refused as error:
         return vary_on_htmx(render(request, f"{PAGE}#nothing", {"queue": queue, "refused": error}))
     if slot is None:
-        return vary_on_htmx(render(request, f"{PAGE}#nothing", {"queue": queue}))
+        nothing = {"queue": queue, "figures_now": figures(request, queue)}
+        return vary_on_htmx(render(request, f"{PAGE}#nothing", nothing))
     return vary_on_htmx(render(request, f"{PAGE}#item", {"queue": queue, **_item(slot)}))
 
 
@@ -144,7 +145,8 @@ def undo(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         return _said(request, slot.queue, problem=str(error), status=409)
     if not _from_script(request):
         return redirect("review-queue", id=slot.queue_id)
-    return vary_on_htmx(render(request, f"{PAGE}#item", {"queue": slot.queue, **_item(_slot(request, id))}))
+    again = {"queue": slot.queue, "figures_now": figures(request, slot.queue), **_item(_slot(request, id))}
+    return vary_on_htmx(render(request, f"{PAGE}#item", again))
 
 
 @needs(Permission.REVIEW)
@@ -248,18 +250,28 @@ def _said(
         return redirect("review-queue", id=queue.pk)
     if problem:
         return JsonResponse({"problem": problem}, status=status)
+    return JsonResponse({"note": note, **figures(request, queue)})
+
+
+def figures(request: AppRequest, queue: Queue) -> dict[str, Any]:
+    """How far this person is in the queue, and how much waits for them in all queues."""
     done = mine(queue=queue, person=request.user)
-    return JsonResponse(
-        {
-            "note": note,
-            "done": done.done,
-            "left": done.left,
-            "total": done.total,
-            "minutes": done.minutes,
-            # Counting what is left stops there.
-            "more": done.left >= BOUND,
-        }
-    )
+    # Counting what is left stops there.
+    total = f"{done.total}+" if done.left >= BOUND else str(done.total)
+    words = [_("%(done)s of %(total)s") % {"done": done.done, "total": total}]
+    if done.skipped:
+        words.append(_("%(n)s skipped") % {"n": done.skipped})
+    if done.left and done.minutes:
+        words.append(_("about %(minutes)s min left") % {"minutes": done.minutes})
+    waiting = waits(actor=request.actor)
+    return {
+        "done": done.done,
+        "left": done.left,
+        "total": done.total,
+        "words": ", ".join(words),
+        "waiting": waiting,
+        "waiting_words": str(waiting) if waiting < BOUND else f"{BOUND - 1}+",
+    }
 
 
 def _from_script(request: HttpRequest) -> bool:
