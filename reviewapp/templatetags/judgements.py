@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.utils.translation import gettext as _
@@ -13,6 +13,8 @@ from reviewapp.pure import words
 from reviewapp.pure.differences.words import compare_texts
 
 register = template.Library()
+# The keys that answer the question asked, by the place of the answer.
+DIGITS: Final = "1234567890"
 register.filter("storable", words.storable)
 
 
@@ -62,12 +64,16 @@ def correction_marks(annotation: Any, text: str) -> Iterator[dict[str, str]]:
 
 @register.filter
 def questions(rubric: Any, annotation: Any) -> list[tuple[dict[str, Any], Any]]:
-    """Each question, with its options and the answer given before, if any."""
+    """Each question, with its options, their keys, and the answer given before, if any."""
     scores = annotation.scores if annotation else {}
     return [
-        ({**question, "options": _options(question, scores)}, scores.get(question["key"]))
+        ({**question, "options": _keyed(_options(question, scores))}, scores.get(question["key"]))
         for question in rubric.questions
     ]
+
+
+def _keyed(options: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**option, "key": DIGITS[at] if at < len(DIGITS) else ""} for at, option in enumerate(options)]
 
 
 def _options(question: dict[str, Any], scores: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,12 +16,14 @@ function nameOf(event) {
   return (event.ctrlKey || event.metaKey ? "mod+" : "") + named + ((event.ctrlKey || event.metaKey) && key.length === 1 ? key.toLowerCase() : key);
 }
 
-function candidates() {
+function candidates(at) {
   const dialogs = document.querySelectorAll("dialog[open]");
   const scope = dialogs.length ? dialogs[dialogs.length - 1] : document;
   const found = [...scope.querySelectorAll("[data-key]")].filter((element) => !element.disabled && !element.closest("[inert]"));
-  // The screen's own keys win over the frame's.
-  return found.sort((a, b) => Boolean(b.closest("main")) - Boolean(a.closest("main")));
+  // The keys of the form that somebody is in win over the screen's, and those over the frame's.
+  const form = at.closest?.("form");
+  const near = (element) => (form?.contains(element) ? 2 : element.closest("main") ? 1 : 0);
+  return found.sort((a, b) => near(b) - near(a));
 }
 
 function work(element, event) {
@@ -45,7 +47,7 @@ document.addEventListener("keydown", (event) => {
   }
   // Enter and Space belong to the link or button that has the focus.
   if (["Enter", "Space"].includes(name) && event.target.matches("a[href], button, summary, input, [role=button]")) return;
-  const all = candidates();
+  const all = candidates(event.target);
   const wanted = prefix ? `${prefix} ${name}` : name;
   const element = all.find((one) => spellings(one).includes(wanted));
   clearTimeout(timer);

@@ -1,11 +1,16 @@
-// Questions of focus mode answered by one key each: the digits belong to the question that is asked now (aria-current), and an
-// answer moves on to the next one. What is typed is kept in the browser's own store as a draft until its judgement arrived.
+// Questions answered by one key each, in focus mode and on an interaction's page: the digits belong to the question that is asked
+// now (data-asked), and an answer moves on to the next one. On the page that holds while somebody is in the form; `a`, or an
+// address that ends in #annotate, brings them there. In focus mode what is typed is kept in the browser's own store as a draft
+// until its judgement arrived.
 const stage = document.querySelector("[data-focus]");
-const form = () => stage?.querySelector("[data-judge]");
+const root = stage ?? document.getElementById("annotate");
+const form = () => root?.querySelector("form[data-rubric]");
 const slot = () => stage?.querySelector("[data-slot]")?.dataset.slot;
 const draft = (id) => `review-draft:${stage.dataset.person}:${id}`;
 const all = () => [...(form()?.querySelectorAll("[data-ask]") ?? [])];
-const answered = (ask) => Boolean(ask.querySelector("input:checked")) || Boolean(ask.querySelector("textarea")?.value.trim());
+const answered = (ask) => Boolean(ask.querySelector('input:checked:not([value=""])')) || Boolean(ask.querySelector("textarea")?.value.trim());
+let byKey = false;
+const labelOf = (part) => (part.cloneNode(true).querySelector("kbd")?.previousSibling ?? part).textContent.trim();
 
 function ask(question) {
   for (const one of all()) {
@@ -15,7 +20,7 @@ function ask(question) {
       const field = part.matches("textarea") ? part : part.querySelector("input");
       if (now && part.dataset.answer) field.dataset.key = part.dataset.answer;
       else delete field.dataset.key;
-      field.dataset.keyLabel = part.matches("textarea") ? one.querySelector("legend").textContent.trim() : (part.cloneNode(true).querySelector("kbd")?.previousSibling ?? part).textContent.trim();
+      field.dataset.keyLabel = part.matches("textarea") ? one.querySelector("legend").textContent.trim() : labelOf(part);
     });
   }
 }
@@ -23,23 +28,26 @@ function ask(question) {
 function move(question) {
   if (!question) return;
   ask(question);
+  // On the page the keys are the form's for as long as the focus is in it.
+  if (!stage) (question.querySelector("input:checked") ?? question.querySelector("input, textarea")).focus({ preventScroll: true });
   question.scrollIntoView({ block: "nearest" });
 }
 
 const asked = () => all().find((one) => one.hasAttribute("data-asked"));
+const open = (questions) => questions.find((one) => !answered(one));
 
 function step(by) {
   const questions = all();
-  const to = questions[questions.indexOf(asked()) + by];
-  move(to);
+  move(questions[questions.indexOf(asked()) + by]);
 }
 
 function next() {
   const questions = all();
   const at = questions.indexOf(asked());
-  const open = questions.slice(at + 1).find((one) => !answered(one) && one.querySelector("input"));
-  move(open);
+  move(open(questions.slice(at + 1).filter((one) => one.querySelector("input"))));
 }
+
+const begin = () => move(open(all().filter((one) => one.hasAttribute("data-required"))) ?? all()[0]);
 
 function save() {
   const id = slot();
@@ -72,25 +80,40 @@ function shown() {
   ask(all().find((one) => !answered(one)) ?? all()[0]);
 }
 
-if (stage) {
-  stage.addEventListener("input", (event) => {
-    if (!event.target.closest("[data-judge]")) return;
-    save();
+if (root) {
+  root.addEventListener("input", (event) => {
+    if (event.target.closest("[data-judge]")) save();
   });
-  stage.addEventListener("change", (event) => {
+  root.addEventListener("change", (event) => {
     const question = event.target.closest?.("[data-ask]");
     if (!question || event.target.type !== "radio") return;
     save();
     ask(question);
-    next();
+    // Who goes through the answers with the arrow keys or the pointer stays where they are; a digit goes on.
+    if (stage || byKey) next();
   });
+  root.addEventListener("click", (event) => (byKey = !event.isTrusted), true);
   // The pointer asks too.
-  stage.addEventListener("focusin", (event) => {
+  root.addEventListener("focusin", (event) => {
     const question = event.target.closest?.("[data-ask]");
-    if (question && event.target.matches("textarea")) ask(question);
+    if (question && (!stage || event.target.matches("textarea"))) ask(question);
   });
+}
+
+if (root && !stage) {
+  root.addEventListener("focusout", (event) => {
+    if (!form()?.contains(event.relatedTarget)) ask(null);
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-annotate]")) setTimeout(begin);
+  });
+  if (location.hash === "#annotate") begin();
+}
+
+if (stage) {
   document.addEventListener("question-next", () => step(1));
   document.addEventListener("question-previous", () => step(-1));
+  document.addEventListener("question-open", begin);
   document.addEventListener("answer-shown", shown);
   document.addEventListener("outbox-answer", (event) => {
     const { ok, slot: id, body } = event.detail;

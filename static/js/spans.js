@@ -103,14 +103,6 @@ document.addEventListener("click", (event) => {
   getSelection().removeAllRanges();
 });
 
-// Who comes to judge by a key begins in the first question.
-document.addEventListener("click", (event) => {
-  if (!event.target.closest?.("[data-annotate]")) return;
-  const question = form()?.querySelector("[data-question]");
-  const first = question?.querySelector("input:checked") ?? question?.querySelector("input, textarea");
-  setTimeout(() => first?.focus());
-});
-
 // A correction counts only when its fold is open.
 document.addEventListener(
   "toggle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -74,6 +75,45 @@ def judge(page: Page) -> None:
     page.get_by_label("Yes", exact=True).check()
     page.get_by_role("button", name="Save judgement").click()
     expect(page.locator(".judgement")).to_have_count(1)
+
+
+def test_digits_answer_the_questions_after_a_came_to_them(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+    page.wait_for_load_state("load")
+
+    for key in ("a", "2", "1", "4"):
+        page.keyboard.press(key)
+    expect(page.get_by_label("Minor problems")).to_be_checked()
+    expect(page.get_by_label("Yes", exact=True)).to_be_checked()
+    expect(page.get_by_label("4", exact=True)).to_be_checked()
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator(".judgement")).to_contain_text("Minor problems")
+    assert Annotation.objects.get().scores == {"verdict": "minor", "correct": True, "helpful": 4}
+
+
+def test_digits_change_the_view_where_nobody_is_in_the_form(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+    page.wait_for_load_state("load")
+    page.keyboard.press("a")
+    page.locator("#conversation").click()
+
+    page.keyboard.press("3")
+
+    page.wait_for_url(re.compile("view=json"))
+
+
+def test_the_arrow_keys_stay_within_a_question(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/#annotate", person=admin.person)
+    expect(page.get_by_label("Good", exact=True)).to_be_focused()
+
+    page.keyboard.press("ArrowDown")
+
+    expect(page.get_by_label("Minor problems")).to_be_focused()
+    expect(page.get_by_label("Minor problems")).to_be_checked()
 
 
 def test_the_key_a_goes_to_the_first_question(open_page: OpenPage, project, admin):

@@ -120,6 +120,16 @@ def test_each_question_is_answered_by_one_key_and_enter_goes_on(
     expect(page.locator("[data-progress]")).to_contain_text("1 of 2")
 
 
+def test_a_goes_to_the_first_open_question(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+
+    press(page, "ArrowDown", "ArrowDown", "a", "3", "2", "Enter")
+
+    shows(page, "The second.")
+    assert eventually(lambda: judged() == [{"verdict": "bad", "correct": False, "answer": "The first."}])
+
+
 def test_a_question_that_must_be_answered_is_asked_for(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The first.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
