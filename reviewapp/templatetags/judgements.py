@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from reviewapp.pure import words
 from reviewapp.pure.differences.words import compare_texts
+from reviewapp.templatetags.faces import hue_class
 
 register = template.Library()
 # The keys that answer the question asked, by the place of the answer.
@@ -45,8 +46,39 @@ def _in_words(question: dict[str, Any], value: Any) -> str:
 
 @register.filter
 def quotes(annotation: Any, text: str) -> list[tuple[str, dict[str, Any]]]:
-    """The words that each mark is on."""
-    return [(words.storable(text[span["start"] : span["end"]]), span) for span in annotation.spans]
+    """The words that each mark is on, and the mark with its label's name."""
+    names = _names(annotation)
+    return [
+        (
+            words.storable(text[span["start"] : span["end"]]),
+            {**span, "name": names.get(span["label"], span["label"])},
+        )
+        for span in annotation.spans
+    ]
+
+
+@register.filter
+def marks_json(annotation: Any) -> str:
+    """The marks as they are drawn on the answer: where, by which label and by whom."""
+    names = _names(annotation)
+    return json.dumps(
+        [
+            {
+                "start": span["start"],
+                "end": span["end"],
+                "name": names.get(span["label"], span["label"]),
+                "hue": hue_class(span["label"]),
+                "by": str(annotation.made_by),
+            }
+            for span in annotation.spans
+        ]
+    )
+
+
+def _names(annotation: Any) -> dict[str, str]:
+    """What the labels of its rubric are called."""
+    labels = annotation.rubric.labels if annotation.rubric else []
+    return {label["key"]: label["label"] for label in labels}
 
 
 @register.filter
@@ -98,7 +130,7 @@ def _options(question: dict[str, Any], scores: dict[str, Any]) -> list[dict[str,
 @register.filter
 def labels_json(labels: Any) -> str:
     """Labels for the module that marks text."""
-    return json.dumps(labels)
+    return json.dumps([{**label, "hue": hue_class(label["key"])} for label in labels])
 
 
 @register.filter

@@ -1,5 +1,6 @@
 // Marks on the answer: select words in the judged message, then press a label's key or button. Kept in a hidden field as
-// [{start, end, label, note}], counted in characters (code points) of the answer's text as it was recorded.
+// [{start, end, label, note}], counted in characters (code points) of the answer's text as it was recorded. They are drawn on the
+// answer as it is shown, and so are the marks of others: [data-marks] has theirs, as [{start, end, name, hue, by}].
 const form = () => document.querySelector("[data-rubric]");
 const field = () => form()?.querySelector("[name=spans]");
 const labels = () => JSON.parse(form()?.querySelector("[data-spans]")?.dataset.labels ?? "[]");
@@ -37,14 +38,74 @@ function selected() {
   before.selectNodeContents(message.querySelector(".message-body") ?? message);
   before.setEnd(selection.getRangeAt(0).startContainer, selection.getRangeAt(0).startOffset);
   const drawn = inked(before.toString()).ink.length;
-  let best = -1;
-  for (let at = whole.ink.indexOf(words); at >= 0; at = whole.ink.indexOf(words, at + 1)) {
-    if (best < 0 || Math.abs(at - drawn) < Math.abs(best - drawn)) best = at;
-  }
+  const best = nearest(whole.ink, words, drawn);
   if (best < 0) return null;
   const start = whole.places[best];
   const end = whole.places[best + words.length - 1] + 1;
   return { start: points(text.slice(0, start)), end: points(text.slice(0, end)) };
+}
+
+// The shown answer's ink, and where each of its characters stands: [text node, offset].
+function drawnInk(body) {
+  const walk = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+  const places = [];
+  let ink = "";
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const one = inked(node.data);
+    ink += one.ink;
+    places.push(...one.places.map((at) => [node, at]));
+  }
+  return { ink, places };
+}
+
+const nearest = (ink, words, to) => {
+  let best = -1;
+  for (let at = ink.indexOf(words); at >= 0; at = ink.indexOf(words, at + 1)) {
+    if (best < 0 || Math.abs(at - to) < Math.abs(best - to)) best = at;
+  }
+  return best;
+};
+
+// Draws one mark around the words it is on. What the page shows in another form than words, such as a JSON tree, gets none.
+function highlight(body, text, { start, end, name, hue, by }) {
+  const words = inked(text.slice(start, end).join("")).ink;
+  const drawn = drawnInk(body);
+  const from = words ? nearest(drawn.ink, words, inked(text.slice(0, start).join("")).ink.length) : -1;
+  if (from < 0) return;
+  const stretches = new Map();
+  for (const [node, at] of drawn.places.slice(from, from + words.length)) {
+    stretches.set(node, [stretches.get(node)?.[0] ?? at, at + 1]);
+  }
+  let last;
+  for (const [node, [first, beyond]] of stretches) {
+    const range = document.createRange();
+    range.setStart(node, first);
+    range.setEnd(node, beyond);
+    last = document.createElement("mark");
+    last.className = `span ${hue ?? ""}`;
+    last.dataset.mark = "";
+    last.title = by ? `${name}, ${by}` : name;
+    range.surroundContents(last);
+  }
+  last.dataset.name = name;
+}
+
+let highlighted = "";
+function highlightAll() {
+  const body = document.querySelector("[data-judged] .message-body");
+  if (!body) return;
+  const named = Object.fromEntries(labels().map((label) => [label.key, label]));
+  const own = read().map((span) => ({ ...span, name: named[span.label]?.label ?? span.label, hue: named[span.label]?.hue }));
+  const others = [...document.querySelectorAll("[data-marks]")].flatMap((one) => JSON.parse(one.dataset.marks));
+  const wanted = JSON.stringify([...others, ...own]);
+  // Nothing moves under a selection for nothing.
+  if (wanted === highlighted && body.hasAttribute("data-highlighted")) return;
+  highlighted = wanted;
+  body.setAttribute("data-highlighted", "");
+  body.querySelectorAll("mark[data-mark]").forEach((mark) => mark.replaceWith(...mark.childNodes));
+  body.normalize();
+  const text = [...answer()];
+  [...others, ...own].forEach((one) => highlight(body, text, one));
 }
 
 function read() {
@@ -62,26 +123,27 @@ function write(spans) {
 }
 
 function draw() {
+  highlightAll();
   const list = form()?.querySelector("[data-span-list]");
   if (!list) return;
   const text = [...answer()];
-  const names = Object.fromEntries(labels().map((label) => [label.key, label.label]));
+  const named = Object.fromEntries(labels().map((label) => [label.key, label]));
   list.replaceChildren(
     ...read().map((span, index) => {
       const item = document.createElement("li");
       const mark = document.createElement("mark");
-      mark.className = "span";
+      mark.className = `span ${named[span.label]?.hue ?? ""}`;
       mark.dir = "auto";
       mark.textContent = text.slice(span.start, span.end).join("");
       const name = document.createElement("span");
       name.className = "span-label";
-      name.textContent = names[span.label] ?? span.label;
+      name.textContent = named[span.label]?.label ?? span.label;
       mark.append(name);
       const remove = document.createElement("button");
       remove.type = "button";
       remove.className = "icon-button";
       remove.textContent = "×";
-      remove.setAttribute("aria-label", `${names[span.label] ?? span.label}: ×`);
+      remove.setAttribute("aria-label", `${name.textContent}: ×`);
       remove.addEventListener("click", () => write(read().filter((_, at) => at !== index)));
       item.append(mark, remove);
       return item;

@@ -9,8 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reviewapp.models import Annotation
+from reviewapp.stages import review
 from tests import factories
 from tests.browser.conftest import OpenPage
+from tests.factories import NOW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -46,8 +48,7 @@ def test_the_words_selected_are_the_words_marked(
     page = open_page(f"/interactions/{one.pk}/", person=admin.person)
 
     page.evaluate(SELECT, [first, last])
-    page.keyboard.press("s")
-    page.keyboard.press("1")
+    page.keyboard.press("w")
     expect(page.locator("[data-span-list] li")).to_have_count(1)
     judge(page)
 
@@ -59,13 +60,12 @@ def test_a_mark_given_before_is_shown_on_the_same_words(open_page: OpenPage, pro
     one = factories.make_interaction(project=project, answer="One.\r\nTwo.\r\nThree.")
     page = open_page(f"/interactions/{one.pk}/", person=admin.person)
     page.evaluate(SELECT, ["Three", "Three"])
-    page.keyboard.press("s")
-    page.keyboard.press("1")
+    page.keyboard.press("w")
     judge(page)
 
     page.reload()
 
-    expect(page.locator(".judgement mark")).to_contain_text("Three")
+    expect(page.locator(".judgement mark")).to_have_text("ThreeWrong")
     expect(page.locator("[data-span-list] mark")).to_contain_text("Three")
     assert json.loads(page.locator("[name=spans]").input_value())[0]["start"] == 12
 
@@ -75,6 +75,53 @@ def judge(page: Page) -> None:
     page.get_by_label("Yes", exact=True).check()
     page.get_by_role("button", name="Save judgement").click()
     expect(page.locator(".judgement")).to_have_count(1)
+
+
+def test_marks_of_others_are_drawn_on_the_answer(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project, answer="It is **very** wrong.\r\n\r\nAnd late.")
+    other = factories.make_actor(project=project, role="reviewer")
+    marks = [{"start": 8, "end": 20, "label": "wrong"}, {"start": 29, "end": 33, "label": "good"}]
+    review.annotate(
+        actor=other, interaction=one, scores={"verdict": "bad", "correct": False}, spans=marks, now=NOW
+    )
+
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+
+    drawn = page.locator("[data-judged] mark[data-mark]")
+    expect(drawn).to_have_text(["very", " wrong", "late"])
+    expect(drawn.nth(1)).to_have_attribute("title", re.compile("^Wrong, "))
+    expect(page.locator(".judgement mark").first).to_contain_text("Wrong")
+    expect(page.locator("[data-judged] .message-body")).to_have_text(
+        re.compile("It is very wrong.\\s*And late.")
+    )
+
+
+def test_a_mark_of_ones_own_is_drawn_while_it_is_made(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project, answer="One wrong word, and one more wrong word.")
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+    page.evaluate(SELECT, ["more", "word"])
+
+    page.keyboard.press("w")
+
+    drawn = page.locator("[data-judged] mark[data-mark]")
+    expect(drawn).to_have_text(["more wrong word"])
+    page.locator("[data-span-list] button").click()
+    expect(drawn).to_have_count(0)
+
+
+def test_words_within_marks_can_be_marked_too(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project, answer="One wrong word.")
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+    page.evaluate(SELECT, ["One", "word"])
+    page.keyboard.press("w")
+    page.evaluate(SELECT, ["wrong", "wrong"])
+    page.keyboard.press("o")
+    expect(page.locator("[data-span-list] li")).to_have_count(2)
+
+    judge(page)
+
+    spans = [(one["start"], one["end"], one["label"]) for one in Annotation.objects.get().spans]
+    assert spans == [(0, 14, "wrong"), (4, 9, "unsupported")]
 
 
 def test_digits_answer_the_questions_after_a_came_to_them(open_page: OpenPage, project, admin):

@@ -34,6 +34,7 @@ from reviewapp.stages import export, review, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
+from reviewapp.web.pages.review.asking import labels_on_page
 
 VIEWS = {
     "conversation": gettext_lazy("Conversation"),
@@ -121,6 +122,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         .select_related("answer", "comparison", "run", "run__created_by")
         .order_by("-created_at")[:50]
     )
+    rubric = review.default_rubric(request.actor)
     states = states_of([found, *(one.answer for one in attempts if one.answer is not None)])
     return {
         "flags": Flag.objects.filter(interaction=found)
@@ -131,7 +133,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "severities": Severity.choices,
         "annotations": annotations,
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
-        "rubric": review.default_rubric(request.actor),
+        "rubric": rubric,
+        "labels": labels_on_page(rubric.labels if rubric else []),
         "canary": Canary.objects.filter(interaction=found).first(),
         "cannot_watch": _why_not_watched(found),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],

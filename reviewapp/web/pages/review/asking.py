@@ -9,12 +9,13 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from reviewapp.models import Annotation, Preference, QueueItem, QueueKind, QueueSlot, Rubric
+from reviewapp.templatetags.judgements import DIGITS
 from reviewapp.templatetags.judgements import questions as drawn_questions
 
-DIGITS: Final = "1234567890"
-# The screen's own: correct, go, step, note, previous, replay, skip, undo, the toast's undo.
-_TAKEN: Final = frozenset("egjknprsuz")
-_LETTERS: Final = "abcdfhilmoqtvwxy"
+# Focus mode's own letters (annotate, correct, go, step, note, previous, replay, skip, undo, the toast's undo) are
+# left out; so are those of an interaction's page (annotate, copy, flag, go, link, Markdown, ..., replay, undo).
+_LETTERS: Final = "bcdfhilmoqtvwxy"
+_LETTERS_OF_PAGE: Final = "bdehijknoqstvwxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,22 @@ def _options(values: Iterable[tuple[str, str, bool]]) -> list[Option]:
 
 
 def labels_of(labels: Sequence[Mapping[str, Any]]) -> list[Label]:
-    """Each label with a letter of its own: one from its word where that is free."""
-    used: set[str] = set()
+    """Each label with a letter of its own in focus mode: one from its word where that is free."""
+    return _lettered(labels, _LETTERS, {})
+
+
+def labels_on_page(labels: Sequence[Mapping[str, Any]]) -> list[Label]:
+    """The same on an interaction's page: the letter of focus mode, where the page has no other use for it."""
+    return _lettered(labels, _LETTERS_OF_PAGE, {one.key: one.letter for one in labels_of(labels)})
+
+
+def _lettered(labels: Sequence[Mapping[str, Any]], letters: str, rather: Mapping[str, str]) -> list[Label]:
+    free = list(letters)
     found = []
     for label in labels:
-        wanted = [letter for letter in label["label"].lower() if letter in _LETTERS]
-        letter = next((one for one in [*wanted, *_LETTERS] if one not in used | _TAKEN), "")
-        used.add(letter)
+        wanted = [rather.get(label["key"], ""), *label["label"].lower(), *free]
+        letter = next((one for one in wanted if one in free), "")
+        if letter:
+            free.remove(letter)
         found.append(Label(key=label["key"], label=label["label"], letter=letter))
     return found
