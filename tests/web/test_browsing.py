@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -91,3 +92,29 @@ def test_the_api_lists_canary_questions_with_all_others(project, asked, question
 
     assert {one["id"] for one in everything} == {str(asked.pk), str(question.pk)}
     assert [one["id"] for one in narrowed] == [str(asked.pk)]
+
+
+def test_every_flag_dialog_asks_the_same(client, project, asked):
+    run = factories.make_run(project=project)
+    attempt = factories.make_attempt(run=run, original=asked, verdict="identical")
+    addresses = (
+        reverse("interactions"),
+        reverse("interaction", args=[asked.pk]),
+        reverse("compare", args=[attempt.pk]),
+    )
+
+    forms = [flag_form(client.get(address).content.decode()) for address in addresses]
+
+    assert forms[0] == forms[1] == forms[2]
+    assert ("radio", "reason", "Wrong") in forms[0]
+
+
+def flag_form(page: str) -> list[tuple[str, ...]]:
+    """The fields of a page's one flag form, in order."""
+    (form,) = re.findall(r'<form class="flag-form".*?</form>', page, re.DOTALL)
+    inputs = re.findall(r'<input type="(radio)" name="(\w+)" value="([^"]*)"', form)
+    return (
+        inputs
+        + re.findall(r'<(select|textarea) [^>]*name="(\w+)"', form)
+        + re.findall(r"<legend>.*?</legend>|<label.*?</label>", form)
+    )

@@ -12,8 +12,8 @@ from reviewapp.models import Annotation, Preference, QueueItem, QueueKind, Queue
 from reviewapp.templatetags.judgements import DIGITS
 from reviewapp.templatetags.judgements import questions as drawn_questions
 
-# Focus mode's own letters (annotate, correct, go, step, note, previous, replay, skip, undo, the toast's undo) are
-# left out; so are those of an interaction's page (annotate, copy, flag, go, link, Markdown, ..., replay, undo).
+# Without those that do something in focus mode (annotate, correct, go, step, note, previous, replay, skip, undo,
+# the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown, replay, certainty).
 _LETTERS: Final = "bcdfhilmoqtvwxy"
 _LETTERS_OF_PAGE: Final = "bdehijknoqstvwxy"
 
