@@ -12,8 +12,8 @@ from reviewapp.models import Annotation, Preference, QueueItem, QueueKind, Queue
 from reviewapp.templatetags.judgements import DIGITS
 from reviewapp.templatetags.judgements import questions as drawn_questions
 
-# Without those that do something in focus mode (annotate, correct, go, step, note, previous, replay, skip, undo,
-# the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown, replay, certainty).
+# Without those that do something in focus mode (annotate, correct, go, step, note, previous, replay, skip,
+# undo, the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown, replay).
 _LETTERS: Final = "bcdfhilmoqtvwxy"
 _LETTERS_OF_PAGE: Final = "bdehijknoqstvwxy"
 
