@@ -107,7 +107,8 @@ if (root && !stage) {
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("[data-annotate]")) setTimeout(begin);
   });
-  if (location.hash === "#annotate") begin();
+  // The browser goes to the address's place when all is loaded, and takes the focus from whoever had it.
+  if (location.hash === "#annotate") window.addEventListener("load", () => setTimeout(begin), { once: true });
 }
 
 if (stage) {
