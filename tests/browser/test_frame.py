@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import factories
-from tests.browser.conftest import OpenPage, session_cookie
+from tests.browser.conftest import OpenPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -140,10 +140,9 @@ REFUSED = """() => document.dispatchEvent(
 @pytest.fixture
 def refused(open_page: OpenPage, person) -> Page:
     """A page that has just told of a refusal; its clock is the test's."""
-    page = open_page("/accounts/login/")
+    page = open_page(STYLE, person=person)
     page.clock.install()
-    page.context.add_cookies([session_cookie(person=person, url=page.url)])
-    page.goto(STYLE)
+    page.reload()
     page.evaluate(REFUSED)
     expect(page.locator(".toast")).to_be_visible()
     return page
