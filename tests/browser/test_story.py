@@ -137,8 +137,7 @@ def test_a_judgement_has_a_mark_on_words_and_a_correction(page: Page, asked: Any
     page.get_by_label("Minor problems").check()
 
     marked = select_a_word(page)
-    page.keyboard.press("s")
-    page.keyboard.press("1")
+    page.keyboard.press("w")
     expect(page.locator("[data-span-list] mark")).to_contain_text(marked)
     page.get_by_text("Correct the answer").click()
     page.get_by_label("The answer as it should be").fill(CORRECTION)
