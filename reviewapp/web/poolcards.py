@@ -19,6 +19,7 @@ from reviewapp.models.project import Project
 from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.pools import Life, overlap_length, shape_words
 from reviewapp.pure.spans import Span
+from reviewapp.templatetags.figures import percents
 from reviewapp.web.lanes import Timeline, draw_timeline
 from reviewapp.web.spans import Chosen
 from reviewapp.web.strips import Strip, draw_strip
@@ -39,6 +40,8 @@ class Row:
     value: PoolValue
     shapes: list[str]
     interactions: str
+    # Its share as it is written, so that the pool's shares add up.
+    share: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ def _end(pools: Sequence[Pool], chosen: Chosen, now: datetime) -> datetime:
 
 def _rows(pool: Pool) -> list[Row]:
     several = len({shape for value in pool.values for shape in value.shapes}) > 1
-    return [
+    shares = percents([value.share or 0.0 for value in pool.values])
+    rows = [
         Row(
             value=value,
             shapes=[shape_words(shape) for shape in value.shapes] if several else [],
@@ -141,9 +145,11 @@ def _rows(pool: Pool) -> list[Row]:
                     "fingerprint": value.value or "none",
                 }
             ),
+            share=share,
         )
-        for value in sorted(pool.values, key=lambda value: value.state != "new")
+        for value, share in zip(pool.values, shares, strict=True)
     ]
+    return sorted(rows, key=lambda row: row.value.state != "new")
 
 
 def _overlap_day(pool: Pool, now: datetime) -> str:
