@@ -33,12 +33,11 @@ def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path):
         nonlocal size
         size += len(message.get("body", b""))
 
-    response = FileResponse(file.open("rb"))
-    tracemalloc.start()
-    asyncio.run(Pages().send_response(response, send))
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    response.close()
+    with file.open("rb") as source:
+        tracemalloc.start()
+        asyncio.run(Pages().send_response(FileResponse(source), send))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
 
     assert size == 20 * 1024 * 1024
     assert most < 4 * 1024 * 1024
