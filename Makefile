@@ -37,7 +37,8 @@ test: all-packages browser
 	$(PY) -m pytest -n auto --dist loadfile --ignore tests/browser $(PYTEST_ARGS)
 	@# In a run of their own: Playwright keeps an event loop in the thread that other tests want one in.
 	$(PY) -m pytest -n auto tests/browser/test_accessibility.py $(PYTEST_ARGS)
-	$(PY) -m pytest tests/browser --ignore tests/browser/test_accessibility.py $(PYTEST_ARGS)
+	@# A file at a time in each process: a story's tests stand on one another.
+	$(PY) -m pytest -n auto --dist loadfile tests/browser --ignore tests/browser/test_accessibility.py $(PYTEST_ARGS)
 
 # The rooms where it matters, on the newest other Python of this machine, if there is one.
 test-newer: NEWER = $(shell for name in python3.14 python3.13 python3.12 \
