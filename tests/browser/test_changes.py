@@ -217,9 +217,9 @@ def test_accepting_keeps_the_old_fingerprint_on_overlap(page: Page, story: str, 
 
 def test_the_old_fingerprint_is_retired(page: Page, story: str, before: str):
     page.goto(f"/fingerprints/?model={MODEL}")
-    row = page.locator("tr", has_text=before)
+    row = page.locator("tbody tr", has_text=before)
     expect(row).to_contain_text("overlap")
 
     row.get_by_role("button", name="Retire").click()
 
-    expect(page.locator("tr", has_text=before)).to_contain_text("retired")
+    expect(page.locator("tbody tr", has_text=before)).to_contain_text("retired")
