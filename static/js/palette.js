@@ -24,6 +24,13 @@ function matches(text, query) {
   return true;
 }
 
+// Whether this option is for what stands in the field: who types fast must not open what half of it found.
+function isCurrent(option) {
+  const query = field.value.trim().slice(0, 200);
+  if (!option) return !query || !field.hasAttribute("hx-get");
+  return (option.dataset.for ?? query) === query;
+}
+
 function refresh() {
   const query = field.value.trim().toLowerCase();
   for (const option of palette.querySelectorAll("[data-palette-local] [role=option]")) {
@@ -43,26 +50,43 @@ function refresh() {
 }
 
 if (palette) {
+  // Enter came before the answer to what was typed; the next Enter takes what is there.
+  let waits = false;
+  let chosen = false;
   // Emptied when it closes, not when it opens: letters typed at once after the key must not be lost.
   palette.addEventListener("close", () => {
+    waits = chosen = false;
     field.value = "";
     document.getElementById("palette-found").replaceChildren();
     refresh();
   });
-  field.addEventListener("input", refresh);
+  const open = (option) => {
+    waits = false;
+    palette.close();
+    option?.click();
+  };
+  field.addEventListener("input", () => {
+    waits = chosen = false;
+    refresh();
+  });
   refresh();
-  palette.addEventListener("htmx:after:swap", refresh);
+  palette.addEventListener("htmx:after:swap", () => {
+    chosen = false;
+    refresh();
+    if (waits && isCurrent(options()[0])) open(options()[0]);
+  });
   palette.addEventListener("keydown", (event) => {
     const all = options();
     const at = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? (event.ctrlKey ? { n: 1, p: -1 }[event.key] : undefined);
     if (step && all.length) {
       event.preventDefault();
+      chosen = true;
       select(all[(at + step + all.length) % all.length]);
     } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      palette.close();
-      all[at]?.click();
+      if (waits || chosen || isCurrent(all[at])) open(all[at]);
+      else waits = true;
     }
   });
 }

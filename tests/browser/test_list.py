@@ -212,3 +212,16 @@ def test_the_palette_finds_from_any_screen(open_page: OpenPage, rows, admin, typ
     press(page, "Enter")
 
     page.wait_for_url(re.compile(address))
+
+
+def test_the_palette_opens_what_was_typed_last_not_what_half_of_it_found(open_page: OpenPage, rows, admin):
+    page = open_page("/replays/", person=admin.person)
+    id_ = str(rows[2].pk)
+
+    press(page, "Control+k")
+    page.keyboard.type(id_[:13])
+    expect(page.locator("#palette-found [role=option]").first).to_be_visible()
+    page.keyboard.type(id_[13:])
+    press(page, "Enter")
+
+    page.wait_for_url(re.compile(f"/interactions/{id_}/"))

@@ -37,7 +37,8 @@ class Find:
 def palette(request: AppRequest) -> HttpResponse:
     """Screens, ids, seeds, fingerprints, sources, models and words that fit what was typed."""
     typed = request.GET.get("q", "").strip()[:200]
-    return render(request, "pages/palette.html", {"finds": _finds(request, typed) if typed else []})
+    finds = _finds(request, typed) if typed else []
+    return render(request, "pages/palette.html", {"finds": finds, "typed": typed})
 
 
 def _finds(request: AppRequest, typed: str) -> list[Find]:
