@@ -15,6 +15,7 @@ from django.db import connection
 from reviewapp.models.comparison import Comparison
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.interaction import Interaction
+from reviewapp.models.passages import Passages, passages_of
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.review import Flag, FlagState
@@ -31,6 +32,8 @@ class ListRow:
     comparison_of: UUID | None = None
     # The state of its fingerprint in its pool; empty where that is not known.
     fingerprint_state: str = ""
+    # Where a search matched; without one the previews say what it is about.
+    passages: Passages = field(default_factory=Passages)
 
     @property
     def worst_flag(self) -> Flag | None:
@@ -38,8 +41,11 @@ class ListRow:
         return min(self.flags, key=lambda flag: order[flag.severity], default=None)
 
 
-def list_rows(interactions: Sequence[Interaction]) -> list[ListRow]:
-    """The interactions with their open flags and the verdict of their last replay, in order."""
+def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[ListRow]:
+    """The interactions with their open flags and the verdict of their last replay, in order.
+
+    With the words of a search each has the passages that it found.
+    """
     ids = [interaction.pk for interaction in interactions]
     flags: dict[UUID, list[Flag]] = {}
     for flag in Flag.objects.filter(interaction__in=ids, state=FlagState.OPEN).order_by("created_at"):
@@ -52,6 +58,7 @@ def list_rows(interactions: Sequence[Interaction]) -> list[ListRow]:
         .values_list("original", "verdict", "attempt")
     }
     states = states_of(interactions)
+    passages = passages_of(interactions, search)
     return [
         ListRow(
             interaction=interaction,
@@ -59,6 +66,7 @@ def list_rows(interactions: Sequence[Interaction]) -> list[ListRow]:
             verdict=verdicts[interaction.pk][0] if interaction.pk in verdicts else None,
             comparison_of=verdicts[interaction.pk][1] if interaction.pk in verdicts else None,
             fingerprint_state=states.get(interaction.pk, ""),
+            passages=passages.get(interaction.pk, Passages()),
         )
         for interaction in interactions
     ]

@@ -8,6 +8,7 @@ is a phrase of characters: it finds what holds that run.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # Scripts written without spaces: Thai, Lao, Myanmar, Khmer, kana, Han, and the fullwidth forms.
 _UNSPACED = re.compile(
@@ -35,7 +36,33 @@ def indexable(text: str) -> str:
     return text if text.isascii() else _UNSPACED.sub(r" \g<0> ", text)
 
 
+def spaced_out(text: str) -> str:
+    """The text with room around each character of the scripts that are written without spaces."""
+    return _UNSPACED.sub(r" \g<0> ", text)
+
+
 _PART = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a search: a word, the beginning of one, or a phrase; wanted or unwanted."""
+
+    text: str
+    begins: bool = False
+    unwanted: bool = False
+
+
+def terms(text: str) -> list[Term]:
+    """The parts of a search: words, "phrases", -unwanted, begin*; what holds no word is left out."""
+    found: list[Term] = []
+    for match in _PART.finditer(storable(text)):
+        word = match["word"]
+        begins = word is not None and word.endswith("*")
+        plain = (word.rstrip("*") if begins else word) if word is not None else match["phrase"]
+        if plain and any(character.isalnum() for character in plain):
+            found.append(Term(plain, begins=begins, unwanted=bool(match["minus"])))
+    return found
 
 
 def query(text: str) -> str:
@@ -45,24 +72,16 @@ def query(text: str) -> str:
     """
     wanted: list[str] = []
     unwanted: list[str] = []
-    for match in _PART.finditer(storable(text)):
-        prefix = match["word"] is not None and match["word"].endswith("*")
-        plain = (
-            (match["word"] or match["phrase"] or "").rstrip("*")
-            if prefix
-            else match["word"] or match["phrase"]
-        )
-        if not plain or not any(character.isalnum() for character in plain):
-            continue
-        term = _quoted(plain) + (":*" if prefix else "")
-        if match["minus"]:
-            unwanted.append(f"!{term}")
+    for term in terms(text):
+        written = _quoted(term.text) + (":*" if term.begins else "")
+        if term.unwanted:
+            unwanted.append(f"!{written}")
         else:
-            wanted.append(term)
+            wanted.append(written)
     return " & ".join([*wanted, *unwanted])
 
 
 def _quoted(text: str) -> str:
     # Inside single quotes PostgreSQL takes several words for a phrase.
-    spaced = " ".join(_UNSPACED.sub(r" \g<0> ", text).split())
+    spaced = " ".join(spaced_out(text).split())
     return "'" + spaced.replace("\\", "\\\\").replace("'", "''") + "'"

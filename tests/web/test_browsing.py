@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from reviewapp.models.filters import read_filter
 from reviewapp.models.overview import overview
+from reviewapp.stages import export
 from tests import factories
 from tests.factories import NOW
 
@@ -118,3 +121,38 @@ def flag_form(page: str) -> list[tuple[str, ...]]:
         + re.findall(r'<(select|textarea) [^>]*name="(\w+)"', form)
         + re.findall(r"<legend>.*?</legend>|<label.*?</label>", form)
     )
+
+
+def test_a_search_marks_what_it_found_and_nothing_recorded_becomes_markup(client, project):
+    factories.make_interaction(
+        project=project,
+        prompt="<script>alert(1)</script> my <b>refund</b>?",
+        answer="far away " * 60 + "the <i>refund</i> is due",
+    )
+
+    page = client.get(reverse("interactions"), {"q": 'refund "is due" -late refu*'}).content.decode()
+
+    assert '&lt;b&gt;<mark class="found">refund</mark>&lt;/b&gt;' in page
+    assert '&lt;i&gt;<mark class="found">refund</mark>&lt;/i&gt;' in page
+    assert '<mark class="found">is due</mark>' in page
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [("refund", 2), ('"refund is due"', 1), ("refund -due", 1), ("ref*", 2), ('refund -"is due"', 1)],
+)
+def test_page_api_and_export_understand_a_search_alike(client, project, q, found):
+    factories.make_interaction(project=project, prompt="My refund?", answer="The refund is due.")
+    factories.make_interaction(project=project, prompt="My refund?", answer="Not yet.")
+    factories.make_interaction(project=project, prompt="My parcel?", answer="Not yet.")
+    key = factories.make_key(project=project)
+
+    page = client.get(reverse("interactions"), {"q": q}).content.decode()
+    listed = client.get(
+        f"/api/v1/interactions?{urlencode({'q': q})}", headers={"Authorization": f"Bearer {key}"}
+    )
+
+    assert page.count("data-row=") == found
+    assert len(listed.json()["items"]) == found
+    assert export.expected_rows(project=project, wanted=read_filter({"q": q})) == found

@@ -113,7 +113,7 @@ def interactions(request: AppRequest) -> HttpResponse:
     return _list(
         request,
         wanted,
-        rows=list_rows(page.items),
+        rows=list_rows(page.items, search=wanted.q),
         canaries_url="" if page.items else _canaries_instead(request, wanted),
         older=_address(wanted, request, cursor=page.older) if page.older else None,
         newer=_address(wanted, request, cursor=page.newer) if page.newer else None,
