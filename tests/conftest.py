@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from hypothesis import HealthCheck, settings
 
 from reviewapp import tasks
 from reviewapp.celery import app
+from reviewapp.embedded.paths import DATABASE_NAME
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +20,13 @@ SHARED = ROOT.parent / "shared"
 # A busy machine makes any example slow; how fast the code is, benchmarks tell.
 settings.register_profile("reviewapp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("reviewapp")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Make the tests' databases from the migrated one, where the run's own server has it."""
+    if not os.environ.get("REVIEWAPP_TEST_DATABASE_URL"):
+        connections["default"].settings_dict["TEST"]["TEMPLATE"] = DATABASE_NAME
 
 
 @pytest.fixture
