@@ -229,6 +229,9 @@ CELERY_TASK_ROUTES = {
     "reviewapp.tasks.record_*": {"queue": "record"},
     # Short and light: the one lane that nothing long ever fills.
     "reviewapp.tasks.review_*": {"queue": "default"},
+    "reviewapp.tasks.discuss_sweep": {"queue": "default"},
+    # Waits for a mail server, like alerts for theirs.
+    "reviewapp.tasks.discuss_mail": {"queue": "watch"},
     "reviewapp.tasks.replay_*": {"queue": "replay"},
     "reviewapp.tasks.watch_*": {"queue": "watch"},
     "reviewapp.tasks.export_*": {"queue": "export"},
@@ -256,6 +259,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "watch-verify": {"task": "reviewapp.tasks.watch_verify", "schedule": 5.0, "options": {"expires": 5}},
     "alert-sweep": {
         "task": "reviewapp.tasks.watch_sweep_alerts",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "discuss-sweep": {
+        "task": "reviewapp.tasks.discuss_sweep",
         "schedule": 5.0,
         "options": {"expires": 5},
     },

@@ -23,7 +23,7 @@ from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
-from reviewapp.stages import compare, export, record, replay, review, watch
+from reviewapp.stages import compare, discuss, export, record, replay, review, watch
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, trouble
 
@@ -257,3 +257,16 @@ def review_route() -> None:
 def review_sweep() -> None:
     """Give back the places at items whose leases ran out."""
     review.return_expired(now=timezone.now())
+
+
+@shared_task
+def discuss_sweep() -> None:
+    """Tell people what concerns them of what others did, and have mailed what is due."""
+    discuss.notice(now=timezone.now())
+    if discuss.sweep(now=timezone.now()):
+        discuss_mail.delay()
+
+
+@shared_task
+def discuss_mail() -> None:
+    discuss.send_due(worker=f"{os.getpid()}-{uuid4().hex[:8]}", clock=timezone.now)

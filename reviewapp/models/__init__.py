@@ -36,6 +36,18 @@ from reviewapp.models.change import (
     WatchedPool,
 )
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
+from reviewapp.models.discussion import (
+    THREAD_TRANSITIONS,
+    Notification,
+    NotificationChoice,
+    NotificationKind,
+    NotificationMail,
+    Post,
+    PostRevision,
+    Thread,
+    ThreadPlace,
+    ThreadState,
+)
 from reviewapp.models.export import EXPORT_TRANSITIONS, Export, ExportFormat, ExportState
 from reviewapp.models.file_import import FILE_IMPORT_TRANSITIONS, FileImport, FileImportState
 from reviewapp.models.fingerprint import (
@@ -121,6 +133,7 @@ __all__ = [
     "QUEUE_TRANSITIONS",
     "RUN_TRANSITIONS",
     "SLOT_TRANSITIONS",
+    "THREAD_TRANSITIONS",
     "UNDECIDED",
     "Actor",
     "Alert",
@@ -174,8 +187,14 @@ __all__ = [
     "ItemState",
     "Membership",
     "NotAllowed",
+    "Notification",
+    "NotificationChoice",
+    "NotificationKind",
+    "NotificationMail",
     "Permission",
     "Person",
+    "Post",
+    "PostRevision",
     "Preference",
     "Project",
     "Provider",
@@ -206,6 +225,9 @@ __all__ = [
     "SignInLink",
     "SlotState",
     "Source",
+    "Thread",
+    "ThreadPlace",
+    "ThreadState",
     "UnreadableSecret",
     "VerdictName",
     "Verification",

@@ -38,6 +38,7 @@ class AlertKind(models.TextChoices):
     CANARY = "canary", _("Canaries")
     VERIFICATION = "verification", _("Verification runs")
     REVIEW = "review", _("Reviewing")
+    DISCUSSION = "discussion", _("Discussions")
     RECORDING = "recording", _("Recording")
     DELIVERY = "delivery", _("Deliveries of alerts")
 

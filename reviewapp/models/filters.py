@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.dateparse import parse_date, parse_datetime
 
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
+from reviewapp.models.discussing import DISCUSSED, discussed
 from reviewapp.models.interaction import (
     CANARY_SOURCE,
     CANARY_TAG,
@@ -61,6 +62,8 @@ class Filter:
     seed: str = ""
     status: str = ""
     flagged: str = ""
+    # Threads on it: yes, no, open (an unresolved one), resolved (some, and all of them).
+    discussed: str = ""
     tag: str = ""
     trace: str = ""
     request_hash: str = ""
@@ -189,6 +192,8 @@ def condition(wanted: Filter) -> Q:
         _regressions(wanted.regressions)
     if wanted.flagged not in {"", "yes", "no"}:
         raise InvalidFilter("flagged", "must be yes or no")
+    if wanted.discussed and wanted.discussed not in DISCUSSED:
+        raise InvalidFilter("discussed", f"must be one of {', '.join(DISCUSSED)}")
     if wanted.verdict and wanted.verdict not in VerdictName.values:
         raise InvalidFilter("verdict", f"must be one of {', '.join(VerdictName.values)}")
     return q
@@ -203,6 +208,8 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
             Flag.objects.filter(project=OuterRef("project"), interaction=OuterRef("pk"), state=FlagState.OPEN)
         )
         result = result.filter(flagged if wanted.flagged == "yes" else ~flagged)
+    if wanted.discussed:
+        result = result.filter(discussed(wanted.discussed))
     if wanted.verdict:
         last = Comparison.objects.filter(original=OuterRef("pk")).order_by("-created_at").values("verdict")
         result = result.annotate(last_verdict_name=Subquery(last[:1])).filter(

@@ -4,7 +4,7 @@
 
 A term whose field is not known is taken as words, so that pasting a URL or a time into the
 box searches for it. Values with spaces stand in quotes: source:"support bot". `is:canary`,
-`is:replay`, `is:flagged` and `is:error` are short for canaries:yes and so on.
+`is:replay`, `is:flagged`, `is:discussed` and `is:error` are short for canaries:yes, discussed:open and so on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ FIELDS: tuple[str, ...] = (
     "seed",
     "status",
     "flagged",
+    "discussed",
     "tag",
     "trace",
     "request_hash",
@@ -40,6 +41,7 @@ _IS = {
     "canary": ("canaries", "yes"),
     "replay": ("replays", "yes"),
     "flagged": ("flagged", "yes"),
+    "discussed": ("discussed", "open"),
     "error": ("status", "error"),
 }
 

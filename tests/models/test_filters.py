@@ -7,6 +7,7 @@ import pytest
 from reviewapp.models import Flag, Interaction
 from reviewapp.models.filters import Filter, InvalidFilter, filtered, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
+from reviewapp.stages import discuss
 from tests.factories import NOW, make_interaction, make_provider, make_source
 
 
@@ -72,6 +73,19 @@ def test_flagged_means_an_open_flag(project):
     assert ids({"flagged": "no"}) == {resolved.pk}
 
 
+def test_discussed_says_what_became_of_the_threads(project, reviewer):
+    opened, resolved, silent = (make_interaction(project=project) for _ in range(3))
+    for interaction in (opened, opened, resolved):
+        thread = discuss.start_thread(actor=reviewer, interaction=interaction, text="So?", now=NOW)
+        if interaction == resolved or interaction.threads.count() == 1:
+            discuss.move_thread(actor=reviewer, thread=thread, to="resolved", now=NOW)
+
+    assert ids({"discussed": "open"}) == ids({"q": "is:discussed"}) == {opened.pk}
+    assert ids({"discussed": "resolved"}) == {resolved.pk}
+    assert ids({"discussed": "yes"}) == {opened.pk, resolved.pk}
+    assert ids({"discussed": "no"}) == {silent.pk}
+
+
 def test_answers_of_replays_are_left_out_unless_asked_for(project):
     original = make_interaction(project=project)
     answer = make_interaction(project=project, replay_of=original)
@@ -116,6 +130,7 @@ def test_times_bound_from_since_up_to_until(project):
         ({"seed": "9..1"}, "seed"),
         ({"status": "teapot"}, "status"),
         ({"flagged": "maybe"}, "flagged"),
+        ({"discussed": "maybe"}, "discussed"),
         ({"since": "yesterday"}, "since"),
         ({"until": "2026-13-45"}, "until"),
         ({"request_hash": "sha256:12"}, "request_hash"),

@@ -154,6 +154,8 @@ FILTERS = [
     {"status": "200"},
     {"flagged": "yes"},
     {"flagged": "no"},
+    {"discussed": "open"},
+    {"discussed": "no"},
     {"tag": "tag-900"},
     {"trace": "trace-17"},
     {"session": "session-17"},

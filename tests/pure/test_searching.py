@@ -27,6 +27,7 @@ def test_an_unknown_field_is_words():
 def test_is_is_short_for_a_field():
     assert parse_search("is:canary refund").fields == {"canaries": "yes"}
     assert parse_search("is:flagged is:error").fields == {"flagged": "yes", "status": "error"}
+    assert parse_search("is:discussed").fields == {"discussed": "open"}
     assert parse_search("is:over").words == "is:over"
 
 

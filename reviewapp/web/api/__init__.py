@@ -21,6 +21,7 @@ from reviewapp.models import Permission
 from reviewapp.web.api import (
     alerts,
     changes,
+    discussions,
     exports,
     fingerprints,
     interactions,
@@ -34,13 +35,15 @@ from reviewapp.web.api.problems import answer_problems, problem_response
 api = NinjaAPI(
     title="reviewapp",
     version="1",
-    description="Send, read, flag, annotate and replay recorded interactions.",
+    description="Send, read, flag, annotate, discuss and replay recorded interactions.",
     urls_namespace="api",
     auth=KeyAuth(Permission.ADMIN),
 )
 answer_problems(api)
 api.add_router("/interactions", interactions.router)
 api.add_router("/interactions", judgements.router)
+api.add_router("/interactions", discussions.on_interactions)
+api.add_router("/threads", discussions.router)
 api.add_router("/backend-changes", changes.router)
 api.add_router("/alerts", alerts.router)
 api.add_router("/exports", exports.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from reviewapp import tasks
 from reviewapp.models import Interaction, Permission, filters
 from reviewapp.models.filters import FILTER_NAMES
 from reviewapp.models.pages import page_of
-from reviewapp.stages import export
+from reviewapp.stages import discuss, export
 from reviewapp.web.api import bodies, lists
 from reviewapp.web.api.access import ApiRequest, KeyAuth, key_of
 from reviewapp.web.api.ingest import read_posted
@@ -105,12 +106,14 @@ def list_interactions(request: ApiRequest) -> HttpResponse:
     "/{uuid:id}", auth=KeyAuth(Permission.READ), response=dict[str, Any], summary="Read an interaction"
 )
 def read_interaction(request: ApiRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    """All of it, with flags, annotations and replays; request and response as they came."""
+    """All of it, with flags, annotations, replays and threads; request and response as they came."""
     found = export.with_bodies(Interaction.objects.visible_to(request.auth)).filter(pk=id).first()
     if found is None:
         raise Http404
     (row,) = export.rows_of([found])
-    return lists.json_text(row.line)
+    threads = json.dumps(discuss.threads_value(actor=request.auth, interaction_id=id), ensure_ascii=False)
+    # The line is a text already, in which recorded JSON stands as it came.
+    return lists.json_text(f'{row.line.removesuffix("}")}, "threads": {threads}}}')
 
 
 def _read(request: HttpRequest) -> bytes:

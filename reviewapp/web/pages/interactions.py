@@ -57,6 +57,7 @@ LABELS: dict[str, Any] = {
     "seed": gettext_lazy("seed"),
     "status": gettext_lazy("status"),
     "flagged": gettext_lazy("flagged"),
+    "discussed": gettext_lazy("discussed"),
     "tag": gettext_lazy("tag"),
     "trace": gettext_lazy("trace"),
     "session": gettext_lazy("session"),
@@ -73,6 +74,7 @@ LABELS: dict[str, Any] = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "flagged": ("yes", "no"),
+    "discussed": ("open", "resolved", "yes", "no"),
     "endpoint": tuple(Endpoint.values),
     "verdict": tuple(VerdictName.values),
     "replays": ("no", "yes", "all"),

@@ -1,0 +1,167 @@
+"""What a person may read of discussions, and which of them wait for somebody.
+
+In a blind queue nobody learns what others judged before they have judged themselves. So of an
+interaction that still waits in one, a person who has not judged it does not see what was written by
+those who had the item before them, from the moment they had it; nor, when it was sent back to be
+judged anew, anything that others wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery
+
+from reviewapp.models.discussion import Notification as Told
+from reviewapp.models.discussion import Post, Thread, ThreadState
+from reviewapp.models.interaction import Interaction
+from reviewapp.models.people import Person
+from reviewapp.models.queue import OPEN_STATES, QueueItem, QueueSlot, SlotState
+from reviewapp.models.scoping import Actor
+
+# More threads of one interaction are not drawn at once; the oldest resolved ones wait behind a link.
+MOST_THREADS: Final = 100
+# Home and a person's page show so many that wait.
+MOST_WAITING: Final = 20
+# What the filter `discussed` takes.
+DISCUSSED: Final = ("yes", "no", "open", "resolved")
+
+
+def hidden_from(person: Person) -> Q:
+    """Posts that this person may not read yet."""
+    own = QueueSlot.objects.filter(
+        item=OuterRef("pk"), person=person, round=OuterRef("round"), state=SlotState.JUDGED
+    )
+    saw = QueueSlot.objects.filter(
+        item=OuterRef("pk"),
+        person=OuterRef(OuterRef("created_by")),
+        taken_at__lte=OuterRef(OuterRef("created_at")),
+    ).exclude(state=SlotState.LEFT)
+    where = OuterRef("thread__interaction")
+    items = (
+        QueueItem.objects.filter(Q(interaction=where) | Q(attempt=where), state__in=OPEN_STATES)
+        .filter(queue__blind=True)
+        .filter(Q(round__gt=1) | Exists(saw))
+        .exclude(Exists(own))
+    )
+    return Q(Exists(items)) & ~Q(created_by=person)
+
+
+def readable(posts: Any, actor: Actor) -> Any:
+    """The posts of a queryset that this actor may read; a key stands in no queue and reads all."""
+    found = posts.filter(project=actor.project)
+    return found if actor.person is None else found.exclude(hidden_from(actor.person))
+
+
+@dataclass(frozen=True, slots=True)
+class Discussion:
+    """An interaction's threads as one person may see them. `hidden`: how many posts they don't see yet."""
+
+    threads: list[Thread] = field(default_factory=list)
+    hidden: int = 0
+    more: int = 0
+    version: str = ""
+
+    @property
+    def open(self) -> list[Thread]:
+        return [thread for thread in self.threads if thread.state == ThreadState.OPEN]
+
+    @property
+    def resolved(self) -> list[Thread]:
+        return [thread for thread in self.threads if thread.state == ThreadState.RESOLVED]
+
+
+def version_of(*, actor: Actor, interactions: list[UUID]) -> str:
+    """Changes whenever what this actor would see of their discussions does."""
+    threads = Thread.objects.filter(project=actor.project, interaction__in=interactions)
+    last: dict[str, Any] = threads.aggregate(at=Max("changed_at"), n=Count("pk"))
+    if not last["n"]:
+        return "0"
+    seen = readable(Post.objects.filter(thread__in=threads), actor).count()
+    return f"{last['at'].timestamp():.6f}-{last['n']}-{seen}"
+
+
+def discussion_of(*, actor: Actor, interactions: list[UUID]) -> Discussion:
+    """The threads on these interactions, the open ones first, each with its `shown` posts in order."""
+    version = version_of(actor=actor, interactions=interactions)
+    if version == "0":
+        return Discussion(version=version)
+    every = Post.objects.filter(thread=OuterRef("pk"))
+    posts = readable(Post.objects.all(), actor)
+    rows = (
+        Thread.objects.filter(project=actor.project, interaction__in=interactions)
+        .annotate(
+            posts_in_all=Subquery(every.order_by().values("thread").annotate(n=Count("pk")).values("n"))
+        )
+        .select_related("created_by", "created_by_key", "resolved_by")
+        .prefetch_related(
+            Prefetch(
+                "posts",
+                queryset=posts.select_related("created_by", "created_by_key")
+                .prefetch_related("revisions")
+                .order_by("created_at", "id"),
+                to_attr="shown",
+            )
+        )
+        .order_by("state", "-created_at", "-id")
+    )
+    found = list(rows[: MOST_THREADS + 1])
+    threads = found[:MOST_THREADS]
+    hidden = sum(thread.posts_in_all - len(thread.shown) for thread in threads)
+    for thread in threads:
+        thread.unshown = thread.posts_in_all - len(thread.shown)
+    kept = [thread for thread in threads if thread.shown]
+    # In the order in which they were begun, as a conversation is read.
+    kept.sort(key=lambda thread: (thread.state == ThreadState.RESOLVED, thread.created_at, thread.pk))
+    return Discussion(threads=kept, hidden=hidden, more=len(found) - len(threads), version=version)
+
+
+def waiting_threads(*, actor: Actor) -> list[Thread]:
+    """Open threads in which somebody wrote to this person what they have not answered, the newest first."""
+    person = actor.person
+    if person is None:
+        return []
+    mine = Post.objects.filter(thread=OuterRef("pk"), created_by=person).order_by("-created_at")
+    told = Told.objects.filter(person=person, post__thread=OuterRef("pk"), post__removed_at__isnull=True)
+    rows = (
+        Thread.objects.visible_to(actor)
+        .filter(state=ThreadState.OPEN)
+        .annotate(
+            mine_at=Subquery(mine.values("created_at")[:1]),
+            told_at=Subquery(told.order_by("-post__created_at").values("post__created_at")[:1]),
+            told_by=Subquery(told.order_by("-post__created_at").values("post__created_by")[:1]),
+        )
+        .filter(told_at__isnull=False)
+        .filter(Q(mine_at__isnull=True) | Q(told_at__gt=F("mine_at")))
+        .select_related("interaction")
+        .order_by("-told_at", "-id")
+    )
+    found = list(rows[:MOST_WAITING])
+    people = Person.objects.in_bulk([thread.told_by for thread in found if thread.told_by])
+    for thread in found:
+        thread.writer = people.get(thread.told_by)
+    return found
+
+
+def discussed(value: str) -> Any:
+    """The condition on interactions: `yes`, `no`, `open` or `resolved` (all that there is, and something)."""
+    threads = Thread.objects.filter(project=OuterRef("project"), interaction=OuterRef("pk"))
+    is_open = Exists(threads.filter(state=ThreadState.OPEN))
+    if value == "open":
+        return is_open
+    if value == "resolved":
+        return Exists(threads) & ~is_open
+    return Exists(threads) if value == "yes" else ~Exists(threads)
+
+
+def open_counts(interactions: list[Interaction]) -> dict[UUID, int]:
+    """How many open threads each of these has."""
+    rows = Thread.objects.filter(interaction__in=interactions, state=ThreadState.OPEN)
+    return dict(rows.order_by().values_list("interaction").annotate(n=Count("pk")))
+
+
+def unread(*, actor: Actor) -> Any:
+    """What this person has not read yet."""
+    return Told.objects.visible_to(actor).filter(person=actor.person, read_at__isnull=True)
