@@ -15,7 +15,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
-from ninja import NinjaAPI
 
 from reviewapp.models import Permission
 from reviewapp.web.api import (
@@ -30,9 +29,10 @@ from reviewapp.web.api import (
     seeds,
 )
 from reviewapp.web.api.access import KeyAuth
+from reviewapp.web.api.describing import DescribedAPI
 from reviewapp.web.api.problems import answer_problems, problem_response
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="reviewapp",
     version="1",
     description="Send, read, flag, annotate, discuss and replay recorded interactions.",

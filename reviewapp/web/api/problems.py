@@ -60,10 +60,7 @@ def answer_problems(api: NinjaAPI) -> None:
 
     @api.exception_handler(AuthenticationError)
     def not_authenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-        return problem_response(
-            401,
-            "Send a key of this app as “Authorization: Bearer ra_…”; this one is missing, wrong or revoked.",
-        )
+        return problem_response(401, NO_KEY)
 
     @api.exception_handler(NotAllowed)
     def not_allowed(request: HttpRequest, error: NotAllowed) -> HttpResponse:
@@ -79,13 +76,7 @@ def answer_problems(api: NinjaAPI) -> None:
 
     @api.exception_handler(ValidationError)
     def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-        errors = [
-            {
-                "field": ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-                "error": item["msg"],
-            }
-            for item in error.errors
-        ]
+        errors = [{"field": _field(item["loc"]), "error": item["msg"]} for item in error.errors]
         detail = "; ".join(f"{item['field']}: {item['error']}" for item in errors[:5])
         return problem_response(422, detail or "The request is invalid.", more={"errors": errors})
 

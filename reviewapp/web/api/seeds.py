@@ -13,9 +13,11 @@ from reviewapp.models.filters import Filter, apply
 from reviewapp.pure.canonical import request_hash
 from reviewapp.stages import administer
 from reviewapp.web.api.access import ApiRequest, KeyAuth, key_of
+from reviewapp.web.api.describing import described
 from reviewapp.web.api.problems import Problem
 
 router = Router(tags=["seeds"])
+USED_UP = "The source's ranges are used up."
 
 
 class Wanted(Schema):
@@ -58,6 +60,7 @@ def _source(request: ApiRequest, name: str | None) -> Source:
     "/allocate",
     auth=KeyAuth(Permission.INGEST, Permission.ADMIN),
     response=dict[str, Any],
+    openapi_extra={"responses": {409: described(USED_UP)}},
     summary="Take a source's next seeds",
 )
 def allocate(request: ApiRequest, body: Wanted) -> dict[str, Any]:
