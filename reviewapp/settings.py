@@ -247,6 +247,7 @@ CELERY_BEAT_SYNC_EVERY = 1
 CELERY_TIMEZONE = "UTC"
 # Written into the database's schedule at the start, where a person may change them.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "record-words": {"task": "reviewapp.tasks.record_words", "schedule": 2.0, "options": {"expires": 2}},
     "review-route": {"task": "reviewapp.tasks.review_route", "schedule": 5.0, "options": {"expires": 5}},
     "review-sweep": {"task": "reviewapp.tasks.review_sweep", "schedule": 60.0, "options": {"expires": 50}},
     "replay-sweep": {"task": "reviewapp.tasks.replay_sweep", "schedule": 5.0, "options": {"expires": 5}},

@@ -23,6 +23,7 @@ from kombu.exceptions import ChannelError
 
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
+from reviewapp.models import unsearchable
 from reviewapp.stages import compare, discuss, export, record, replay, review, watch
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, trouble
@@ -35,10 +36,14 @@ _LOOK_SECONDS = 0.5
 # With the slowest calls of its end below the time after which the broker gives its message to another.
 REPLAY_TURN_SECONDS = 150.0
 _COMPARE_EVERY_SECONDS = 1.0
+_WORDS_EVERY_SECONDS = 0.5
+# So far may searching stay behind recording before it no longer gives way.
+_WORDS_PATIENCE_SECONDS = 30.0
 # A large import is counted in many turns, between which others have theirs.
 WATCH_TURN_SECONDS = 30.0
 _journals: dict[str, Journal] = {}
 _journals_lock = threading.Lock()
+_words_sent_at = 0.0
 
 
 def journal() -> Journal:
@@ -107,6 +112,27 @@ def record_batch(*, frames: Any) -> None:
         close_old_connections()
         time.sleep(random.uniform(0.5, 2.0))  # noqa: S311
         raise Reject(str(error), requeue=True) from error
+    _words_soon()
+
+
+def _words_soon() -> None:
+    """Send somebody for the words; at most twice a second from each process, and the sweep finds the rest."""
+    global _words_sent_at
+    now = time.monotonic()
+    if now - _words_sent_at >= _WORDS_EVERY_SECONDS:
+        _words_sent_at = now
+        record_words.apply_async(expires=_WORDS_PATIENCE_SECONDS)
+
+
+@shared_task
+def record_words() -> None:
+    """Make searchable what was recorded. In a burst recording goes first, until searching is far behind."""
+    while (since := unsearchable().since) is not None:
+        waited = (timezone.now() - since).total_seconds()
+        if waited < _WORDS_PATIENCE_SECONDS and _waiting("record"):
+            return  # the sweep comes again in a moment
+        if not record.index_words():
+            return  # others are at all of it
 
 
 @shared_task

@@ -117,6 +117,7 @@ from reviewapp.models.scoping import (
 )
 from reviewapp.models.seeds import SeedCounter, SeedPolicyKind, SeedRange
 from reviewapp.models.source import ReusePolicy, Source
+from reviewapp.models.wording import Unsearchable, WaitingWords, unsearchable
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
@@ -229,11 +230,14 @@ __all__ = [
     "ThreadPlace",
     "ThreadState",
     "UnreadableSecret",
+    "Unsearchable",
     "VerdictName",
     "Verification",
+    "WaitingWords",
     "WatchedPool",
     "Watermark",
     "actor_for_key",
     "actor_for_person",
     "system_actor",
+    "unsearchable",
 ]

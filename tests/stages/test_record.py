@@ -64,6 +64,7 @@ def wire(project, *, request: bytes, response: bytes | None, **fields: Any) -> r
 def record_one(one: record.Arrival) -> Interaction:
     outcome = record.record_now(arrivals=[one], now=NOW)
     assert outcome.set_aside == ()
+    record.index_words()
     return Interaction.objects.select_related("source", "provider", "body", "text").get(id=one.id)
 
 

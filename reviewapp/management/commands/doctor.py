@@ -29,12 +29,14 @@ from django.utils import timezone
 from reviewapp import health
 from reviewapp.health import Finding
 from reviewapp.journal import lag
-from reviewapp.models import AlertChannel, Provider, UnreadableSecret
+from reviewapp.models import AlertChannel, Provider, UnreadableSecret, unsearchable
 from reviewapp.providers.addresses import check_host
 
 GIGABYTE = 1024**3
 LITTLE_SPACE = 2 * GIGABYTE
 CLOCK_TOLERANCE = timedelta(seconds=5)
+# Behind a burst the words come after all of it.
+SEARCH_PATIENCE_SECONDS = 600.0
 JOURNAL_PATIENCE_SECONDS = 60
 PROVIDER_SECONDS = 5
 
@@ -78,6 +80,7 @@ def examine() -> Iterator[Finding]:
     yield from parts
     if next(part.ok for part in parts if part.part == "database"):
         yield migrations()
+        yield searching()
         yield clock()
         yield from secrets()
         yield from providers()
@@ -131,6 +134,21 @@ def journal() -> Finding:
 
 
 # --- The database's side --------------------------------------------------------------------------
+
+
+def searching() -> Finding:
+    """What is recorded and can't be searched by its words yet."""
+    waiting = unsearchable()
+    if waiting.since is None:
+        return Finding(part="search", ok=True, sentence="All that is recorded can be searched.")
+    age = max((timezone.now() - waiting.since).total_seconds(), 0)
+    return Finding(
+        part="search",
+        ok=age <= SEARCH_PATIENCE_SECONDS,
+        sentence=f"{waiting.interactions} recorded interactions can't be searched by words yet, "
+        f"the oldest for {age:.0f} s.",
+        mend="They become searchable by themselves once a worker has time: start one, or another.",
+    )
 
 
 def migrations() -> Finding:

@@ -3,6 +3,7 @@
     encode(arrival)                  what a receiver appends to the journal
     record_frames(frames, now)       what the worker does with them
     record_now(arrivals, now)        the same in the caller's process (replays)
+    index_words()                    makes what was recorded searchable by its words
 
 An arrival whose id is there already changes nothing: a message may come twice, a client may send
 twice. What can't be recorded is set aside in FailedMessage with the reason, and never stops its
@@ -28,6 +29,7 @@ from reviewapp.stages.record.files import frames_of, known_among, scope_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
+from reviewapp.stages.record.wording import index_words
 from reviewapp.stages.record.writing import Written, write
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "decode",
     "encode",
     "frames_of",
+    "index_words",
     "known_among",
     "pack",
     "record_frames",

@@ -3,6 +3,7 @@
 The rows go in by COPY, the fastest way there is; what is there already is looked up first, since
 COPY knows no ON CONFLICT. Should another worker insert the same ids in between (a message that was
 delivered twice), the transaction fails and the batch is simply written again: now they are found.
+Their words wait for `wording`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from reviewapp.models import Interaction, InteractionBody, InteractionText, Project
-from reviewapp.pure.words import indexable, storable
+from reviewapp.models import Interaction, InteractionBody, Project
+from reviewapp.pure.words import storable
+from reviewapp.stages.record import wording
 from reviewapp.stages.record.places import Place, places_of
 from reviewapp.stages.record.reading import Reading
 
@@ -119,19 +120,7 @@ def _insert(readings: list[Reading], *, now: datetime) -> None:
         (_interaction_row(reading, place, now) for reading, place in zip(readings, places, strict=True)),
     )
     _copy(InteractionBody, _BODY, map(_body_row, readings))
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        # Sent apart from the statement and in binary: Django's cursor would write the texts into it,
-        # and PostgreSQL read them twice.
-        cursor.execute(
-            f"INSERT INTO {InteractionText._meta.db_table} (interaction_id, project_id, document) "  # noqa: S608
-            "SELECT id, project, to_tsvector('simple', words) "
-            "FROM unnest(%b::uuid[], %b::uuid[], %b::text[]) AS given (id, project, words)",
-            [
-                [reading.id for reading in readings],
-                [reading.project_id for reading in readings],
-                [indexable(reading.searched) for reading in readings],
-            ],
-        )
+    wording.keep(readings, now=now)
     with connection.cursor() as cursor:
         # Foreign keys are checked at the commit otherwise, which may be the caller's and too late to halve.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")

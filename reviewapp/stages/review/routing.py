@@ -35,6 +35,7 @@ from reviewapp.models import (
     QueueState,
     RoutingRule,
     Watermark,
+    unsearchable,
 )
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.sweeping import each
@@ -243,7 +244,7 @@ def route(*, now: datetime) -> int:
         mark = Watermark.objects.select_for_update(skip_locked=True).filter(pk=_MARK).first()
         if mark is None:
             return 0
-        until = now - LAG
+        until = _until(rules, now)
         since = mark.created_at or until
         if mark.swept_at is None or now - mark.swept_at >= SWEEP_EVERY:
             since -= LOOK_BACK
@@ -261,6 +262,16 @@ def route(*, now: datetime) -> int:
         mark.created_at = until
         mark.save()
     return sum(added)
+
+
+def _until(rules: Iterable[RoutingRule], now: datetime) -> datetime:
+    """Up to when everything is recorded, and searchable where a rule looks for words."""
+    until = now - LAG
+    if any("q" in rule.filter for rule in rules):
+        since = unsearchable().since
+        if since is not None:
+            return min(until, since - timedelta(microseconds=1))
+    return until
 
 
 def _left(rule: RoutingRule) -> str:
