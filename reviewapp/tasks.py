@@ -24,9 +24,9 @@ from kombu.exceptions import ChannelError
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.models import unsearchable
-from reviewapp.stages import compare, discuss, export, record, replay, review, watch
+from reviewapp.stages import compare, discuss, export, record, replay, review, study, watch
 from reviewapp.stages.record import uploads
-from reviewapp.stages.watch import delivering, trouble
+from reviewapp.stages.watch import delivering, probing, trouble
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +202,8 @@ def replay_compare(*, run_id: str) -> None:
     """Compare what is done and not compared yet: one batch, so that others get their turn between."""
     if compare.compare_new(now=timezone.now(), run_id=UUID(run_id)):
         replay_compare.delay(run_id=run_id)
+    # Of a run that is no study's there is nothing to measure, which one look at an index tells.
+    study.measure(run_id=UUID(run_id))
 
 
 @shared_task
@@ -209,7 +211,7 @@ def replay_sweep() -> None:
     """Finds runs whose message was lost or whose worker died, and attempts left uncompared."""
     for run_id in replay.sweep(now=timezone.now())[: settings.REPLAY_WORKERS]:
         replay_work.delay(run_id=str(run_id))
-    for run_id in compare.runs_to_compare():
+    for run_id in {*compare.runs_to_compare(), *study.unmeasured(now=timezone.now())}:
         replay_compare.delay(run_id=str(run_id))
 
 
@@ -263,6 +265,12 @@ def watch_sweep_canaries() -> None:
         replay_nudge.delay(run_id=str(run))
     for set_id in watch.waiting(now=timezone.now()):
         watch_prepare_canaries.delay(set_id=str(set_id))
+
+
+@shared_task
+def watch_probe_seeds(*, provider_id: str) -> None:
+    """The schedule's nudge: do the provider's models still heed their seeds?"""
+    probing.probe_seeds(provider_id=UUID(provider_id), now=timezone.now())
 
 
 @shared_task

@@ -22,6 +22,8 @@ from reviewapp.web.pages import (
     replays,
     seeds,
     settings,
+    studies,
+    study_new,
     style,
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
@@ -107,6 +109,12 @@ urlpatterns = [
     path("exports/<uuid:id>/", exports.export, name="export"),
     path("exports/<uuid:id>/cancel/", exports.cancel, name="export-cancel"),
     path("exports/<uuid:id>/file/", exports.download, name="export-download"),
+    path("studies/", studies.studies, name="studies"),
+    path("studies/new/", study_new.new, name="study-new"),
+    path("studies/new/estimate/", study_new.estimate, name="study-estimate"),
+    path("studies/<uuid:id>/", studies.study, name="study"),
+    path("studies/<uuid:id>/cancel/", studies.cancel, name="study-cancel"),
+    path("studies/<uuid:id>/points.<str:format>", studies.points, name="study-points"),
     path("seeds/<str:seed>/", seeds.seed, name="seed"),
     path("settings/", settings.overview, name="settings"),
     path("settings/members/", members.members, name="settings-members"),

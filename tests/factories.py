@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -34,9 +35,12 @@ from reviewapp.models import (
     Queue,
     QueueItem,
     ReplayRun,
+    ReplayVariant,
     Role,
     SeedRange,
     Source,
+    Study,
+    StudyPoint,
     Verification,
     actor_for_person,
 )
@@ -287,6 +291,63 @@ def make_attempt(
             created_at=NOW,
         )
     return attempt
+
+
+def make_study(
+    *,
+    project: Project,
+    interaction: Interaction | None = None,
+    conditions: Sequence[tuple[dict[str, Any], Sequence[float]]] = (),
+    kind: str = "deviation",
+    state: str = "done",
+    **fields: Any,
+) -> Study:
+    """A study with its conditions: what each is about, and how alike each of its answers is."""
+    interaction = interaction or make_interaction(project=project)
+    run: ReplayRun = ReplayRun.objects.create(
+        project=project,
+        kind="study",
+        note="A study",
+        state=state,
+        selection={"interactions": 1},
+        attempts=max((len(alike) for _, alike in conditions), default=1),
+        created_at=NOW,
+        started_at=NOW,
+    )
+    study: Study = Study.objects.create(
+        project=project,
+        kind=kind,
+        name=fields.pop("name", "How far may it drift?"),
+        run=run,
+        interaction=interaction,
+        created_at=NOW,
+        **fields,
+    )
+    for position, (about, alike) in enumerate(conditions):
+        variant = ReplayVariant.objects.create(
+            project=project, run=run, position=position, label="a way", about=about
+        )
+        for number, similarity in enumerate(alike, start=1):
+            answer = make_interaction(project=project, replay_of=interaction, provider=interaction.provider)
+            attempt = make_attempt(
+                run=run,
+                original=interaction,
+                verdict="identical" if similarity == 1 else "inconclusive",
+                answer=answer,
+                variant=variant,
+                number=position * run.attempts + number,
+            )
+            StudyPoint.objects.create(
+                attempt=attempt,
+                project=project,
+                study=study,
+                variant=variant,
+                identical=similarity == 1,
+                equivalent=similarity == 1,
+                similarity=similarity,
+                digest=hashlib.sha256(f"{similarity}".encode()).digest(),
+            )
+    return study
 
 
 def make_channel(*, project: Project, name: str = "", kind: str = "webhook", **fields: Any) -> AlertChannel:

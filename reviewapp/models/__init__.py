@@ -67,6 +67,7 @@ from reviewapp.models.interaction import (
     InteractionText,
 )
 from reviewapp.models.people import Person, SignInLink
+from reviewapp.models.probing import SeedProbe
 from reviewapp.models.project import ApiKey, AuditEntry, Membership, Project, Role, Scope
 from reviewapp.models.provider import EncryptedTextField, Provider, UnreadableSecret
 from reviewapp.models.queue import (
@@ -92,6 +93,7 @@ from reviewapp.models.replay import (
     CallShare,
     ProviderPace,
     ReplayRun,
+    ReplayVariant,
     RunKind,
     RunState,
 )
@@ -117,6 +119,7 @@ from reviewapp.models.scoping import (
 )
 from reviewapp.models.seeds import SeedCounter, SeedPolicyKind, SeedRange
 from reviewapp.models.source import ReusePolicy, Source
+from reviewapp.models.study import Study, StudyKind, StudyPoint
 from reviewapp.models.wording import Unsearchable, WaitingWords, unsearchable
 
 __all__ = [
@@ -207,6 +210,7 @@ __all__ = [
     "QueueSlot",
     "QueueState",
     "ReplayRun",
+    "ReplayVariant",
     "Reuse",
     "ReuseDay",
     "ReusePolicy",
@@ -218,6 +222,7 @@ __all__ = [
     "Scope",
     "SeedCounter",
     "SeedPolicyKind",
+    "SeedProbe",
     "SeedRange",
     "SeenKind",
     "SessionPurpose",
@@ -226,6 +231,9 @@ __all__ = [
     "SignInLink",
     "SlotState",
     "Source",
+    "Study",
+    "StudyKind",
+    "StudyPoint",
     "Thread",
     "ThreadPlace",
     "ThreadState",

@@ -52,7 +52,8 @@ def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[
         flags.setdefault(flag.interaction_id, []).append(flag)
     verdicts: dict[UUID, tuple[str, UUID]] = {
         original: (verdict, attempt)
-        for original, verdict, attempt in Comparison.objects.filter(original__in=ids)
+        for original, verdict, attempt in Comparison.objects.of_replays()
+        .filter(original__in=ids)
         .order_by("original", "-created_at")
         .distinct("original")
         .values_list("original", "verdict", "attempt")

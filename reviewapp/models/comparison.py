@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
@@ -9,8 +10,8 @@ from django.db import models
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import Project
-from reviewapp.models.replay import Attempt, ReplayRun
-from reviewapp.models.scoping import Scoped
+from reviewapp.models.replay import Attempt, ReplayRun, RunKind
+from reviewapp.models.scoping import Scoped, ScopedQuerySet
 from reviewapp.pure.ids import new_id
 
 
@@ -27,6 +28,12 @@ class Decision(models.TextChoices):
     SAME = "same", "Same"
     REGRESSION = "regression", "Regression"
     NEEDS_PERSON = "needs_person", "Needs a person"
+
+
+class ComparisonQuerySet(ScopedQuerySet):
+    def of_replays(self) -> Self:
+        """Those that say whether an interaction's answer comes back: a study asks otherwise on purpose."""
+        return self.exclude(run__kind=RunKind.STUDY)
 
 
 class Comparison(Scoped):
@@ -51,6 +58,8 @@ class Comparison(Scoped):
     decided_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
     decision_note = models.TextField(blank=True)
+
+    objects: ClassVar[Any] = ComparisonQuerySet.as_manager()
 
     class Meta:
         constraints = [

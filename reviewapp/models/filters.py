@@ -211,8 +211,8 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
     if wanted.discussed:
         result = result.filter(discussed(wanted.discussed))
     if wanted.verdict:
-        last = Comparison.objects.filter(original=OuterRef("pk")).order_by("-created_at").values("verdict")
-        result = result.annotate(last_verdict_name=Subquery(last[:1])).filter(
+        last = Comparison.objects.of_replays().filter(original=OuterRef("pk")).order_by("-created_at")
+        result = result.annotate(last_verdict_name=Subquery(last.values("verdict")[:1])).filter(
             last_verdict_name=wanted.verdict
         )
     if wanted.regressions:

@@ -67,8 +67,9 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
     interactions = Interaction.objects.visible_to(actor).originals().without_canaries()
     newest = list(interactions.select_related("source").newest_first()[:6])
     errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
-    # What canaries ask by schedule is no news; what they find is, as a change.
-    runs = ReplayRun.objects.visible_to(actor).exclude(kind=RunKind.CANARY).select_related("created_by")
+    # What canaries ask by schedule is no news; what they find is, as a change. A study has its own page.
+    runs = ReplayRun.objects.visible_to(actor).exclude(kind__in=[RunKind.CANARY, RunKind.STUDY])
+    runs = runs.select_related("created_by")
     changes = BackendChange.objects.visible_to(actor).select_related("provider").newest_first()
     changes = changes.defer("provider__api_key")
     return Overview(
@@ -109,6 +110,7 @@ def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
     """Per model, the share of replays that were identical or equivalent, failed ones left out."""
     rows = (
         Comparison.objects.visible_to(actor)
+        .of_replays()
         .filter(created_at__gte=since)
         .exclude(verdict="failed")
         # What is asked by schedule, over and over, would drown what people asked.

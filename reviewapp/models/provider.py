@@ -115,6 +115,8 @@ class Provider(Scoped):
     tested = models.JSONField(default=dict, blank=True)
     # Whether a backend change starts its verification by itself, or waits for an admin.
     verifies_by_itself = models.BooleanField(default=False)
+    # How often whether seeds are heeded is probed again; null: only by the Test button.
+    probe_every_hours = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [

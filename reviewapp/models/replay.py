@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -83,6 +84,36 @@ class ReplayRun(MadeBy, Scoped):
         return f"replay run {self.id}"
 
 
+class ReplayVariant(Scoped):
+    """One of several ways in which a run asks each of its interactions: other words, seeds, models.
+
+    A run without variants asks in one way, by its own overrides alone.
+    """
+
+    id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="variants", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    label = models.CharField(max_length=200)
+    # Laid over the run's own overrides; may hold the question itself, which a run's may not.
+    overrides = models.JSONField(default=dict)
+    # Who is asked, where it is not whom the interaction came from.
+    provider = models.ForeignKey(
+        Provider, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    # What whoever made the variant wants to know of it again: kind and size of an edit, a temperature.
+    about = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            # Also the index for the variants of one run, in their order.
+            models.UniqueConstraint(fields=["run", "position"], name="variant_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class AttemptState(models.TextChoices):
     QUEUED = "queued", "Queued"
     LEASED = "leased", "Running"
@@ -113,6 +144,10 @@ class Attempt(Scoped):
     original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="attempts")
     # Who is asked: the original's provider, or the run's other one.
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # In which of the run's ways it asks; none where the run has one way.
+    variant = models.ForeignKey(
+        ReplayVariant, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
+    )
     number = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=AttemptState.choices, default=AttemptState.QUEUED)
     lease_until = models.DateTimeField(null=True)
@@ -158,6 +193,21 @@ class Attempt(Scoped):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.original_id}"
+
+    def asked_alike(self) -> Any:
+        """The attempts of the run that asked the same interaction in the same way, this one among them."""
+        return Attempt.objects.filter(run=self.run_id, original=self.original_id, variant=self.variant_id)
+
+    @property
+    def repeat(self) -> int:
+        """Which of the times it is that its question was asked in its way."""
+        return (self.number - 1) % self.run.attempts + 1
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What it asks otherwise than was recorded. Reads `run` and `variant`: select them with it."""
+        given: dict[str, Any] = self.run.overrides
+        return given if self.variant is None else {**given, **self.variant.overrides}
 
 
 class ProviderPace(models.Model):

@@ -359,7 +359,7 @@ def _read_order(cursor: str) -> tuple[UUID, int]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         original, _, number = text.removeprefix("i").partition("/")
-        if text[:1] != "i" or not 0 <= int(number) <= 50:
+        if text[:1] != "i" or not 0 <= int(number) < 2**15:
             raise InvalidCursor
         return UUID(original), int(number)
     except (ValueError, binascii.Error):

@@ -1,4 +1,4 @@
-"""What the *Test* button finds out about a provider, with a dozen short calls.
+"""What the *Test* button finds out about a provider, with a dozen short calls or some more.
 
 Each finding is a sentence and whether it is good news; None means that it could not be told. The
 seed is probed as published practice does it: the same seed asked again must agree more often than
@@ -18,8 +18,10 @@ from reviewapp.providers.client import Client, Target
 from reviewapp.providers.errors import BadRequest, CallFailed
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Reply
+from reviewapp.pure.seeding import ROUNDS, SeedTrials, judge_seed
 
-ASKED = 4
+PROBED_SEED = 11
+OTHER_SEEDS = 100
 _PROMPT = "Write one sentence about a journey that nobody has written before."
 
 
@@ -35,7 +37,25 @@ class Finding:
         return asdict(self)
 
 
-async def probe(*, target: Target, model: str = "") -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class SeedFound:
+    """What the seed does at a model. `honoured` is None where it could not be told."""
+
+    model: str
+    trials: SeedTrials
+    honoured: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """All that a test found; `seed` is None where no question was answered."""
+
+    findings: list[Finding]
+    seed: SeedFound | None = None
+
+
+async def probe(*, target: Target, model: str = "") -> Tested:
     """Ask the provider a few things; the first finding says whether it can be reached at all."""
     async with Client(target) as client:
         try:
@@ -44,19 +64,26 @@ async def probe(*, target: Target, model: str = "") -> list[Finding]:
         except BadRequest:
             models, found = [], [Finding("reachable", True, "It answers, and lists no models.")]
         except CallFailed as error:
-            return [Finding("reachable", False, str(error))]
+            return Tested([Finding("reachable", False, str(error))])
         chosen = model or (models[0] if models else "")
         if not chosen:
-            return [*found, Finding("answers", None, "Name a model to test the rest.")]
+            return Tested([*found, Finding("answers", None, "Name a model to test the rest.")])
         try:
-            first = await _ask(client, chosen, seed=11)
+            first = await _ask(client, chosen, seed=PROBED_SEED)
         except CallFailed as error:
-            return [*found, Finding("answers", False, f"{chosen}: {error}")]
+            return Tested([*found, Finding("answers", False, f"{chosen}: {error}")])
         found.append(Finding("answers", True, f"{chosen} answers."))
         found.append(_fingerprint(first))
         found.append(await _logprobs(client, chosen))
-        found.append(await _seed(client, chosen, first))
-        return found
+        seed = await _seed(client, chosen, first)
+        found.append(Finding("seed", seed.honoured, seed.sentence))
+        return Tested(found, seed)
+
+
+async def probe_seed(*, target: Target, model: str) -> SeedFound:
+    """Only whether the model heeds a seed. Raises CallFailed where it does not answer at all."""
+    async with Client(target) as client:
+        return await _seed(client, model, await _ask(client, model, seed=PROBED_SEED))
 
 
 def _models(body: bytes) -> list[str]:
@@ -95,7 +122,7 @@ def _fingerprint(reply: Reply) -> Finding:
 
 async def _logprobs(client: Client, model: str) -> Finding:
     try:
-        reply = await _ask(client, model, seed=11, logprobs=True, top_logprobs=5)
+        reply = await _ask(client, model, seed=PROBED_SEED, logprobs=True, top_logprobs=5)
     except BadRequest:
         return Finding("logprobs", False, "It refuses requests for log probabilities.")
     except CallFailed as error:
@@ -105,23 +132,55 @@ async def _logprobs(client: Client, model: str) -> Finding:
     return Finding("logprobs", True, "It gives log probabilities.")
 
 
-async def _seed(client: Client, model: str, first: Reply) -> Finding:
-    """Whether the same seed agrees with itself more than other seeds agree with it."""
-    try:
-        same = await asyncio.gather(*(_ask(client, model, seed=11) for _ in range(ASKED)))
-        others = await asyncio.gather(*(_ask(client, model, seed=100 + n) for n in range(ASKED)))
-    except CallFailed as error:
-        return Finding("seed", None, f"Whether the seed is honoured can't be told: {error}")
-    agree = sum(reply.text == first.text for reply in same)
-    chance = sum(reply.text == first.text for reply in others)
-    echo = " It echoes the seed." if first.echoed_seed is not None else ""
-    if chance == ASKED:
-        return Finding(
-            "seed", None, f"It gives one answer whatever the seed, so the seed can't be judged.{echo}"
+async def _seed(client: Client, model: str, first: Reply) -> SeedFound:
+    """Ask with the same seed and with others, until it is sure whether the seed counts."""
+    trials = SeedTrials(0, 0, 0, 0, echoed=_echoed([first], [PROBED_SEED]))
+    judged = judge_seed(trials)
+    for more in ROUNDS:
+        seeds = [OTHER_SEEDS + trials.others + n for n in range(more)]
+        try:
+            same = await asyncio.gather(*(_ask(client, model, seed=PROBED_SEED) for _ in range(more)))
+            others = await asyncio.gather(*(_ask(client, model, seed=seed) for seed in seeds))
+        except CallFailed as error:
+            return SeedFound(model, trials, None, f"Whether the seed is honoured can't be told: {error}")
+        told = _echoed([*same, *others], [*[PROBED_SEED] * more, *seeds])
+        trials = SeedTrials(
+            same=trials.same + sum(reply.text == first.text for reply in same),
+            asked=trials.asked + more,
+            chance=trials.chance + sum(reply.text == first.text for reply in others),
+            others=trials.others + more,
+            echoed=told if trials.echoed is None or told is False else trials.echoed,
         )
-    if agree > chance:
-        often = "always" if agree == ASKED else f"{agree} of {ASKED} times"
-        return Finding(
-            "seed", True, f"It honours the seed: the same seed gave the same answer {often}.{echo}"
+        judged = judge_seed(trials)
+        if judged.sure:
+            break
+    return SeedFound(model, trials, judged.honoured, _told(trials, judged.honoured))
+
+
+def _echoed(replies: Sequence[Reply], seeds: Sequence[int]) -> bool | None:
+    """Whether the seeds that came back are those that were sent; None where none came back."""
+    pairs = [
+        (r.echoed_seed, sent) for r, sent in zip(replies, seeds, strict=True) if r.echoed_seed is not None
+    ]
+    return all(echoed == sent for echoed, sent in pairs) if pairs else None
+
+
+def _told(trials: SeedTrials, honoured: bool | None) -> str:
+    echo = ""
+    if trials.echoed is not None:
+        echo = (
+            " It echoes the seed." if trials.echoed else " It says that it used another seed than was sent."
         )
-    return Finding("seed", False, f"It ignores the seed: the same seed gave different answers.{echo}")
+    often = f"{trials.same} of {trials.asked}"
+    if honoured is True:
+        times = "always" if trials.same == trials.asked else f"{often} times"
+        return f"It honours the seed: the same seed gave the same answer {times}.{echo}"
+    if honoured is False:
+        others = f"{trials.chance} of {trials.others}"
+        return (
+            f"It ignores the seed: the same seed gave the same answer {often} times, "
+            f"other seeds gave it {others} times.{echo}"
+        )
+    if trials.chance == trials.others and trials.same == trials.asked:
+        return f"It gives one answer whatever the seed, so the seed can't be judged.{echo}"
+    return f"Whether the seed counts is not clear: the same seed gave the same answer {often} times.{echo}"

@@ -29,6 +29,7 @@ from reviewapp.models import (
 from reviewapp.models.bodies import exchange_of
 from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_model
+from reviewapp.models.probing import Probes
 from reviewapp.models.repeats import repeats_before
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
@@ -73,33 +74,34 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
     """Judge all done attempts of these interactions; gives how many were new. Waits for who else does it."""
     attempts = list(
         Attempt.objects.filter(run=run_id, original__in=originals, state=AttemptState.DONE)
-        .select_related("run", "provider")
+        .select_related("run", "provider", "variant")
         .defer("provider__api_key")
         .select_for_update(of=("self",))
         .order_by("id")
     )
-    by_original: dict[UUID, list[Attempt]] = {}
+    # Those that were asked in the same way are judged together.
+    asked_alike: dict[tuple[UUID, UUID | None], list[Attempt]] = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.number):
-        by_original.setdefault(attempt.original_id, []).append(attempt)
+        asked_alike.setdefault((attempt.original_id, attempt.variant_id), []).append(attempt)
     if not again:
         # Another worker may have been here between the look and the lock.
-        by_original = {
-            original: found
-            for original, found in by_original.items()
+        asked_alike = {
+            way: found
+            for way, found in asked_alike.items()
             if any(attempt.compared_at is None for attempt in found)
         }
-    wanted = [*by_original, *(attempt.pk for found in by_original.values() for attempt in found)]
-    rows = _with_bodies(wanted)
-    known = Known(earlier=_earlier(by_original, rows))
+    judged = [attempt for found in asked_alike.values() for attempt in found]
+    rows = _with_bodies([*{original for original, _ in asked_alike}, *(attempt.pk for attempt in judged)])
+    known = Known(earlier=_earlier(judged, rows))
     fresh = [
         comparison
-        for original, found in by_original.items()
+        for (original, _), found in asked_alike.items()
         for comparison in _comparisons(rows[original], found, rows, known, now)
     ]
     Comparison.objects.bulk_create(
         fresh, update_conflicts=True, unique_fields=["attempt"], update_fields=_KEPT
     )
-    new = [attempt.pk for found in by_original.values() for attempt in found if attempt.compared_at is None]
+    new = [attempt.pk for attempt in judged if attempt.compared_at is None]
     Attempt.objects.filter(pk__in=new).update(compared_at=now)
     return len(new)
 
@@ -117,14 +119,18 @@ class Known:
 
     pools: Pools = field(default_factory=Pools)
     histories: Histories = field(default_factory=Histories)
+    probes: Probes = field(default_factory=Probes)
     # Answers to an original's request from before its attempts, oldest first, with their sessions.
     earlier: Mapping[UUID, Sequence[tuple[str, Interaction]]] = field(default_factory=dict)
 
 
 def _earlier(
-    by_original: Mapping[UUID, Sequence[Attempt]], rows: Mapping[UUID, Interaction]
+    judged: Sequence[Attempt], rows: Mapping[UUID, Interaction]
 ) -> dict[UUID, list[tuple[str, Interaction]]]:
     """What the originals' requests were answered before, of those that an attempt answered otherwise."""
+    by_original: dict[UUID, list[Attempt]] = {}
+    for attempt in judged:
+        by_original.setdefault(attempt.original_id, []).append(attempt)
     seeded: dict[UUID, datetime] = {}
     unseeded: dict[UUID, datetime] = {}
     for id_, attempts in by_original.items():
@@ -220,7 +226,7 @@ def judge(
 ) -> Judged:
     """Say what the attempts' answers show together. `rows` has them, with their bodies, by id."""
     if known is None:
-        known = Known(earlier=_earlier({original.pk: attempts}, rows))
+        known = Known(earlier=_earlier(attempts, rows))
     asked = exchange_of(original)
     # A check constraint holds that what is done has an answer, whose id is the attempt's.
     answers = {attempt.pk: exchange_of(rows[attempt.pk]) for attempt in attempts}
@@ -232,6 +238,7 @@ def judge(
             answer=rows[attempts[0].pk],
             pools=known.pools,
             histories=known.histories,
+            probes=known.probes,
         )
         earlier = [
             verdicts.earlier_answer(asked, exchange_of(answer), session=session)
@@ -243,7 +250,13 @@ def judge(
 
 
 def evidence_of(
-    attempt: Attempt, *, original: Interaction, answer: Interaction, pools: Pools, histories: Histories
+    attempt: Attempt,
+    *,
+    original: Interaction,
+    answer: Interaction,
+    pools: Pools,
+    histories: Histories,
+    probes: Probes,
 ) -> Evidence:
     """What is known beside the two exchanges; the pool is that of who answered the replay."""
     same_backend = attempt.provider_id == original.provider_id and answer.model == original.model
@@ -253,8 +266,8 @@ def evidence_of(
     return Evidence(
         grade=pool.graded.grade,
         states=pool.states,
-        overrides=attempt.run.overrides,
-        seed_honoured=attempt.provider.seed_honoured,
+        overrides=attempt.overrides,
+        seed_honoured=probes.honoured(provider=attempt.provider, model=answer.model),
         canary=histories.between(
             provider=attempt.provider_id,
             model=original.model,
@@ -337,8 +350,9 @@ class View:
 def view(*, attempt: Attempt) -> View:
     """Everything about one attempt's comparison, judged now from the bodies."""
     siblings = list(
-        Attempt.objects.filter(run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE)
-        .select_related("answer", "comparison", "run", "provider")
+        attempt.asked_alike()
+        .filter(state=AttemptState.DONE)
+        .select_related("answer", "comparison", "run", "provider", "variant")
         .defer("provider__api_key")
         .order_by("number")
     )
@@ -360,5 +374,5 @@ def view(*, attempt: Attempt) -> View:
             if group.members
         ],
         siblings=siblings,
-        overrides=attempt.run.overrides,
+        overrides=siblings[place].overrides,
     )

@@ -23,18 +23,25 @@ class Work:
     left: float | None = None
 
 
+def _address(run: ReplayRun) -> str:
+    """Where a run is watched: a study's on the study's page."""
+    study = getattr(run, "study", None)
+    return reverse("replay-run", args=[run.pk]) if study is None else reverse("study", args=[study.pk])
+
+
 def running_work(*, actor: Actor) -> list[Work]:
     """Replay runs and exports under way, newest first."""
     runs = list(
         ReplayRun.objects.visible_to(actor)
         .filter(state__in=[RunState.QUEUED, RunState.RUNNING])
         .exclude(kind=RunKind.CANARY)
+        .select_related("study")
         .order_by("-created_at")[:5]
     )
     work = [
         Work(
             title=row.run.note or _("Replay run"),
-            url=reverse("replay-run", args=[row.run.pk]),
+            url=_address(row.run),
             done=row.finished,
             total=row.total,
         )

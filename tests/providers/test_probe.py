@@ -15,7 +15,7 @@ def base_url():
 
 async def findings(base_url, model):
     found = await probe(target=Target(name="sim", base_url=base_url, timeout_seconds=20), model=model)
-    return {finding.name: finding for finding in found}
+    return {finding.name: finding for finding in found.findings}
 
 
 async def test_a_good_provider_is_told_as_one(base_url):

@@ -137,6 +137,12 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-import-cancel": (None, "admin"),
     "settings-seeds-move": (None, "admin"),
     "seed": ("viewer", None),
+    "studies": ("viewer", None),
+    "study": ("viewer", None),
+    "study-new": ("reviewer", "reviewer"),
+    "study-estimate": (None, "reviewer"),
+    "study-cancel": (None, "reviewer"),
+    "study-points": ("reviewer", None),
     "settings-rubrics": ("admin", "admin"),
     "settings-flag-reasons": (None, "admin"),
     "settings-alerts": ("admin", None),
@@ -243,6 +249,7 @@ def world(project):
         ).pk,
         "replay": run.pk,
         "compare": attempt.pk,
+        "study": factories.make_study(project=project, interaction=interaction).pk,
         "fingerprint": Fingerprint.objects.create(
             project=project,
             provider=interaction.provider,
@@ -300,6 +307,8 @@ def address_of(name: str, ids: dict[str, Any]) -> str:
     for argument in pattern.pattern.converters:
         if argument == "to":
             kwargs[argument] = "resolved"
+        elif argument == "format":
+            kwargs[argument] = "csv"
         elif argument == "seed":
             kwargs[argument] = "4711"
         elif argument == "token":

@@ -32,10 +32,12 @@ from reviewapp.stages.administer.projects import (
 )
 from reviewapp.stages.administer.providers import (
     ProviderValues,
+    SeedSeen,
     SourceValues,
     ensure_provider,
     ensure_source,
     make_default_provider,
+    note_seed,
     note_test,
     save_provider,
     save_source,
@@ -66,6 +68,7 @@ __all__ = [
     "RangeValues",
     "Refused",
     "SeedOwner",
+    "SeedSeen",
     "SourceValues",
     "allocate_seeds",
     "change_role",
@@ -85,6 +88,7 @@ __all__ = [
     "invite",
     "make_default_provider",
     "note_key_use",
+    "note_seed",
     "note_test",
     "open_range",
     "ranges_of",

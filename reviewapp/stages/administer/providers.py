@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from reviewapp.models import Actor, Permission, Project, Provider, ReusePolicy, Source
+from reviewapp.models import Actor, Permission, Project, Provider, ReusePolicy, SeedProbe, Source
 from reviewapp.providers.addresses import AddressRefused, check_written
+from reviewapp.pure.seeding import SeedTrials
+from reviewapp.pure.words import storable
 from reviewapp.stages.administer.audit import Refused, write_audit
+
+PROBE_TASK: Final = "reviewapp.tasks.watch_probe_seeds"
 
 
 @transaction.atomic
@@ -45,6 +51,7 @@ class ProviderValues:
     timeout_seconds: int = 120
     is_simulated: bool = False
     verifies_by_itself: bool = False
+    probe_every_hours: int | None = None
     prices: dict[str, dict[str, float]] | None = None
 
 
@@ -68,6 +75,8 @@ def _check_values(values: ProviderValues) -> None:
             raise Refused(f"{error.sentence}.", field="base_url") from None
     if not 1 <= values.max_concurrency <= 1000:
         raise Refused("Choose from 1 to 1,000 calls at once.", field="max_concurrency")
+    if values.probe_every_hours is not None and not 1 <= values.probe_every_hours <= 8_760:
+        raise Refused("Choose from 1 to 8,760 hours, or none.", field="probe_every_hours")
     if not 1 <= values.timeout_seconds <= 3600:
         raise Refused("Choose a time-out from 1 to 3,600 seconds.", field="timeout_seconds")
 
@@ -87,6 +96,8 @@ def save_provider(
         fields["api_key"] = key or None
     if values.prices is None:
         del fields["prices"]
+    if not values.base_url:
+        fields["probe_every_hours"] = None
     first = not Provider.objects.filter(project=actor.project, is_default=True).exists()
     try:
         with transaction.atomic():
@@ -105,6 +116,7 @@ def save_provider(
                 action = "provider.change"
     except IntegrityError:
         raise Refused(f"There is a provider called {values.name} already.", field="name") from None
+    write_probe_schedule(provider)
     write_audit(
         actor=actor,
         action=action,
@@ -128,12 +140,70 @@ def make_default_provider(*, actor: Actor, provider: Provider, now: datetime) ->
     write_audit(actor=actor, action="provider.default", target=provider, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class SeedSeen:
+    """What a probe of a model's seed showed."""
+
+    model: str
+    trials: SeedTrials
+    honoured: bool | None
+    sentence: str
+
+
+def note_seed(*, provider: Provider, seed: SeedSeen, now: datetime, scheduled: bool = False) -> None:
+    """Keep it beside the earlier ones."""
+    SeedProbe.objects.create(
+        project_id=provider.project_id,
+        provider=provider,
+        model=seed.model,
+        at=now,
+        honoured=seed.honoured,
+        same=seed.trials.same,
+        asked=seed.trials.asked,
+        chance=seed.trials.chance,
+        others=seed.trials.others,
+        echoed=seed.trials.echoed,
+        sentence=storable(seed.sentence),
+        scheduled=scheduled,
+    )
+
+
+def write_probe_schedule(provider: Provider) -> None:
+    """Make beat's row say what the provider says. Call it within the transaction of the deed."""
+    name = f"seed probe {provider.pk}"
+    if provider.probe_every_hours is None:
+        PeriodicTask.objects.filter(name=name).delete()
+        return
+    interval, _ = IntervalSchedule.objects.get_or_create(
+        every=provider.probe_every_hours, period=IntervalSchedule.HOURS
+    )
+    PeriodicTask.objects.update_or_create(
+        name=name,
+        defaults={
+            "task": PROBE_TASK,
+            "interval": interval,
+            "crontab": None,
+            "kwargs": json.dumps({"provider_id": str(provider.pk)}),
+            "enabled": True,
+            "expire_seconds": 3600 * provider.probe_every_hours,
+            "description": f"Does {provider.name} heed seeds?",
+        },
+    )
+
+
 @transaction.atomic
 def note_test(
-    *, actor: Actor, provider: Provider, findings: Sequence[Mapping[str, Any]], now: datetime
+    *,
+    actor: Actor,
+    provider: Provider,
+    findings: Sequence[Mapping[str, Any]],
+    now: datetime,
+    seed: SeedSeen | None = None,
 ) -> None:
     """Keep what the Test button found, with when it was."""
     actor.check(Permission.ADMIN)
+    if seed is not None:
+        note_seed(provider=provider, seed=seed, now=now)
     tested = {"at": now.isoformat(), "findings": [dict(finding) for finding in findings]}
     Provider.objects.filter(pk=provider.pk, project=actor.project).update(tested=tested)
     write_audit(actor=actor, action="provider.test", target=provider, now=now)

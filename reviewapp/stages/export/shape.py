@@ -172,7 +172,9 @@ def _annotations(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
 
 def _replays(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    rows = Attempt.objects.filter(original__in=_among(ids)).select_related("answer", "comparison", "run")
+    rows = Attempt.objects.filter(original__in=_among(ids)).select_related(
+        "answer", "comparison", "run", "variant"
+    )
     for attempt in rows.order_by("created_at", "id"):
         comparison = getattr(attempt, "comparison", None)
         answer = attempt.answer
@@ -186,7 +188,7 @@ def _replays(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
                 "model": answer.response_model if answer else None,
                 "system_fingerprint": answer.fingerprint if answer else None,
                 "output_preview": answer.answer_preview if answer else None,
-                "overrides": attempt.run.overrides,
+                "overrides": attempt.overrides,
                 "verdict": comparison.verdict if comparison else None,
                 "sentence": comparison.sentence if comparison else None,
                 "error": attempt.error,

@@ -25,19 +25,31 @@ from reviewapp.stages.replay.starting import (
     start_run,
     start_scheduled_run,
 )
+from reviewapp.stages.replay.varying import (
+    MOST_VARIED_CALLS,
+    MOST_WAYS,
+    Way,
+    estimate_ways,
+    start_varied_run,
+)
 
 __all__ = [
     "MOST_ATTEMPTS",
+    "MOST_VARIED_CALLS",
+    "MOST_WAYS",
     "Estimate",
+    "Way",
     "cancel_run",
     "check_overrides",
     "estimate",
+    "estimate_ways",
     "finish",
     "retry_failed",
     "runs_in_need",
     "selected",
     "start_run",
     "start_scheduled_run",
+    "start_varied_run",
     "sweep",
     "work",
 ]

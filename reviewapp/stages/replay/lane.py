@@ -268,7 +268,7 @@ class Lane:
         recorded = job.request
         if recorded is None:
             recorded = await self._turn.rows(lambda: leasing.request_of(job=job))
-        overrides = self._turn.run.overrides
+        overrides = self._turn.overrides[job.variant]
         return request_to_send(endpoint=job.endpoint, request=recorded, overrides=overrides)
 
     # ---- storing ----

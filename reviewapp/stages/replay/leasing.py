@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -25,6 +26,7 @@ from reviewapp.models import (
     CallShare,
     InteractionBody,
     ReplayRun,
+    ReplayVariant,
     RunState,
 )
 from reviewapp.models.interaction import decompress
@@ -57,6 +59,8 @@ class Job:
     request: bytes | None
     tries: int
     expected_tokens: int
+    # In which of the run's ways it is asked; see ReplayVariant.
+    variant: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,12 @@ def begin(*, run_id: UUID, now: datetime) -> ReplayRun | None:
     ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).update(nudged_at=now)
     found: ReplayRun | None = ReplayRun.objects.filter(pk=run_id, state=RunState.RUNNING).first()
     return found
+
+
+def overrides_of(*, run: ReplayRun) -> dict[UUID | None, dict[str, Any]]:
+    """What each of the run's ways of asking changes, the run's own under None."""
+    variants = ReplayVariant.objects.filter(run=run).values_list("pk", "overrides")
+    return {None: run.overrides, **{pk: {**run.overrides, **given} for pk, given in variants}}
 
 
 def providers_of(*, run_id: UUID) -> list[UUID]:
@@ -97,7 +107,8 @@ WHERE attempt.id = picked.id AND original.id = attempt.original_id AND body.inte
 RETURNING attempt.id, original.id, original.source_id, original.endpoint,
     CASE WHEN octet_length(body.request) <= %(large)s THEN body.request END,
     attempt.tries,
-    coalesce(original.input_tokens, 0) + coalesce(original.output_tokens, 0)
+    coalesce(original.input_tokens, 0) + coalesce(original.output_tokens, 0),
+    attempt.variant_id
 """
 
 
@@ -126,8 +137,11 @@ def lease(*, run_id: UUID, provider_id: UUID, worker: str, limit: int, now: date
             request=None if packed is None else decompress(packed),
             tries=tries,
             expected_tokens=tokens or _EXPECTED_TOKENS,
+            variant=variant,
         )
-        for attempt, original, source, endpoint, packed, tries, tokens in sorted(rows)
+        for attempt, original, source, endpoint, packed, tries, tokens, variant in sorted(
+            rows, key=lambda row: row[0]
+        )
     ]
 
 

@@ -97,7 +97,7 @@ def _ids(values: Any) -> list[UUID]:
 
 def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider | None:
     """The other provider that the overrides name, if any. Raises Refused for what can't be."""
-    _check_storable(overrides)
+    check_storable(overrides)
     for name in ("messages", "prompt", "input"):
         if name in overrides:
             raise Refused(
@@ -126,7 +126,7 @@ def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider |
     return provider
 
 
-def _check_storable(overrides: Mapping[str, Any]) -> None:
+def check_storable(overrides: Mapping[str, Any]) -> None:
     """Names, and values that can be kept and sent. A null leaves the parameter out."""
     if "" in overrides:
         raise Refused("An override must have a name.", field="overrides")
@@ -243,7 +243,7 @@ def start_run(
         created_by_key=actor.key,
         created_at=now,
     )
-    _insert_attempts(run, selected(actor=actor, selection=selection), provider, now)
+    insert_attempts(run=run, rows=selected(actor=actor, selection=selection), provider=provider, now=now)
     write_audit(
         actor=actor,
         action="replay.start",
@@ -278,7 +278,8 @@ def start_scheduled_run(
         overrides=dict(overrides),
         created_at=now,
     )
-    _insert_attempts(run, Interaction.objects.filter(project=project, pk__in=interactions), None, now)
+    rows = Interaction.objects.filter(project=project, pk__in=interactions)
+    insert_attempts(run=run, rows=rows, provider=None, now=now)
     return run
 
 
@@ -286,25 +287,30 @@ def start_scheduled_run(
 # into 7. Each thousand rows carry the next millisecond, so that they are asked in their order.
 _INSERT = """
 INSERT INTO reviewapp_attempt
-    (id, project_id, run_id, original_id, provider_id, number, state, tries, created_at)
+    (id, project_id, run_id, original_id, provider_id, variant_id, number, state, tries, created_at)
 SELECT
     encode(
         set_bit(set_bit(overlay(
             uuid_send(gen_random_uuid())
             PLACING substring(
-                int8send(%s + row_number() OVER (ORDER BY number, started_at, id) / 1000) FROM 3
+                int8send(%s + row_number() OVER (
+                    ORDER BY number, variant.position, chosen.started_at, chosen.id
+                ) / 1000) FROM 3
             )
             FROM 1 FOR 6
         ), 52, 1), 53, 1),
         'hex'
     )::uuid,
-    %s, %s, id, coalesce(%s, provider_id), number, 'queued', 0, %s
-FROM ({chosen}) AS chosen (id, provider_id, started_at) CROSS JOIN generate_series(1, %s) AS number
+    %s, %s, chosen.id, coalesce(variant.provider_id, %s, chosen.provider_id), variant.id,
+    coalesce(variant.position, 0) * %s + number, 'queued', 0, %s
+FROM ({chosen}) AS chosen (id, provider_id, started_at)
+    CROSS JOIN generate_series(1, %s) AS number
+    LEFT JOIN reviewapp_replayvariant AS variant ON variant.run_id = %s
 """
 
 
-def _insert_attempts(run: ReplayRun, rows: Any, provider: Provider | None, now: datetime) -> int:
-    """Queue the run's attempts, all originals once before any of them twice; gives how many."""
+def insert_attempts(*, run: ReplayRun, rows: Any, provider: Provider | None, now: datetime) -> int:
+    """Queue the run's attempts in each of its ways, all once before any twice; gives how many."""
     chosen, parameters = (
         rows.order_by().values_list("pk", "provider_id", "started_at").query.sql_with_params()
     )
@@ -316,9 +322,11 @@ def _insert_attempts(run: ReplayRun, rows: Any, provider: Provider | None, now: 
                 run.project_id,
                 run.pk,
                 provider.pk if provider is not None else None,
+                run.attempts,
                 now,
                 *parameters,
                 run.attempts,
+                run.pk,
             ],
         )
         return int(cursor.rowcount)

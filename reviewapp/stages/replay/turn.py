@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from django.db import close_old_connections, connection
 
@@ -28,6 +29,8 @@ class Turn:
     worker: str
     clock: Callable[[], datetime]
     on_stored: Callable[[], None]
+    # What each of the run's ways of asking changes, by variant.
+    overrides: Mapping[UUID | None, Mapping[str, Any]]
     # Start no further call; when cancelled, hang up those that are open.
     stopping: bool = False
     cancelled: bool = False

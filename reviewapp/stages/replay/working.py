@@ -47,7 +47,8 @@ def work(
     run = leasing.begin(run_id=run_id, now=clock())
     if run is None:
         return False
-    turn = Turn(run=run, worker=worker, clock=clock, on_stored=on_stored)
+    overrides = leasing.overrides_of(run=run)
+    turn = Turn(run=run, worker=worker, clock=clock, on_stored=on_stored, overrides=overrides)
     before = sys.getswitchinterval()
     # The loop does short things often, the writing thread long ones: by default each of the loop's could
     # wait five milliseconds for the other thread to give way.

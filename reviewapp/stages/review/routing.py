@@ -176,7 +176,7 @@ def matching(rule: RoutingRule) -> QuerySet[Any]:
 
 def _compared(rule: RoutingRule) -> QuerySet[Any]:
     """For a rule about replays: the comparisons with its verdict, of interactions that match."""
-    return Comparison.objects.filter(
+    return Comparison.objects.of_replays().filter(
         project=rule.project_id,
         verdict=rule.filter["verdict"],
         original__in=matching(rule).order_by().values("pk"),

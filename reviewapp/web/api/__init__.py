@@ -27,6 +27,7 @@ from reviewapp.web.api import (
     judgements,
     replays,
     seeds,
+    studies,
 )
 from reviewapp.web.api.access import KeyAuth
 from reviewapp.web.api.describing import DescribedAPI
@@ -50,6 +51,7 @@ api.add_router("/exports", exports.router)
 api.add_router("/fingerprints", fingerprints.router)
 api.add_router("/replay-runs", replays.router)
 api.add_router("/seeds", seeds.router)
+api.add_router("/studies", studies.router)
 
 
 def api_urls() -> tuple[list[Any], str, str]:

@@ -32,6 +32,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.bodies import exchange_of
 from reviewapp.models.fingerprint import states_of
+from reviewapp.models.probing import Probed, probed_of
 from reviewapp.models.replaying import neighbours
 from reviewapp.pure.exchange import Exchange
 from reviewapp.stages import compare as stage
@@ -81,7 +82,8 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         **drawn,
         **_judged(attempt),
         "facts": facts(pair),
-        "settings": settings_of(original=pair.original, answer=pair.answer, overrides=attempt.run.overrides),
+        "probed": _probed(attempt, pair),
+        "settings": settings_of(original=pair.original, answer=pair.answer, overrides=attempt.overrides),
         **_asked(pair.original),
     }
     return vary_on_htmx(render(request, "pages/compare.html", context))
@@ -89,9 +91,11 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 def _judged(attempt: Attempt, *, patient: bool = False) -> dict[str, Any]:
     """The verdict, and what the siblings show together: at once where that is quickly told."""
-    siblings = Attempt.objects.filter(
-        run=attempt.run_id, original=attempt.original_id, state=AttemptState.DONE
-    ).aggregate(n=Count("pk"), tokens=Sum("answer__output_tokens"))
+    siblings = (
+        attempt.asked_alike()
+        .filter(state=AttemptState.DONE)
+        .aggregate(n=Count("pk"), tokens=Sum("answer__output_tokens"))
+    )
     comparison = getattr(attempt, "comparison", None)
     quick = patient or (siblings["tokens"] or 0) <= QUICK_TOKENS
     view = None
@@ -107,6 +111,13 @@ def _judged(attempt: Attempt, *, patient: bool = False) -> dict[str, Any]:
     }
 
 
+def _probed(attempt: Attempt, pair: stage.Pair) -> list[Probed]:
+    """Whether the seed counts for anything there; nothing to say where none was sent."""
+    if pair.original_row.seed is None:
+        return []
+    return probed_of(pairs=[(attempt.provider_id, pair.answer_row.model)])
+
+
 def _asked(original: Exchange) -> dict[str, Any]:
     view = read_request(original.endpoint, original.request)
     return {"messages_shown": rendering.show_messages(view.messages), "prompt": view.preview}
@@ -114,11 +125,7 @@ def _asked(original: Exchange) -> dict[str, Any]:
 
 def _around(request: AppRequest, attempt: Attempt) -> dict[str, Any]:
     """What every attempt's page has, whatever became of it."""
-    siblings = list(
-        Attempt.objects.filter(run=attempt.run_id, original=attempt.original_id)
-        .order_by("number")
-        .values_list("pk", "number")
-    )
+    siblings = list(attempt.asked_alike().order_by("number").values_list("pk", "number"))
     place = next(at for at, (pk, _number) in enumerate(siblings) if pk == attempt.pk)
     before, after = neighbours(run=attempt.run, attempt=attempt)
     return {

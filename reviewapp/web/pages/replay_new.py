@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewapp.models import Attempt, Interaction, Permission, Provider, ReplayRun
 from reviewapp.models.filters import InvalidFilter, apply, read_filter
+from reviewapp.models.probing import Probed, probed_of
 from reviewapp.models.replaying import WAITING
 from reviewapp.pure import rawjson
 from reviewapp.stages import replay
@@ -33,6 +34,8 @@ from reviewapp.web.pages.interactions import Chip, chips, filter_values
 
 ATTEMPTS = (1, 3, 5, 10, 20, 50)
 EXAMPLES = 4
+# More models than that are not told one by one.
+MOST_PROBED = 5
 MOST_IDS = 10_000
 
 
@@ -138,7 +141,7 @@ def new(request: AppRequest) -> HttpResponse:
     selection = Selection()
     problem: Exception | None = None
     try:
-        selection = _selection(request, data)
+        selection = read_selection(request, data)
         if request.method == "POST" and selection.value is not None and form.is_valid():
             with transaction.atomic():
                 run = replay.start_run(
@@ -174,14 +177,14 @@ def estimate(request: AppRequest) -> HttpResponse:
     """What the form as it stands would ask; changes nothing."""
     form = HowForm(request.POST, request=request)
     try:
-        selection = _selection(request, request.POST)
+        selection = read_selection(request, request.POST)
     except (InvalidFilter, Refused):
         selection = Selection()
     context = {"form": form, "selection": selection, **_estimate(request, selection, form)}
     return vary_on_htmx(render(request, "pages/replay-new.html#estimate", context))
 
 
-def _selection(request: AppRequest, data: QueryDict) -> Selection:
+def read_selection(request: AppRequest, data: QueryDict) -> Selection:
     """What the address or the form chooses. Raises InvalidFilter, Refused, Http404."""
     if data.get("run"):
         return _of_run(request, data)
@@ -259,7 +262,23 @@ def _estimate(request: AppRequest, selection: Selection, form: HowForm) -> dict[
         )
     except (Refused, InvalidFilter) as error:
         return {**context, "estimate_problem": error}
-    return {**context, "expected": expected, "least_seconds": _least_seconds(request, expected)}
+    return {
+        **context,
+        "expected": expected,
+        "least_seconds": _least_seconds(request, expected),
+        "probed": _probed(request, selection, overrides),
+    }
+
+
+def _probed(request: AppRequest, selection: Selection, overrides: dict[str, Any]) -> list[Probed]:
+    """Whether the seeds count for anything at those that will be asked: what a replay relies on."""
+    assert selection.value is not None
+    rows = replay.selected(actor=request.actor, selection=selection.value).filter(seed__isnull=False)
+    pairs = list(rows.order_by().values_list("provider", "model").distinct()[:MOST_PROBED])
+    if "provider" in overrides:
+        asked = Provider.objects.visible_to(request.actor).filter(name=overrides["provider"])
+        pairs = [(pk, model) for pk in asked.values_list("pk", flat=True) for _, model in pairs]
+    return probed_of(pairs=[(provider, overrides.get("model") or model) for provider, model in pairs])
 
 
 def _least_seconds(request: AppRequest, expected: Estimate) -> float | None:

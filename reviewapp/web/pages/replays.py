@@ -143,7 +143,12 @@ def replays(request: AppRequest) -> HttpResponse:
     runs = ReplayRun.objects.visible_to(request.actor).select_related("created_by", "created_by_key")
     # Canaries ask all day long; theirs are found from their checks, or here when asked for.
     canaries = request.GET.get("kind") == RunKind.CANARY
-    runs = runs.filter(kind=RunKind.CANARY) if canaries else runs.exclude(kind=RunKind.CANARY)
+    # A study's run is found from the study.
+    runs = (
+        runs.filter(kind=RunKind.CANARY)
+        if canaries
+        else runs.exclude(kind__in=[RunKind.CANARY, RunKind.STUDY])
+    )
     try:
         page = page_of(runs, limit=RUNS_SHOWN, cursor=request.GET.get("cursor", ""), by="created_at")
     except InvalidCursor:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from reviewapp.models import Permission, Provider, Reuse, ReusePolicy, Source, UnreadableSecret
 from reviewapp.providers.client import Target
 from reviewapp.providers.errors import CallFailed
-from reviewapp.providers.probe import Finding, probe
+from reviewapp.providers.probe import Finding, SeedFound, Tested, probe
 from reviewapp.stages import administer, reuse
 from reviewapp.stages.administer import ProviderValues, SourceValues
 from reviewapp.web.frame import AppRequest, needs
@@ -70,6 +70,16 @@ class ProviderForm(forms.Form):
         required=False,
         help_text=gettext_lazy(
             "As soon as a change is seen, approved and flagged answers are asked again, without an admin."
+        ),
+    )
+    probe_every_hours = forms.IntegerField(
+        label=gettext_lazy("Hours between probes of the seed"),
+        min_value=1,
+        max_value=8_760,
+        required=False,
+        help_text=gettext_lazy(
+            "Asks each model that is used with seeds some 9 to 33 short questions and says whether the seed "
+            "counts. Empty: only when you press Test."
         ),
     )
     prices = forms.CharField(
@@ -188,19 +198,24 @@ def test(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             api_key=found.api_key,
             timeout_seconds=min(found.timeout_seconds, TEST_SECONDS),
         )
-        findings = asyncio.run(probe(target=target, model=request.POST.get("model", "").strip()))
+        tested = asyncio.run(probe(target=target, model=request.POST.get("model", "").strip()))
     except (CallFailed, UnreadableSecret) as error:
-        findings = [Finding("reachable", False, str(error))]
+        tested = Tested([Finding("reachable", False, str(error))])
     administer.note_test(
         actor=request.actor,
         provider=found,
-        findings=[finding.as_json() for finding in findings],
+        findings=[finding.as_json() for finding in tested.findings],
+        seed=None if tested.seed is None else _seen(tested.seed),
         now=timezone.now(),
     )
     if not request.htmx:
         return redirect("settings-provider", id=found.pk)
     found.refresh_from_db(fields=["tested"])
     return render(request, "pages/settings/provider-test.html", {"provider": found})
+
+
+def _seen(found: SeedFound) -> administer.SeedSeen:
+    return administer.SeedSeen(found.model, found.trials, found.honoured, found.sentence)
 
 
 class SourceForm(forms.Form):
