@@ -7,6 +7,7 @@ import pytest
 
 from reviewapp.models import Fingerprint, NotAllowed, QueueItem, RoutingRule
 from reviewapp.models.filters import InvalidFilter
+from reviewapp.models.interaction import CANARY_SOURCE, CANARY_TAG
 from reviewapp.stages import review
 from reviewapp.stages.administer import Refused
 from tests.factories import (
@@ -16,6 +17,7 @@ from tests.factories import (
     make_project,
     make_queue,
     make_run,
+    make_source,
 )
 
 SOON = NOW + timedelta(minutes=10)
@@ -130,6 +132,25 @@ def test_a_rule_about_a_verdict_brings_the_replay_beside_its_original(project, a
 
     item = QueueItem.objects.get()
     assert (item.interaction_id, item.attempt) == (attempt.original_id, attempt)
+
+
+@pytest.mark.parametrize(
+    ("asked", "canary_comes"), [({}, False), ({"canaries": "yes"}, True), ({"q": "is:canary"}, True)]
+)
+def test_the_apps_own_canary_questions_come_only_where_a_rule_asks(
+    project, admin, queue, asked, canary_comes
+):
+    made = rule(admin, queue, filter=asked)
+    source = make_source(project=project, name=CANARY_SOURCE)
+    later = NOW + timedelta(minutes=1)
+    canary = record(project, source=source, tags=[CANARY_TAG], started_at=later)
+    customer = record(project, started_at=later)
+
+    shown = review.preview(rule=made)
+    review.route(now=SOON)
+
+    assert brought() == {canary if canary_comes else customer}
+    assert shown.matching == 1
 
 
 def test_a_sample_takes_its_share_and_always_the_same_ones(project, admin, queue):

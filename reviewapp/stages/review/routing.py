@@ -153,8 +153,12 @@ def remove_rule(*, actor: Actor, rule_id: UUID, now: datetime) -> bool:
 
 
 def matching(rule: RoutingRule) -> QuerySet[Any]:
-    """The interactions that the rule is about, whenever recorded, the sample not yet drawn."""
-    wanted = read_filter({k: v for k, v in rule.filter.items() if k != "verdict"})
+    """The interactions that the rule is about, whenever recorded, the sample not yet drawn.
+
+    A sample of everything is of what people's assistants asked: the app's own canary questions are
+    brought only where the filter asks for them.
+    """
+    wanted = read_filter({k: v for k, v in rule.filter.items() if k != "verdict"}).browsed
     rows = apply(Interaction.objects.filter(project=rule.project_id), wanted)
     if rule.mean_logprob_below is not None:
         rows = rows.filter(mean_logprob__lt=rule.mean_logprob_below)
