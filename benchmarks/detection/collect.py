@@ -13,27 +13,30 @@ import gzip
 import itertools
 import json
 import pickle
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
+import numpy as np
 
 from benchmarks.detection.servers import TINY, ask, batching, fleet, traffic
 from benchmarks.detection.states import Models, Regime
 from reviewapp.formats.openai import read_reply
+from reviewapp.providers.panel import WIDTHS
 from reviewapp.pure.drift.panel import TEXT_PROMPTS, TOKEN_PROMPTS
 from reviewapp.pure.drift.rows import Row, row_from_reply
 from reviewapp.pure.exchange import Token
 
 OPEN = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "cache_prompt": False}
 TOKENS = 50
-# Loads of the loaded regime's sessions: other clients at a time.
+# Loads of the loaded regime's sessions: other clients at a time. Our own requests come besides, as the
+# product asks them (see reviewapp/providers/panel.py).
 LOADS = (0, 1, 2, 3, 4, 6)
-ROWS_A_SESSION = 8
+ROWS_A_SESSION = 9
 # Model Equality Testing draws without putting back: 14 rows of a baseline and 24 of a check.
 FREE_ROWS = 60
-AT_ONCE = 8
 
 
 @dataclass
@@ -137,20 +140,20 @@ class Collector:
         rows = Rows(by_member={kind: [] for kind in ("token", "seeded", "border", "free")})
         overrides = dict(self.models.changes[change].request)
         seeds = itertools.count(50_000)
+        rng = np.random.default_rng(4)
         with batching(self.models.files(regime, change)[0]) as url:
             async with aiohttp.ClientSession() as session:
                 for number, clients in enumerate(LOADS):
                     async with traffic(url, clients=clients, seed=number):
                         for kind, questions in _bodies().items():
                             copies = {"greedy": 2}.get(kind, ROWS_A_SESSION)
-                            # A quiet session is asked one by one, a busy one several at once.
-                            gate = asyncio.Semaphore(1 if clients == 0 else AT_ONCE)
-                            asked = await asyncio.gather(
-                                *(
-                                    _ask(session, url, kind, question, overrides, seed=next(seeds), gate=gate)
-                                    for _ in range(copies)
-                                    for question in questions
-                                )
+                            asked = await _at_several_widths(
+                                lambda one, gate, kind=kind: _ask(  # type: ignore[misc]
+                                    session, url, kind, one, overrides, seed=next(seeds), gate=gate
+                                ),
+                                questions,
+                                copies=copies,
+                                rng=rng,
                             )
                             if kind == "greedy":
                                 width = len(questions)
@@ -159,6 +162,35 @@ class Collector:
                             else:
                                 rows.by_member[kind].append([row for row, _ in asked])
         return rows
+
+
+Asked: TypeAlias = tuple[Row, tuple[Token, ...]]
+
+
+async def _at_several_widths(
+    ask_one: Callable[[tuple[str, dict[str, Any]], asyncio.Semaphore], Awaitable[Asked]],
+    questions: list[tuple[str, dict[str, Any]]],
+    *,
+    copies: int,
+    rng: np.random.Generator,
+) -> list[Asked]:
+    """All questions so many times, by copy and then by question, each going through the product's widths."""
+    gates = [asyncio.Semaphore(width) for width in WIDTHS]
+    told: dict[int, Asked] = {}
+
+    async def one(place: int, gate: asyncio.Semaphore) -> None:
+        told[place] = await ask_one(questions[place % len(questions)], gate)
+
+    jobs = rng.permutation(copies * len(questions))
+    for number, gate in enumerate(gates):
+        await asyncio.gather(
+            *(
+                one(int(place), gate)
+                for place in jobs
+                if sum(divmod(int(place), len(questions))) % len(gates) == number
+            )
+        )
+    return [told[place] for place in range(len(told))]
 
 
 async def _ask(
@@ -170,7 +202,7 @@ async def _ask(
     *,
     seed: int,
     gate: asyncio.Semaphore | None = None,
-) -> tuple[Row, tuple[Token, ...]]:
+) -> Asked:
     prompt, body = question
     sent = {**body, **overrides, **({"seed": seed} if kind == "free" else {})}
     async with gate or asyncio.Semaphore(1):

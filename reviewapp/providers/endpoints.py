@@ -1,8 +1,8 @@
 """Compares two endpoints, or two pools of them: asks both, and has the pure rule decide.
 
-The baseline is asked in several sessions under different loads, the candidate in one look and, where
-that is not clear, in another on fresh requests. While the verdict is open and the budget has requests
-left, the baseline gets one more session and the candidate one more look.
+The baseline is asked in several sessions, the candidate in one look and, where that is not clear, in another
+on fresh requests; each makes the same load of its own (see `panel`). While the verdict is open and the
+budget has requests left, the baseline gets one more session and the candidate one more look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from reviewapp.providers.errors import CallFailed
-from reviewapp.providers.panel import Asker, Budget, BudgetSpent, Side
+from reviewapp.providers.panel import WIDTHS, Asker, Budget, BudgetSpent, Side
 from reviewapp.pure.drift.decision import Check, Decision, decide
 from reviewapp.pure.drift.dialect import Dialect
 from reviewapp.pure.drift.panel import (
@@ -71,6 +71,7 @@ class Course:
     dialect: Dialect
     models: tuple[str, str]
     seed_honoured: bool = True
+    widths: tuple[int, ...] = WIDTHS
     rows: tuple[Row, ...] = ()
     looks: tuple[tuple[Row, ...], ...] = ()
     sessions: int = 0
@@ -148,6 +149,8 @@ async def _plan(
         course.seed_honoured = await _probe_seed(course, texts=texts, rng=rng)
     else:
         course.seed_honoured = False
+    # Settled here: a session that went through other widths than the one before would differ from it.
+    course.widths = course.baseline.widths
     abilities = Abilities(alternatives=alternatives, seed_honoured=course.seed_honoured)
     border: tuple[Question, ...] = ()
     if single and not course.seed_honoured and not alternatives:
@@ -187,7 +190,7 @@ async def _border_questions(course: Course, *, budget: int) -> tuple[Question, .
         questions,
         session="search",
         rows=BORDER_PROBES,
-        loads=course.baseline.loads,
+        widths=course.baseline.widths,
         dialect=course.dialect,
         model=course.models[0],
     )
@@ -237,14 +240,13 @@ async def _settle(
 
 
 async def _ask_baseline(course: Course, plan: Plan) -> None:
-    """One session, under a load of its own."""
-    loads = course.baseline.loads
+    """One session."""
     course.rows += tuple(
         await course.baseline.ask(
             plan.questions,
             session=f"baseline {course.sessions + 1}",
             rows=plan.baseline_rows,
-            loads=loads[course.sessions % len(loads) :][:1],
+            widths=course.widths,
             dialect=course.dialect,
             model=course.models[0],
         )
@@ -253,12 +255,12 @@ async def _ask_baseline(course: Course, plan: Plan) -> None:
 
 
 async def _ask_candidate(course: Course, questions: Sequence[Question], *, rows: int) -> None:
-    """One look, whose rounds go through the same loads as the baseline's sessions."""
+    """One look."""
     look = await course.candidate.ask(
         questions,
         session=f"candidate {len(course.looks) + 1}",
         rows=rows,
-        loads=course.baseline.loads,
+        widths=course.widths,
         dialect=course.dialect,
         model=course.models[1],
     )

@@ -4,9 +4,10 @@ One side is one endpoint or a pool of them; from a pool one is drawn for each re
 counted as they leave, retries included, and none leaves once the budget is spent. Retrying is decided
 here and only here: what may pass is asked again twice, after a pause.
 
-How many questions are under way at once is part of the design: a server that batches answers with other
-rounding when it is busy, so the baseline's sessions are asked under different loads, and its floor
-contains what load does.
+How many questions are under way at once is part of the design. A server that batches rounds otherwise when
+it is busy, and its answer to a lone request is one that it gives at no other time. So every session makes
+a load of its own, of several widths and never of one request alone: the baseline has met the states that a
+check meets, whatever else the server is doing meanwhile.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 20.0
 TIMEOUT_SECONDS: Final = 60.0
 DIALECT_STEPS: Final = 10
-# Fast servers are local and show their rounding between one and eight at a time; slow ones are shared.
-FAST_SECONDS: Final = 0.1
-FAST_LOADS: Final = (1, 3, 8)
-SLOW_LOADS: Final = (4, 8, 16)
+# How many requests are under way at once, in turn. Slow servers are shared, and would take hours two by two.
+SLOW_SECONDS: Final = 0.5
+WIDTHS: Final = (2, 5, 8)
+SLOW_WIDTHS: Final = (4, 8, 16)
+ONE_BY_ONE: Final = (1,)
 
 
 class BudgetSpent(Exception):
@@ -135,11 +137,11 @@ class Asker:
         await self._stack.aclose()
 
     @property
-    def loads(self) -> tuple[int, ...]:
-        """How many requests at once to ask each session with, from how fast the endpoint answered."""
+    def widths(self) -> tuple[int, ...]:
+        """How many requests at once a session goes through, from how fast the endpoint answered so far."""
         seconds = sorted(self.tally.seconds)
-        typical = seconds[len(seconds) // 2] if seconds else FAST_SECONDS
-        return FAST_LOADS if typical < FAST_SECONDS else SLOW_LOADS
+        typical = seconds[len(seconds) // 2] if seconds else 0.0
+        return WIDTHS if typical < SLOW_SECONDS else SLOW_WIDTHS
 
     async def list_models(self) -> list[str]:
         """What the first endpoint says it serves; nothing where it does not say."""
@@ -174,26 +176,33 @@ class Asker:
         *,
         session: str,
         rows: int,
-        loads: Sequence[int],
+        widths: Sequence[int],
         dialect: Dialect,
         model: str,
     ) -> list[Row]:
-        """`rows` rows of every question; the n-th round is asked with the n-th load at once.
+        """`rows` rows of every question, an equal part of them with each width of requests at once.
 
-        Rounds are shuffled, so that neighbours in a batch differ. A question that failed gives no row.
+        Which questions begin with which width is drawn, each goes on through all of them, and the order is
+        shuffled, so that neighbours in a batch differ. A question that failed gives no row.
         """
+        first = self._rng.permutation(len(questions))
         answered: list[Row] = []
-        for number in range(rows):
-            load = asyncio.Semaphore(loads[number % len(loads)])
-            order = self._rng.permutation(len(questions))
-            drawn = self._rng.integers(len(self._clients), size=len(questions))
-            round_rows = await asyncio.gather(
+        for number, width in enumerate(widths):
+            asked = [
+                question
+                for place, question in zip(first, questions, strict=True)
+                for row in range(rows)
+                if (place + row) % len(widths) == number
+            ]
+            gate = asyncio.Semaphore(width)
+            drawn = self._rng.integers(len(self._clients), size=len(asked))
+            told = await asyncio.gather(
                 *(
-                    self._row(questions[place], self._clients[one], session, load, dialect, model)
-                    for place, one in zip(order, drawn, strict=True)
+                    self._row(asked[place], self._clients[drawn[place]], session, gate, dialect, model)
+                    for place in self._rng.permutation(len(asked))
                 )
             )
-            answered += [row for row in round_rows if row is not None]
+            answered += [row for row in told if row is not None]
         return answered
 
     async def ask_seeds(
@@ -203,7 +212,9 @@ class Asker:
         asked = [Question(question.prompt, question.kind, seed) for seed in seeds]
         texts: list[str] = []
         for one in asked:
-            rows = await self.ask([one], session="seeds", rows=1, loads=(1,), dialect=dialect, model=model)
+            rows = await self.ask(
+                [one], session="seeds", rows=1, widths=ONE_BY_ONE, dialect=dialect, model=model
+            )
             texts += [row.text for row in rows if row.text is not None]
         return texts
 
@@ -212,11 +223,11 @@ class Asker:
         question: Question,
         client: Client,
         session: str,
-        load: asyncio.Semaphore,
+        gate: asyncio.Semaphore,
         dialect: Dialect,
         model: str,
     ) -> Row | None:
-        async with load:
+        async with gate:
             try:
                 reply = await self._patiently(client, question, model=model, dialect=dialect)
             except (CallFailed, BudgetSpent):
