@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import aiohttp
 import numpy as np
 
-from benchmarks.detection.servers import TINY, ask, batching, fleet, traffic
+from benchmarks.detection.servers import TINY, ask, batching, fleet, http, traffic
 from benchmarks.detection.states import Models, Regime
 from reviewapp.formats.openai import read_reply
 from reviewapp.providers.panel import WIDTHS
@@ -111,7 +111,7 @@ class Collector:
         free_each = max(2, FREE_ROWS // regime.replicas)
         seeds = itertools.count(50_000)
         with fleet(self.models.files(regime, change)) as urls:
-            async with aiohttp.ClientSession() as session:
+            async with http() as session:
                 for number, url in enumerate(urls):
                     for kind, questions in _bodies().items():
                         copies = free_each if kind == "free" else 1
@@ -142,7 +142,7 @@ class Collector:
         seeds = itertools.count(50_000)
         rng = np.random.default_rng(4)
         with batching(self.models.files(regime, change)[0]) as url:
-            async with aiohttp.ClientSession() as session:
+            async with http() as session:
                 for number, clients in enumerate(LOADS):
                     async with traffic(url, clients=clients, seed=number):
                         for kind, questions in _bodies().items():

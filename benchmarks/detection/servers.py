@@ -88,6 +88,11 @@ def _process(command: Sequence[str], ports: Sequence[int]) -> Iterator[None]:
         process.wait()
 
 
+def http() -> aiohttp.ClientSession:
+    """Each request on a connection of its own: on a busy machine the server closes those that wait."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+
+
 @contextlib.asynccontextmanager
 async def traffic(url: str, *, clients: int, seed: int) -> AsyncIterator[None]:
     """Other people's requests, so many at a time, of random lengths."""
@@ -105,7 +110,7 @@ async def traffic(url: str, *, clients: int, seed: int) -> AsyncIterator[None]:
             async with session.post(f"{url}/v1/chat/completions", json=body) as answer:
                 await answer.read()
 
-    async with aiohttp.ClientSession() as session:
+    async with http() as session:
         tasks = [asyncio.create_task(one(session)) for _ in range(clients)]
         await asyncio.sleep(0.2 if clients else 0)
         try:

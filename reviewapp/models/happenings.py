@@ -8,10 +8,10 @@ is about new values, their first answer tells the moment.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from reviewapp.models.change import ChangeEvent
@@ -26,6 +26,9 @@ _NEAR: Final = timedelta(days=2)
 # Older ones nobody looks for on a chart.
 _MOST: Final = 1000
 
+# A project's noted events by pool.
+Noted: TypeAlias = Mapping[PoolKey, Sequence[ChangeEvent]]
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -36,7 +39,7 @@ class Happening:
     change: UUID | None = None
 
 
-def noted_of(*, project: Project) -> dict[PoolKey, list[ChangeEvent]]:
+def noted_of(*, project: Project) -> Noted:
     """The project's noted events by pool. One query."""
     found: dict[PoolKey, list[ChangeEvent]] = defaultdict(list)
     rows = ChangeEvent.objects.filter(project=project).order_by("-at", "-id").defer("evidence")

@@ -263,3 +263,43 @@ def test_nothing_stands_in_anybodys_way(open_page: OpenPage, person: Person, wid
 
     assert [(one["id"], node["html"][:200]) for one in found for node in one["nodes"]] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def answer_anew(person: Person, value: str) -> None:
+    """One answer with a value that was never seen, counted as the worker counts it."""
+    project = person.memberships.get().project
+    just_now = timezone.now() - timedelta(seconds=5)
+    factories.make_interaction(project=project, fingerprint=value, started_at=just_now)
+    while watch.pull(now=timezone.now()):
+        pass
+
+
+def test_a_value_never_seen_comes_onto_the_page_by_itself(page: Page, person: Person):
+    page.evaluate("window.stayed = true")
+    fold = page.get_by_text("The same figures as a table")
+    fold.click()
+
+    answer_anew(person, "fp_newest")
+
+    expect(page.locator(".pool .table-stack").first).to_contain_text("fp_newest", timeout=15_000)
+    expect(page.locator("details[id^=figures]")).to_have_attribute("open", "")
+    expect(fold).to_be_focused()
+    assert page.evaluate("window.stayed")
+
+
+def test_the_page_waits_while_a_dialog_is_open(page: Page):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.headers.get("if-none-match", "")))
+    tick = "document.getElementById('timelines').dispatchEvent(new CustomEvent('every'))"
+
+    page.locator("[data-opens^=overlap-]").first.click()
+    asked.clear()
+    page.evaluate(tick)
+    while_open = list(asked)
+    page.keyboard.press("Escape")
+    with page.expect_response("**/fingerprints/") as answer:
+        page.evaluate(tick)
+
+    assert while_open == []
+    assert any(asked)
+    assert answer.value.status == 304

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -186,3 +187,26 @@ def test_a_wrong_day_is_refused_in_words(as_admin, pool):
 @pytest.mark.parametrize("query", ["range=day", "range=all", "range=odd", "page=99", "page=x", "model=none"])
 def test_the_page_takes_any_address(as_admin, pool, query):
     assert as_admin.get(f"/fingerprints/?{query}").status_code == 200
+
+
+def test_the_page_asks_again_and_is_drawn_only_when_something_happened(as_admin, project, pool):
+    path = "/fingerprints/?range=all"  # it moves in steps of many minutes
+    mark = re.search(r'"If-None-Match": "(\w+)"', as_admin.get(path).content.decode())[1]
+    asking = {"HX-Request": "true", "If-None-Match": mark}
+
+    before = as_admin.get(path, headers=asking)
+    just_now = timezone.now() - timedelta(seconds=5)
+    make_interaction(project=project, fingerprint="fp_newest", started_at=just_now)
+    while watch.pull(now=timezone.now()):
+        pass
+    after = as_admin.get(path, headers=asking)
+
+    assert before.status_code == 304
+    assert b"fp_newest" in after.content
+    assert mark not in after.content.decode()
+
+
+def test_a_span_between_two_moments_does_not_ask_again(as_admin, pool):
+    page = as_admin.get("/fingerprints/?from=2026-11-22T20:00&to=2026-11-22T21:00").content.decode()
+
+    assert "If-None-Match" not in page

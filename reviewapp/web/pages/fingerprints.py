@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseNotModified, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,12 +19,13 @@ from django_htmx.http import trigger_client_event
 
 from reviewapp.models import Fingerprint, Permission
 from reviewapp.models.canarying import set_rows
+from reviewapp.models.happenings import noted_of
 from reviewapp.models.pools import Pool, pools_of
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web.frame import AppRequest, find_or_404, fragment_or_page, is_fragment, needs, vary_on_htmx
 from reviewapp.web.lanes import stretch
-from reviewapp.web.poolcards import draw_cards, draw_watched
+from reviewapp.web.poolcards import draw_cards, draw_watched, freshness
 from reviewapp.web.spans import Chosen, choose_span
 
 # Each is a drawing and a table; more go on the next page.
@@ -48,11 +49,16 @@ def fingerprints(request: AppRequest) -> HttpResponse:
     pooled = {(pool.provider.pk, pool.model) for pool in found}
     alone = [row for row in canaries if (row.set.provider_id, row.set.model) not in pooled]
     chosen = _chosen(request, found, now)
+    noted = noted_of(project=request.actor.project)
+    mark = freshness(pools=found, canaries=canaries, noted=noted, chosen=chosen, now=now)
+    if is_fragment(request) and request.headers.get("If-None-Match") == mark:
+        return vary_on_htmx(HttpResponseNotModified())
     shown = draw_cards(
         project=request.actor.project,
         pools=found[page * POOLS : (page + 1) * POOLS],
         chosen=chosen,
         canaries=canaries,
+        noted=noted,
         now=now,
     )
     response = render(
@@ -61,6 +67,8 @@ def fingerprints(request: AppRequest) -> HttpResponse:
         {
             "now": now,
             "chosen": chosen,
+            # Asked again with it; nothing is drawn and sent while it is the same.
+            "mark": mark,
             "span": shown.span,
             "span_words": stretch(shown.span),
             "is_coarse": shown.is_coarse,
@@ -163,6 +171,7 @@ def _decided(
         pools=[pool],
         chosen=_chosen(request, pools, now),
         canaries=set_rows(project=found.project, now=now, provider=pool.provider.pk),
+        noted=noted_of(project=found.project),
         now=now,
     )
     response = render(request, "pages/fingerprints.html#pool", {"shown": shown.cards[0], "now": now})
