@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from reviewapp.formats.openai import output_text, read_reply
-from reviewapp.formats.openai.quick import quick_answer
+from reviewapp.formats.openai import output_text, prompt_text, read_reply
+from reviewapp.formats.openai.quick import quick_answer, quick_prompt
 from tests.recordings import recorded_rows
 
 
@@ -69,3 +69,30 @@ def test_other_endpoints_and_failures_are_left_to_the_full_reader(endpoint, stat
 
 def test_the_usual_is_found():
     assert assert_same("chat.completions", {"choices": [CHOICE, CHOICE], "error": None})
+
+
+def test_the_quick_prompt_is_the_same_in_every_recorded_request(shared):
+    quick = 0
+    for row in recorded_rows(shared):
+        found = quick_prompt(row["endpoint"], json.dumps(row["request"]).encode())
+        quick += found is not None
+        assert found in (None, prompt_text(row["endpoint"], row["request"]))
+
+    assert quick > 1_000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {"role": "tool", "content": "a", "tool_call_id": "b"},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "assistant", "content": "a", "refusal": "b"},
+        {"role": "user", "content": "half a pair: \ud800"},
+        "a",
+    ],
+)
+def test_an_unusual_turn_is_left_to_the_full_reader(message):
+    body = json.dumps({"messages": [{"role": "user", "content": "hello"}, message]}).encode()
+
+    assert quick_prompt("chat.completions", body) is None

@@ -10,13 +10,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from reviewapp.formats.interchange import read_interaction
-from reviewapp.models import AuditEntry, Export, NotAllowed
+from reviewapp.models import AuditEntry, Export, Interaction, NotAllowed
 from reviewapp.models.filters import Filter
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export, record, review
 from reviewapp.stages.administer import Refused
+from reviewapp.stages.export.shape import fetch_stored, stored_statement
 from tests.factories import NOW, make_interaction, make_project
 
 LATER = NOW + timedelta(days=1)
@@ -92,6 +94,26 @@ def test_more_rows_than_a_batch_come_oldest_first_and_once(project, reviewer, mo
     made = make(reviewer, "jsonl")
 
     assert [row["id"] for row in lines_of(made)] == made_ids
+
+
+def test_bodies_larger_than_a_batch_holds_come_one_by_one_and_all(project, reviewer, monkeypatch):
+    monkeypatch.setattr(export, "BATCH_BYTES", 1)
+    made_ids = [
+        str(make_interaction(project=project, started_at=NOW + timedelta(seconds=n)).pk) for n in range(3)
+    ]
+
+    made = make(reviewer, "jsonl")
+
+    assert [row["id"] for row in lines_of(made)] == made_ids
+
+
+def test_what_is_read_at_once_is_bounded_by_its_bytes(project):
+    for n in range(3):
+        make_interaction(project=project, started_at=NOW + timedelta(seconds=n))
+
+    statement = stored_statement(Interaction.objects.filter(project=project), rows=100, most=1)
+
+    assert len(fetch_stored(statement, over=connection.connection)) == 1
 
 
 def test_a_cell_of_csv_is_no_formula(project, reviewer):

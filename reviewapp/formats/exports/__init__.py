@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reviewapp.formats.exports.bundle import BundleWriter
+from reviewapp.formats.exports.file import ExportFile
 from reviewapp.formats.exports.lines import (
     BatchWriter,
     FineTuningWriter,
@@ -27,6 +28,7 @@ class Writer(Protocol):
     """What all of them have in common."""
 
     suffix: str
+    file: ExportFile
     skipped: Counter[str]
 
     def add(self, row: ExportRow) -> int: ...

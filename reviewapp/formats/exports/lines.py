@@ -5,11 +5,12 @@ from __future__ import annotations
 import abc
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reviewapp.formats.batch import write_batch_request
+from reviewapp.formats.exports.file import PIECE, ExportFile
 from reviewapp.formats.exports.rows import ExportRow
 from reviewapp.pure.rawjson import to_bytes
 
@@ -20,29 +21,47 @@ class LinesWriter(abc.ABC):
     suffix = "jsonl"
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=1 << 20)
+        self.file = ExportFile(path)
         self.skipped: Counter[str] = Counter()
+        self._parts: list[bytes] = []
+        self._bytes = 0
 
     def add(self, row: ExportRow) -> int:
         lines = self.lines(row)
         for line in lines:
-            self._file.write(line if isinstance(line, bytes) else to_bytes(line))
-            self._file.write(b"\n")
+            self._write((line if isinstance(line, bytes) else to_bytes(line), b"\n"))
         return len(lines)
+
+    def _write(self, parts: Iterable[bytes]) -> None:
+        before = len(self._parts)
+        self._parts += parts
+        self._bytes += sum(map(len, self._parts[before:]))
+        if self._bytes >= PIECE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self.file.write(b"".join(self._parts))
+        self._parts.clear()
+        self._bytes = 0
 
     @abc.abstractmethod
     def lines(self, row: ExportRow) -> Sequence[str | bytes]:
         """The lines of this row; none where the format has no place for it."""
 
     def close(self, manifest: Mapping[str, Any]) -> None:
-        self._file.close()
+        self._flush()
+        self.file.close()
 
     def abandon(self) -> None:
-        self._file.close()
+        self.file.discard()
 
 
 class JsonLinesWriter(LinesWriter):
     """The interfaces' own shape, with flags, annotations and replays; the importer reads it back."""
+
+    def add(self, row: ExportRow) -> int:
+        self._write((*row.line_parts(), b"\n"))
+        return 1
 
     def lines(self, row: ExportRow) -> list[bytes]:
         return [row.line_bytes]

@@ -7,7 +7,7 @@ written again. What costs a reading (the words of a prompt, of an unusual answer
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,11 +16,19 @@ from uuid import UUID
 import orjson
 
 from reviewapp.formats.interchange import Recorded
-from reviewapp.formats.openai import RequestView, output_text, prompt_text, read_reply, read_request
-from reviewapp.formats.openai.quick import quick_answer
+from reviewapp.formats.openai import (
+    RequestView,
+    output_text,
+    prompt_text,
+    read_reply,
+    read_request,
+    seed_of,
+)
+from reviewapp.formats.openai.quick import quick_answer, quick_prompt
 from reviewapp.formats.packed import decompress
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, Reply
+from reviewapp.pure.words import storable
 
 
 class Stored(NamedTuple):
@@ -57,6 +65,8 @@ class Stored(NamedTuple):
     chunks: bytes | None
     metadata: bytes | None
     headers: dict[str, str]
+    # Whether there is, or may be, a flag, an annotation or a replay of it.
+    is_marked: bool = True
 
 
 class ExportRow:
@@ -131,7 +141,7 @@ class ExportRow:
     def answer(self) -> str:
         """What came back, as one text to read; else why nothing did."""
         if self._quick_answer is not None:
-            return str(rawjson.parse(self._quick_answer))
+            return _string(self._quick_answer)
         return output_text(self.reply) or self.stored.error or ""
 
     @property
@@ -144,71 +154,96 @@ class ExportRow:
         return tuple(one["correction"] for one in self.annotations if one["correction"] is not None)
 
     @property
+    def prompt(self) -> str:
+        """What was asked, as one text to read."""
+        quick = quick_prompt(self.stored.endpoint, self.request_body)
+        return prompt_text(self.stored.endpoint, self.request) if quick is None else quick
+
+    @property
+    def seed(self) -> int | None:
+        """Of any size: what does not fit the column is in the request."""
+        if self.stored.seed is not None:
+            return self.stored.seed
+        # Without a seed under any name, also one whose name is escaped, nothing need be read.
+        if b'seed"' not in self.request_body and b"\\u" not in self.request_body:
+            return None
+        return seed_of(self.request)
+
+    @property
     def line(self) -> str:
         """The interaction as one line of JSON in the interfaces' shape."""
         return rawjson.from_bytes(self.line_bytes)
 
     @property
     def line_bytes(self) -> bytes:
-        """The same as it is written to a file.
+        """The same as it is written to a file, without its end."""
+        return b"".join(self.line_parts())
+
+    def line_parts(self) -> Iterator[bytes]:
+        """The pieces of that line, to be joined once with those of many others: bodies are long.
 
         The texts of request, response, chunks and metadata stand in it as they came, but for line
         breaks between their parts, which become spaces so that the whole can be a line of a file.
         """
         one = self.stored
         said = self._quick_answer
-        parts = [
-            _members(id=one.id, source=one.source, provider=one.provider, endpoint=one.endpoint),
-            b'"request": ' + self.request_body,
-            b'"response": ' + self._response_json(),
-            _members(
-                status=one.status,
-                error=one.error,
-                started_at=one.started_at,
-                latency_ms=one.latency_ms,
-                trace=one.trace,
-                session=one.session,
-                user=one.user,
-                tags=one.tags,
-            ),
-            b'"metadata": ' + (_unpacked(one.metadata) or b"{}"),
-            b'"output_text": ' + (said if said is not None else json.dumps(self.answer).encode()),
-            # Of any size: what does not fit the column is in the request.
-            b'"seed": ' + json.dumps(self.view.seed if one.seed is None else one.seed).encode(),
-            _members(
-                model=one.model,
-                response_model=one.response_model,
-                system_fingerprint=one.fingerprint,
-                finish_reason=one.finish_reason,
-                usage={"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
-                has_logprobs=one.has_logprobs,
-                request_hash="sha256:" + one.request_hash.hex(),
-                created_at=one.created_at,
-                replay_of=one.replay_of,
-                flags=self.flags,
-                annotations=self.annotations,
-                replays=self.replays,
-            ),
-        ]
+        yield b"{"
+        yield _members(id=one.id, source=one.source, provider=one.provider, endpoint=one.endpoint)
+        yield b', "request": '
+        yield _in_one_line(self.request_body)
+        yield b', "response": '
+        yield self._response_json()
+        yield b", "
+        yield _members(
+            status=one.status,
+            error=one.error,
+            started_at=one.started_at,
+            latency_ms=one.latency_ms,
+            trace=one.trace,
+            session=one.session,
+            user=one.user,
+            tags=one.tags,
+        )
+        yield b', "metadata": '
+        yield b"{}" if one.metadata is None else _in_one_line(decompress(one.metadata))
+        yield b', "output_text": '
+        yield json.dumps(self.answer).encode() if said is None else said
+        seed = self.seed
+        yield b', "seed": null, ' if seed is None else b', "seed": %d, ' % seed
+        yield _members(
+            model=one.model,
+            response_model=one.response_model,
+            system_fingerprint=one.fingerprint,
+            finish_reason=one.finish_reason,
+            usage={"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
+            has_logprobs=one.has_logprobs,
+            request_hash="sha256:" + one.request_hash.hex(),
+            created_at=one.created_at,
+            replay_of=one.replay_of,
+            flags=self.flags,
+            annotations=self.annotations,
+            replays=self.replays,
+        )
         if one.chunks is not None:
-            parts.append(b'"chunks": ' + decompress(one.chunks))
+            yield b', "chunks": '
+            yield _in_one_line(decompress(one.chunks))
         if one.headers:
-            parts.append(_members(headers=one.headers))
-        line = b"{" + b", ".join(parts) + b"}"
-        if b"\n" in line or b"\r" in line:
-            line = line.replace(b"\n", b" ").replace(b"\r", b" ")
-        return line
+            yield b", "
+            yield _members(headers=one.headers)
+        yield b"}"
 
     def _response_json(self) -> bytes:
         """As it came, or as a JSON string where the body was no JSON, or null."""
         body = self.response_body
         if body is None:
             return b"null"
-        return body if self.stored.response_is_json else json.dumps(rawjson.from_bytes(body)).encode()
+        if self.stored.response_is_json:
+            return _in_one_line(body)
+        return json.dumps(rawjson.from_bytes(body)).encode()
 
     @cached_property
     def columns(self) -> dict[str, str | int | float | bool | datetime | None]:
-        """The facts as plain values, by the names of COLUMNS."""
+        """The facts as plain values by the names of COLUMNS, in their order; texts as columns hold them."""
         one = self.stored
         corrections = self.corrections
         return {
@@ -222,7 +257,7 @@ class ExportRow:
             "seed": one.seed,
             "system_fingerprint": one.fingerprint,
             "status": one.status,
-            "error": self.error,
+            "error": None if self.error is None else storable(self.error),
             "finish_reason": one.finish_reason,
             "input_tokens": one.input_tokens,
             "output_tokens": one.output_tokens,
@@ -235,8 +270,8 @@ class ExportRow:
             "session": one.session,
             "user": one.user,
             "tags": ", ".join(one.tags),
-            "prompt": prompt_text(one.endpoint, self.request),
-            "answer": self.answer,
+            "prompt": storable(self.prompt),
+            "answer": storable(self.answer),
             "flags": "; ".join(f"{flag['severity']}: {flag['reason']}" for flag in self.flags),
             "annotations": json.dumps([a["scores"] for a in self.annotations]) if self.annotations else "",
             "correction": corrections[-1] if corrections else None,
@@ -256,6 +291,22 @@ def _members(**values: Any) -> bytes:
 
 def _plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _string(text: bytes) -> str:
+    """The string that the JSON text is."""
+    try:
+        return str(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        # Half a pair of surrogates.
+        return str(rawjson.parse(text))
+
+
+def _in_one_line(body: bytes) -> bytes:
+    """A JSON text without line breaks, which can only stand between its parts."""
+    if b"\n" in body or b"\r" in body:
+        return body.replace(b"\n", b" ").replace(b"\r", b" ")
+    return body
 
 
 def _unpacked(data: bytes | None) -> bytes | None:

@@ -1,11 +1,11 @@
-"""The answer of a usual chat completion, found in its text without making values of the rest.
+"""What was asked and answered in a usual chat, found in its texts without making values of the rest.
 
 An answer with log probabilities has thousands of values; who only wants its words need not read them.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -47,3 +47,26 @@ def quick_answer(endpoint: Endpoint, body: bytes, status: int | None) -> bytes |
         return None
     content = bytes(choices[0].message.content)
     return content if len(content) > 2 and content.startswith(b'"') else None
+
+
+class _Turn(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+
+class _Request(msgspec.Struct, gc=False):
+    messages: list[_Turn]
+
+
+_decode_request: Final = msgspec.json.Decoder(_Request).decode
+
+
+def quick_prompt(endpoint: Endpoint, body: bytes) -> str | None:
+    """What `prompt_text` says of a chat whose turns are plain texts; None where it is another request."""
+    if endpoint != "chat.completions":
+        return None
+    try:
+        turns = _decode_request(body).messages
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return "\n\n".join([f"{turn.role}: {turn.content}" for turn in turns])

@@ -8,10 +8,11 @@ is queued again by the sweeper and starts over, since half a file is no file.
 
 from __future__ import annotations
 
-import hashlib
-import os
+import contextlib
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,13 +42,17 @@ from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.export.shape import (
     annotation_value,
     export_rows,
+    fetch_stored,
     flag_value,
-    read_stored,
     rows_of,
+    stored_statement,
     with_bodies,
 )
 
 BATCH = 1_000
+# Packed bodies that are held at once, three times: being read, being written, and waiting for the disk.
+BATCH_BYTES = 8 << 20
+BEAT_SECONDS = 1.0
 HEARTBEAT_LOST = timedelta(seconds=60)
 SCHEMA_VERSION = 1
 
@@ -178,21 +183,32 @@ def _selection(*, project: Project, wanted: Filter) -> Any:
     return apply(Interaction.objects.filter(project=project), wanted)
 
 
-def _batches(export: Export) -> Iterator[list[Stored]]:
+def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:
+    """The rows of the selection in batches, the next of which is read while one is written."""
     wanted = read_filter(export.filter)
     rows = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
-    after: Stored | None = None
-    while True:
-        batch = rows
-        if after is not None:
-            batch = batch.filter(
-                Q(started_at__gte=after.started_at) & ~Q(started_at=after.started_at, id__lte=after.id)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="export-read") as reader:
+
+        def fetch(queryset: Any) -> Future[list[Stored]]:
+            statement = stored_statement(queryset, rows=BATCH, most=BATCH_BYTES)
+            return reader.submit(fetch_stored, statement, over=connection.connection)
+
+        coming = fetch(rows)
+        while True:
+            with connection.wrap_database_errors:
+                found = coming.result()
+            if not found:
+                return
+            # Asks for what people said of these, so it stands before the connection is lent again.
+            batch = export_rows(found)
+            last = found[-1]
+            coming = fetch(
+                rows.filter(
+                    Q(started_at__gte=last.started_at) & ~Q(started_at=last.started_at, id__lte=last.id)
+                )
             )
-        found = read_stored(batch.order_by("started_at", "id")[:BATCH])
-        if not found:
-            return
-        yield found
-        after = found[-1]
+            yield batch
 
 
 def _write(export: Export) -> None:
@@ -201,17 +217,21 @@ def _write(export: Export) -> None:
     part = folder / "part"
     writer = open_writer(format=export.format, path=part)
     rows = 0
+    beaten = 0.0
     try:
-        for batch in _batches(export):
-            for row in export_rows(batch):
-                rows += writer.add(row)
-            _beat(export, rows)
+        with contextlib.closing(_read(export)) as batches:
+            for batch in batches:
+                for row in batch:
+                    rows += writer.add(row)
+                if time.monotonic() - beaten > BEAT_SECONDS:
+                    _beat(export, rows)
+                    beaten = time.monotonic()
         manifest = _manifest(export, rows, dict(writer.skipped))
         writer.close(manifest)
     except BaseException:
         writer.abandon()
         raise
-    size, digest = _seal(part)
+    size, digest = writer.file.size, writer.file.sha256
     name = (
         f"reviewapp-{export.project.slug}-{export.created_at:%Y%m%d-%H%M%S}-{export.format}.{writer.suffix}"
     )
@@ -233,16 +253,6 @@ def _beat(export: Export, rows: int) -> None:
     )
     if not alive:
         raise Cancelled
-
-
-def _seal(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of the file, once it is safely on the disk."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-        os.fsync(file.fileno())
-        return file.tell(), digest.hexdigest()
 
 
 def _manifest(export: Export, rows: int, skipped: dict[str, int]) -> dict[str, Any]:

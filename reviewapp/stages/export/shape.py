@@ -14,10 +14,11 @@ from uuid import UUID
 
 import psycopg
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.db.models.expressions import RawSQL
 
 from reviewapp.formats.exports import ExportRow, Stored
-from reviewapp.models import Annotation, Attempt, Flag, FlagState, Interaction
+from reviewapp.models import Annotation, Attempt, Flag, FlagState, Interaction, InteractionBody
 
 _RELATED = ("source", "provider", "body")
 
@@ -28,40 +29,75 @@ def rows_of(interactions: Sequence[Interaction]) -> list[ExportRow]:
 
 
 def export_rows(found: Sequence[Stored]) -> Iterator[ExportRow]:
-    """The same of what was read as it is stored; one at a time, since a row unpacks its bodies."""
-    ids = [one.id for one in found]
-    flags, annotations, replays = _flags(ids), _annotations(ids), _replays(ids)
-    for one in found:
-        yield ExportRow(
+    """The same of what was read as it is stored; one at a time, since a row unpacks its bodies.
+
+    What people and replays said is asked for before the first row is given.
+    """
+    ids = [one.id for one in found if one.is_marked]
+    flags, annotations, replays = (_flags(ids), _annotations(ids), _replays(ids)) if ids else ({}, {}, {})
+    return (
+        ExportRow(
             one,
-            flags=flags.get(one.id, []),
-            annotations=annotations.get(one.id, []),
-            replays=replays.get(one.id, []),
+            flags=flags.get(one.id, ()),
+            annotations=annotations.get(one.id, ()),
+            replays=replays.get(one.id, ()),
         )
+        for one in found
+    )
 
 
-# The columns of `Stored`, in its order.
+# The columns of `Stored`, in its order, as the statement below names them.
 _COLUMNS: Final = (
     *("id", "source__name", "provider__name", "endpoint", "model", "response_model", "seed", "fingerprint"),
     *("status", "error", "started_at", "created_at", "latency_ms", "finish_reason", "input_tokens"),
     *("output_tokens", "has_logprobs", "mean_logprob", "min_logprob", "request_hash", "trace", "session"),
     *("end_user", "tags", "replay_of_id", "body__request", "body__response", "body__response_is_json"),
-    *("body__chunks", "body__metadata", "body__headers"),
+    *("body__chunks", "body__metadata", "body__headers", "is_marked"),
 )
+_SIZE: Final = " + ".join(
+    f"coalesce(octet_length({InteractionBody._meta.db_table}.{name}), 0)"
+    for name in ("request", "response", "chunks", "metadata")
+)
+# Rows until their bodies have that many bytes, and always one: a page of a thousand usual chats is as much to
+# keep in memory as one of a few with pictures. The size of a body is known without reading it.
+_PAGE: Final = """
+SELECT {columns} FROM (
+    SELECT *, sum(size) OVER (ORDER BY started_at, id) - size AS before FROM ({rows}) AS found
+) AS page WHERE before < {most}
+ORDER BY started_at, id
+"""
 
 
-def read_stored(queryset: Any) -> list[Stored]:
-    """The rows of a queryset as they are stored.
+def stored_statement(queryset: Any, *, rows: int, most: int) -> Any:
+    """The statement that reads the first of these interactions by time and id, as they are stored.
 
-    In binary and past Django's models, which cost more than all the rest: bodies would come in
-    hexadecimal digits, twice as long.
+    At most so many rows, and so many bytes of packed bodies.
     """
-    sql, parameters = queryset.values_list(*_COLUMNS).query.sql_with_params()
+    marked = (
+        Exists(Flag.objects.filter(interaction=OuterRef("pk")))
+        | Exists(Annotation.objects.filter(interaction=OuterRef("pk")))
+        | Exists(Attempt.objects.filter(original=OuterRef("pk")))
+    )
+    named = queryset.annotate(
+        is_marked=marked,
+        size=RawSQL(_SIZE, []),  # noqa: S611  # a constant of this module
+    )
+    asked = named.order_by("started_at", "id").values_list(*_COLUMNS, "size")[:rows]
+    inner, parameters = asked.query.sql_with_params()
     connection.ensure_connection()
     # Django writes its statements for parameters that stand in them.
-    sql = psycopg.ClientCursor(connection.connection).mogrify(sql, parameters)
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(sql, binary=True)
+    written = psycopg.ClientCursor(connection.connection).mogrify(inner, parameters)
+    return _PAGE.format(columns=", ".join(_COLUMNS), rows=written, most=most)
+
+
+def fetch_stored(statement: Any, *, over: Any) -> list[Stored]:
+    """What such a statement finds, over a connection of psycopg's own.
+
+    In binary and past Django's models, which cost more than all the rest: bodies would come in
+    hexadecimal digits, twice as long. Waits without Python's lock, so it may do so in another thread.
+    """
+    with psycopg.Cursor(over) as cursor:
+        cursor.execute(statement, binary=True)
         return [Stored._make(row) for row in cursor.fetchall()]
 
 
