@@ -25,6 +25,7 @@ from reviewapp.web.pages import (
     studies,
     study_new,
     style,
+    views,
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
@@ -47,6 +48,12 @@ urlpatterns = [
     path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),
     path("interactions/flag/", interactions.flag_many, name="interactions-flag"),
     path("interactions/flag/undo/", interactions.unflag_many, name="interactions-unflag"),
+    path("interactions/views/", views.save, name="interactions-view-save"),
+    path("interactions/views/<uuid:id>/edit/", views.edit, name="interactions-view-edit"),
+    path("interactions/views/<uuid:id>/update/", views.update, name="interactions-view-update"),
+    path("interactions/views/<uuid:id>/remove/", views.remove, name="interactions-view-remove"),
+    path("interactions/views/<uuid:id>/restore/", views.restore, name="interactions-view-restore"),
+    path("interactions/views/<uuid:id>/default/", views.default, name="interactions-view-default"),
     path("interactions/<uuid:id>/", interaction.interaction, name="interaction"),
     path("interactions/<uuid:id>/flag/", judgements.flag_interaction, name="interaction-flag"),
     path("interactions/<uuid:id>/annotate/", judgements.annotate, name="interaction-annotate"),

@@ -37,6 +37,7 @@ from reviewapp.models import (
     ReplayRun,
     ReplayVariant,
     Role,
+    SavedView,
     SeedRange,
     Source,
     Study,
@@ -395,6 +396,22 @@ def fill_queue(queue: Queue, *interactions: Interaction, reason: str = "By hand"
     rows = interactions or (make_interaction(project=queue.project),)
     review.enqueue(queue=queue, entries=[review.Entry(row.pk) for row in rows], reason=reason, now=NOW)
     return list(QueueItem.objects.filter(queue=queue).order_by("position", "id"))
+
+
+def make_view(*, project: Project, name: str = "", **fields: Any) -> SavedView:
+    """A view that a reviewer shares with the project."""
+    made: SavedView = SavedView.objects.create(
+        **{
+            "project": project,
+            "name": name or f"View {next(_numbers)}",
+            "filter": {"flagged": "yes"},
+            "is_shared": True,
+            "created_by": fields.get("created_by") or make_member(project=project),
+            "created_at": NOW,
+            **fields,
+        }
+    )
+    return made
 
 
 def make_canaries(*, project: Project, model: str = "gpt-4o-mini", **fields: Any) -> CanarySet:

@@ -109,6 +109,7 @@ from reviewapp.models.review import (
     Rubric,
     Severity,
 )
+from reviewapp.models.saved_view import DefaultView, SavedView
 from reviewapp.models.scoping import (
     Actor,
     NotAllowed,
@@ -168,6 +169,7 @@ __all__ = [
     "Comparison",
     "CountedLately",
     "Decision",
+    "DefaultView",
     "DeliveryState",
     "EncryptedTextField",
     "Endpoint",
@@ -219,6 +221,7 @@ __all__ = [
     "Rubric",
     "RunKind",
     "RunState",
+    "SavedView",
     "Scope",
     "SeedCounter",
     "SeedPolicyKind",

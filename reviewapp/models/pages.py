@@ -27,7 +27,7 @@ class InvalidCursor(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """Some rows, newest first. `older` and `newer` are the cursors of the neighbouring pages, or None."""
+    """Some rows, in the order asked for; `older` and `newer` are the neighbours' cursors, or None."""
 
     items: list[M]
     older: str | None
@@ -38,13 +38,20 @@ class Page(Generic[M]):
         return self.older
 
 
-def page_of(queryset: QuerySet[Any], *, limit: int, cursor: str = "", by: str = "started_at") -> Page[Any]:
-    """One page of `queryset`, by the time column `by` and the id, both descending.
+def page_of(
+    queryset: QuerySet[Any],
+    *,
+    limit: int,
+    cursor: str = "",
+    by: str = "started_at",
+    oldest_first: bool = False,
+) -> Page[Any]:
+    """One page of `queryset`, by the time column `by` and the id, both descending; or both ascending.
 
     Reads one row more than asked for, to know whether another page follows.
     Raises InvalidCursor.
     """
-    direction, moment, id_ = _read(cursor) if cursor else ("o", None, None)
+    direction, moment, id_ = _read(cursor) if cursor else ("n" if oldest_first else "o", None, None)
     rows = queryset
     if direction == "o":
         if moment is not None:
@@ -54,12 +61,13 @@ def page_of(queryset: QuerySet[Any], *, limit: int, cursor: str = "", by: str = 
         more, items = len(found) > limit, found[:limit]
         has_newer, has_older = bool(cursor), more
     else:
-        rows = rows.filter(Q(**{f"{by}__gte": moment}) & ~Q(**{by: moment, "id__lte": id_}))
+        if moment is not None:
+            rows = rows.filter(Q(**{f"{by}__gte": moment}) & ~Q(**{by: moment, "id__lte": id_}))
         found = list(rows.order_by(by, "id")[: limit + 1])
         more, items = len(found) > limit, found[:limit][::-1]
-        has_newer, has_older = more, True
+        has_newer, has_older = more, bool(cursor)
     return Page(
-        items=items,
+        items=items[::-1] if oldest_first else items,
         older=_write("o", items[-1], by) if items and has_older else None,
         newer=_write("n", items[0], by) if items and has_newer else None,
     )

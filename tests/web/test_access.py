@@ -43,6 +43,13 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "interactions": ("viewer", None),
     "interactions-suggest": ("viewer", None),
     "interactions-flag": (None, "reviewer"),
+    # Who may do what to which view is said in words on the list; tests/web/test_views.py holds it.
+    "interactions-view-save": (None, "viewer"),
+    "interactions-view-edit": (None, "viewer"),
+    "interactions-view-update": (None, "viewer"),
+    "interactions-view-remove": (None, "viewer"),
+    "interactions-view-restore": (None, "viewer"),
+    "interactions-view-default": (None, "viewer"),
     "interactions-unflag": (None, "reviewer"),
     "interaction": ("viewer", None),
     "interaction-flag": (None, "reviewer"),
@@ -233,6 +240,7 @@ def world(project):
             project=project, payload=b"x", digest=b"x" * 32, error="Unreadable.", created_at=NOW
         ).pk,
         "interaction": interaction.pk,
+        "interactions-view": factories.make_view(project=project).pk,
         "canary": factories.make_check(canaries=canaries).pk,
         "settings-canary": canaries.pk,
         "settings-canary-drop": canaries.canaries.get().pk,

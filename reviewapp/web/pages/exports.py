@@ -20,7 +20,8 @@ from reviewapp.stages import export as stage
 from reviewapp.stages.administer import Refused
 from reviewapp.tasks import export_make
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
-from reviewapp.web.pages.interactions import chips, filter_values
+from reviewapp.web.pages.interactions import chips
+from reviewapp.web.pages.listing import filter_values
 
 WORDS = {
     ExportFormat.JSONL: gettext_lazy(
@@ -89,7 +90,7 @@ def new_export(request: AppRequest) -> HttpResponse:
         request,
         "pages/export-new.html",
         {
-            "chips": chips(wanted, request),
+            "chips": chips(wanted),
             "expected": expected,
             "formats": [(value, label, WORDS[ExportFormat(value)]) for value, label in ExportFormat.choices],
             "problem": problem,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,32 +21,26 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from reviewapp.models import Endpoint, Flag, FlagReason, Interaction, Permission, Severity, VerdictName
+from reviewapp.models import (
+    DefaultView,
+    Endpoint,
+    Flag,
+    FlagReason,
+    Interaction,
+    Permission,
+    SavedView,
+    Severity,
+    VerdictName,
+)
 from reviewapp.models.browsing import known_values, list_rows
 from reviewapp.models.filters import FILTER_NAMES, Filter, InvalidFilter, apply, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.pure.rubrics import InvalidAnswer
-from reviewapp.stages import review
-from reviewapp.web.frame import AppRequest, fragment_or_page, needs, toast, vary_on_htmx
+from reviewapp.stages import find, review
+from reviewapp.web.frame import AppRequest, fragment_or_page, is_fragment, needs, toast, vary_on_htmx
+from reviewapp.web.pages.listing import COLUMNS, Listing, listing_of, shown_columns
 
 PAGE_SIZES = (50, 100, 200)
-
-# What lists can show beside time and text, in this order; the first ones are shown unless one chooses.
-COLUMNS: dict[str, Any] = {
-    "source": gettext_lazy("Source"),
-    "model": gettext_lazy("Model"),
-    "seed": gettext_lazy("Seed"),
-    "fingerprint": gettext_lazy("Fingerprint"),
-    "flags": gettext_lazy("Flags"),
-    "verdict": gettext_lazy("Last replay"),
-    "latency": gettext_lazy("Latency"),
-    "tokens": gettext_lazy("Tokens"),
-    "provider": gettext_lazy("Provider"),
-    "status": gettext_lazy("Status"),
-    "certainty": gettext_lazy("Certainty"),
-    "tags": gettext_lazy("Tags"),
-}
-SHOWN = ("source", "model", "seed", "fingerprint", "flags", "verdict", "latency", "tokens")
 
 LABELS: dict[str, Any] = {
     "q": gettext_lazy("words"),
@@ -99,60 +93,65 @@ class Chip:
 @require_safe
 def interactions(request: AppRequest) -> HttpResponse:
     """The list; htmx gets the rows alone."""
-    actor = request.actor
-    values = filter_values(request.GET)
+    listing = listing_of(request)
     try:
-        wanted = read_filter(values, strict=False)
-        rows = apply(Interaction.objects.visible_to(actor), wanted.browsed).select_related(
+        wanted = read_filter(listing.values, strict=False)
+        rows = apply(Interaction.objects.visible_to(request.actor), wanted.browsed).select_related(
             "source", "provider"
         )
-        page = page_of(rows, limit=_page_size(request), cursor=request.GET.get("cursor", ""))
+        page = page_of(
+            rows,
+            limit=_page_size(listing),
+            cursor=request.GET.get("cursor", ""),
+            oldest_first=listing.oldest_first,
+        )
     except InvalidFilter as error:
         # The chips stay, so that the wrong one can be mended where it stands.
-        return _list(request, Filter(), problem=error, status=422, values=values)
+        return _list(request, listing, Filter(), problem=error, status=422)
     except InvalidCursor:
-        return redirect(f"{reverse('interactions')}?{urlencode(values)}")
+        return redirect(listing.address(listing.values))
+    listing = replace(listing, values=wanted.values())
+    older, newer = (
+        listing.address({**listing.values, "cursor": cursor}) if cursor else None
+        for cursor in (page.older, page.newer)
+    )
     return _list(
         request,
+        listing,
         wanted,
         rows=list_rows(page.items, search=wanted.q),
-        canaries_url="" if page.items else _canaries_instead(request, wanted),
-        older=_address(wanted, request, cursor=page.older) if page.older else None,
-        newer=_address(wanted, request, cursor=page.newer) if page.newer else None,
+        canaries_url="" if page.items else _canaries_instead(request, listing, wanted),
+        older=older,
+        newer=newer,
     )
 
 
-def _canaries_instead(request: AppRequest, wanted: Filter) -> str:
+def _canaries_instead(request: AppRequest, listing: Listing, wanted: Filter) -> str:
     """Where nothing else matches, but canary questions do: the address that shows them."""
     instead = replace(wanted, canaries="yes")
     if wanted.canaries or not apply(Interaction.objects.visible_to(request.actor), instead).exists():
         return ""
-    return _address(instead, request)
+    return listing.address(instead.values())
 
 
 def _list(
-    request: AppRequest,
-    wanted: Filter,
-    *,
-    status: int = 200,
-    values: Mapping[str, str] | None = None,
-    **context: Any,
+    request: AppRequest, listing: Listing, wanted: Filter, *, status: int = 200, **context: Any
 ) -> HttpResponse:
-    values = wanted.values() if values is None else values
-    shown = _columns(request)
+    shown = shown_columns(request, listing)
     fields = _fields(request, wanted)
     response = render(
         request,
         fragment_or_page(request, "pages/interactions.html", "rows"),
         {
-            "chips": _editable(_chips(values, request), values, fields),
+            "chips": _editable(_chips(listing.values, listing), listing.values, fields),
             "wanted": wanted,
-            "search": wanted.search_text or request.GET.get("q", ""),
             "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
             "shown": shown,
             "fields": fields,
+            "listing": listing,
+            # A view keeps the columns that are shown, also where nobody chose any.
+            "view_query": replace(listing, columns=tuple(shown)).query,
             # What is done to all that match is done to what is shown.
-            "replay_query": urlencode(wanted.browsed.values()),
             "filter_query": urlencode(wanted.browsed.values()),
             "flag_reasons": FlagReason.objects.filter(project=request.actor.project, is_active=True).order_by(
                 "position"
@@ -160,6 +159,7 @@ def _list(
             "severities": Severity.choices,
             "send_command": _send_command(request),
             "keys_url": reverse("settings-keys") if request.actor.may(Permission.ADMIN) else "",
+            **({} if is_fragment(request) else _views(request, listing)),
             **context,
         },
         status=status,
@@ -167,13 +167,20 @@ def _list(
     return vary_on_htmx(response)
 
 
-def _columns(request: HttpRequest) -> list[str]:
-    """The columns chosen in the address, else those chosen last, else the usual ones."""
-    chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
-    if chosen and chosen != request.session.get("columns"):
-        request.session["columns"] = chosen
-    kept = [name for name in request.session.get("columns", ()) if name in COLUMNS]
-    return chosen or kept or list(SHOWN)
+def _views(request: AppRequest, listing: Listing) -> dict[str, Any]:
+    """The menu of views, and what this person may do to the one that is shown."""
+    actor, view = request.actor, listing.view
+    views = list(SavedView.objects.visible_to(actor).kept().order_by("name", "id"))
+    chosen = {one.person_id: one.view_id for one in DefaultView.objects.filter(project=actor.project)}
+    own = actor.person.pk if actor.person else None
+    return {
+        "shared_views": [one for one in views if one.is_shared],
+        "own_views": [one for one in views if not one.is_shared],
+        "my_default": chosen.get(own),
+        "project_default": chosen.get(None),
+        "may_edit_view": view is not None and find.can_edit_view(actor=actor, view=view),
+        "may_hide_view": view is not None and view.created_by_id == own,
+    }
 
 
 def _editable(
@@ -298,45 +305,25 @@ def _back(request: HttpRequest) -> str:
     return reverse("interactions")
 
 
-def filter_values(data: QueryDict) -> dict[str, str]:
-    """The filter's fields of an address."""
-    return {name: value for name in FILTER_NAMES if isinstance(value := data.get(name), str) and value}
-
-
-def chips(wanted: Filter, request: HttpRequest) -> list[Chip]:
+def chips(wanted: Filter) -> list[Chip]:
     """The filters in force."""
-    return _chips(wanted.values(), request)
+    return _chips(wanted.values(), Listing())
 
 
-def _chips(values: Mapping[str, str], request: HttpRequest) -> list[Chip]:
+def _chips(values: Mapping[str, str], listing: Listing) -> list[Chip]:
     return [
         Chip(
             name=name,
             label=str(LABELS[name]),
             value=value,
-            remove_url=_address_of({k: v for k, v in values.items() if k != name}, request),
+            remove_url=listing.address({k: v for k, v in values.items() if k != name}),
         )
         for name, value in values.items()
     ]
 
 
-def _address(wanted: Filter, request: HttpRequest, *, cursor: str | None = None) -> str:
-    values = wanted.values()
-    return _address_of({**values, "cursor": cursor} if cursor else values, request)
-
-
-def _address_of(values: Mapping[str, str], request: HttpRequest) -> str:
-    """The list's address with these values; what is no filter (columns, page size) stays."""
-    kept = [("column", name) for name in request.GET.getlist("column") if name in COLUMNS]
-    if request.GET.get("limit"):
-        kept.append(("limit", request.GET["limit"]))
-    query = urlencode([*values.items(), *kept])
-    return reverse("interactions") + (f"?{query}" if query else "")
-
-
-def _page_size(request: HttpRequest) -> int:
-    asked = request.GET.get("limit", "")
-    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0]
+def _page_size(listing: Listing) -> int:
+    return int(listing.limit) if listing.limit in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0]
 
 
 @needs(Permission.READ)

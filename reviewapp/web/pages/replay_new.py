@@ -30,7 +30,8 @@ from reviewapp.stages.administer import Refused
 from reviewapp.stages.replay import Estimate
 from reviewapp.tasks import replay_nudge
 from reviewapp.web.frame import AppRequest, find_or_404, needs, vary_on_htmx
-from reviewapp.web.pages.interactions import Chip, chips, filter_values
+from reviewapp.web.pages.interactions import Chip, chips
+from reviewapp.web.pages.listing import filter_values
 
 ATTEMPTS = (1, 3, 5, 10, 20, 50)
 EXAMPLES = 4
@@ -197,7 +198,7 @@ def read_selection(request: AppRequest, data: QueryDict) -> Selection:
     if wanted.is_empty and "everything" not in data:
         return Selection()
     fields = list(wanted.values().items()) or [("everything", "yes")]
-    return Selection(value={"filter": wanted.values()}, fields=fields, chips=chips(wanted, request))
+    return Selection(value={"filter": wanted.values()}, fields=fields, chips=chips(wanted))
 
 
 def _of_run(request: AppRequest, data: QueryDict) -> Selection:
