@@ -235,6 +235,7 @@ CELERY_TASK_ROUTES = {
     "reviewapp.tasks.replay_*": {"queue": "replay"},
     "reviewapp.tasks.watch_*": {"queue": "watch"},
     "reviewapp.tasks.export_*": {"queue": "export"},
+    "reviewapp.tasks.find_*": {"queue": "export"},
 }
 # How many workers may be busy with replays at once: each keeps a process for minutes, and one must be
 # left for recording. The embedded worker has a process for each core, from two to four.
@@ -273,6 +274,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 30.0,
         "options": {"expires": 25},
     },
+    "bulk-sweep": {"task": "reviewapp.tasks.find_sweep", "schedule": 30.0, "options": {"expires": 25}},
+    "find-learn": {"task": "reviewapp.tasks.find_learn", "schedule": 60.0, "options": {"expires": 50}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
 if urlsplit(BROKER_URL).scheme.startswith("redis"):

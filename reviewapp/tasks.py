@@ -24,7 +24,7 @@ from kombu.exceptions import ChannelError
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.models import unsearchable
-from reviewapp.stages import compare, discuss, export, record, replay, review, study, watch
+from reviewapp.stages import compare, discuss, export, find, record, replay, review, study, watch
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, probing, trouble
 
@@ -41,6 +41,7 @@ _WORDS_EVERY_SECONDS = 0.5
 _WORDS_PATIENCE_SECONDS = 30.0
 # A large import is counted in many turns, between which others have theirs.
 WATCH_TURN_SECONDS = 30.0
+FIND_TURN_SECONDS = 20.0
 _journals: dict[str, Journal] = {}
 _journals_lock = threading.Lock()
 _words_sent_at = 0.0
@@ -158,6 +159,31 @@ def export_sweep() -> None:
     """Finds exports whose message was lost or whose worker died."""
     for export_id in export.sweep_exports(now=timezone.now()):
         export_make.delay(export_id=str(export_id))
+
+
+@shared_task
+def find_bulk(*, work_id: str) -> None:
+    """One turn on a deed that is done to many; others have theirs between."""
+    until = time.monotonic() + FIND_TURN_SECONDS
+    while find.step(work_id=UUID(work_id), now=timezone.now()):
+        if time.monotonic() > until:
+            find_bulk.delay(work_id=work_id)
+            return
+
+
+@shared_task
+def find_sweep() -> None:
+    """Finds bulk work whose message was lost or whose worker died."""
+    for work_id in find.waiting_bulk():
+        find_bulk.delay(work_id=str(work_id))
+
+
+@shared_task
+def find_learn() -> None:
+    """Learn how answers go on from what was recorded since."""
+    until = time.monotonic() + FIND_TURN_SECONDS
+    while find.learn(now=timezone.now()) and time.monotonic() < until:
+        pass
 
 
 @shared_task

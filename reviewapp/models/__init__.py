@@ -11,6 +11,7 @@ from reviewapp.models.alert import (
     ChannelKind,
     DeliveryState,
 )
+from reviewapp.models.bulk import BULK_TRANSITIONS, BulkDeed, BulkMade, BulkState, BulkWork
 from reviewapp.models.canary import (
     CANARY_TRANSITIONS,
     Canary,
@@ -36,6 +37,7 @@ from reviewapp.models.change import (
     WatchedPool,
 )
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
+from reviewapp.models.continuation import Continuation
 from reviewapp.models.discussion import (
     THREAD_TRANSITIONS,
     Notification,
@@ -121,10 +123,12 @@ from reviewapp.models.scoping import (
 from reviewapp.models.seeds import SeedCounter, SeedPolicyKind, SeedRange
 from reviewapp.models.source import ReusePolicy, Source
 from reviewapp.models.study import Study, StudyKind, StudyPoint
+from reviewapp.models.tag import AddedTag, Selection
 from reviewapp.models.wording import Unsearchable, WaitingWords, unsearchable
 
 __all__ = [
     "ATTEMPT_TRANSITIONS",
+    "BULK_TRANSITIONS",
     "CANARY_TRANSITIONS",
     "CHANGE_TRANSITIONS",
     "DECIDED",
@@ -141,6 +145,7 @@ __all__ = [
     "THREAD_TRANSITIONS",
     "UNDECIDED",
     "Actor",
+    "AddedTag",
     "Alert",
     "AlertChannel",
     "AlertDelivery",
@@ -154,6 +159,10 @@ __all__ = [
     "AttemptState",
     "AuditEntry",
     "BackendChange",
+    "BulkDeed",
+    "BulkMade",
+    "BulkState",
+    "BulkWork",
     "CallShare",
     "Canary",
     "CanaryBaseline",
@@ -167,6 +176,7 @@ __all__ = [
     "ChannelKind",
     "CheckState",
     "Comparison",
+    "Continuation",
     "CountedLately",
     "Decision",
     "DefaultView",
@@ -228,6 +238,7 @@ __all__ = [
     "SeedProbe",
     "SeedRange",
     "SeenKind",
+    "Selection",
     "SessionPurpose",
     "SessionState",
     "Severity",

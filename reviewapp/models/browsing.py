@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count, Sum
 
 from reviewapp.models.comparison import Comparison
-from reviewapp.models.fingerprint import states_of
+from reviewapp.models.fingerprint import Fingerprint, states_of
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.passages import Passages, passages_of
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.models.source import Source
+from reviewapp.models.tag import AddedTag, added_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,13 @@ class ListRow:
     fingerprint_state: str = ""
     # Where a search matched; without one the previews say what it is about.
     passages: Passages = field(default_factory=Passages)
+    # What people added to the tags that were recorded.
+    added_tags: list[AddedTag] = field(default_factory=list)
+
+    @property
+    def tags(self) -> list[str]:
+        """Those that were recorded, then those that people added."""
+        return list(dict.fromkeys([*self.interaction.tags, *(tag.name for tag in self.added_tags)]))
 
     @property
     def worst_flag(self) -> Flag | None:
@@ -60,6 +69,7 @@ def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[
     }
     states = states_of(interactions)
     passages = passages_of(interactions, search)
+    tags = added_tags(ids)
     return [
         ListRow(
             interaction=interaction,
@@ -68,6 +78,7 @@ def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[
             comparison_of=verdicts[interaction.pk][1] if interaction.pk in verdicts else None,
             fingerprint_state=states.get(interaction.pk, ""),
             passages=passages.get(interaction.pk, Passages()),
+            added_tags=tags.get(interaction.pk, []),
         )
         for interaction in interactions
     ]
@@ -89,6 +100,22 @@ WITH RECURSIVE steps AS (
 SELECT value FROM steps WHERE value IS NOT NULL LIMIT %(limit)s
 """
 _WALKED = {"model": "model", "fingerprint": "fingerprint"}
+
+
+# Fields whose values the fingerprint pools have counted already: one small table, whatever was recorded.
+_COUNTED = {"model": "model", "fingerprint": "value", "provider": "provider__name"}
+
+
+def value_counts(*, project: Project, name: str, limit: int = 200) -> dict[str, int]:
+    """Values of a field with how many answers have them, the commonest first; empty where that is dear."""
+    if name == "tag":
+        tags = AddedTag.objects.filter(project=project).values_list("name").annotate(n=Count("pk"))
+        return dict(tags.order_by("-n", "name")[:limit])
+    column = _COUNTED.get(name)
+    if column is None:
+        return {}
+    rows = Fingerprint.objects.filter(project=project).exclude(**{column: None}).values_list(column)
+    return dict(rows.annotate(n=Sum("count")).order_by("-n", column)[:limit])
 
 
 def known_values(*, project: Project, name: str, limit: int = 200) -> list[str]:

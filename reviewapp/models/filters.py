@@ -27,11 +27,14 @@ from reviewapp.models.interaction import (
     InteractionQuerySet,
 )
 from reviewapp.models.review import Flag, FlagState
+from reviewapp.models.tag import AddedTag, Selection
 from reviewapp.pure import words
 from reviewapp.pure.searching import parse_search, write_search
 
 NONE = "none"
 _INT64 = 2**63
+# So many interactions that people gave a tag are looked up by their ids; beyond, each is asked for it.
+_FEW_TAGGED = 5_000
 
 
 class InvalidFilter(Exception):
@@ -77,6 +80,8 @@ class Filter:
     verdict: str = ""
     # The id of a backend change: the answers that its verification found changed.
     regressions: str = ""
+    # The id of a selection: interactions that somebody chose by hand.
+    selection: str = ""
     # Answers that replays got are interactions too: no (the default), yes (only those), all.
     replays: str = ""
     # The questions of the app's own canaries: no, yes (only those), all (the default; see `browsed`).
@@ -142,7 +147,10 @@ def read_filter(values: Mapping[str, Any], *, strict: bool = True) -> Filter:
 
 
 def condition(wanted: Filter) -> Q:
-    """The filter as a condition on interactions, full text excepted. Raises InvalidFilter."""
+    """The filter as a condition on an interaction's own columns: what is asked of other tables, `apply` adds.
+
+    Raises InvalidFilter.
+    """
     q = Q()
     if wanted.replays in {"", "no"}:
         q &= Q(replay_of__isnull=True)
@@ -168,8 +176,6 @@ def condition(wanted: Filter) -> Q:
         q &= _seeds(wanted.seed)
     if wanted.status:
         q &= _statuses(wanted.status)
-    if wanted.tag:
-        q &= Q(tags__contains=[wanted.tag])
     if wanted.trace:
         q &= Q(trace=wanted.trace)
     if wanted.session:
@@ -190,6 +196,8 @@ def condition(wanted: Filter) -> Q:
         q &= Q(started_at__lt=_moment("until", wanted.until))
     if wanted.regressions:
         _regressions(wanted.regressions)
+    if wanted.selection:
+        _id_of("selection", wanted.selection, "a selection")
     if wanted.flagged not in {"", "yes", "no"}:
         raise InvalidFilter("flagged", "must be yes or no")
     if wanted.discussed and wanted.discussed not in DISCUSSED:
@@ -217,6 +225,10 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
         )
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))
+    if wanted.tag:
+        result = result.filter(_tagged(wanted.tag))
+    if wanted.selection:
+        result = result.filter(pk__in=_chosen(wanted.selection))
     if wanted.q:
         query = words.query(wanted.q)
         if not query:
@@ -232,12 +244,42 @@ def filtered(*, queryset: InteractionQuerySet, values: Mapping[str, Any]) -> Int
     return apply(queryset, read_filter(values))
 
 
+def frozen(wanted: Filter, *, now: datetime) -> Filter:
+    """The filter as it is at this moment: ages become times. Raises InvalidFilter."""
+    ages = {name: text for name in ("since", "until") if _AGO.fullmatch(text := getattr(wanted, name))}
+    return replace(wanted, **{name: _moment(name, text, now=now).isoformat() for name, text in ages.items()})
+
+
+def _tagged(name: str) -> Any:
+    """Recorded with this tag, or given it by somebody."""
+    recorded = Q(tags__contains=[name])
+    given = AddedTag.objects.filter(name=name).values_list("interaction", flat=True)[: _FEW_TAGGED + 1]
+    ids = list(given)
+    if not ids:
+        return recorded
+    if len(ids) <= _FEW_TAGGED:
+        # Two bitmaps of two indexes, where a subquery would have the whole list walked.
+        return recorded | Q(pk__in=ids)
+    mine = AddedTag.objects.filter(project=OuterRef("project"), name=name, interaction=OuterRef("pk"))
+    return recorded | Exists(mine)
+
+
+def _chosen(text: str) -> list[UUID]:
+    """The ids of a selection; whose project they are of is for the queryset to say."""
+    found = Selection.objects.filter(pk=_id_of("selection", text, "a selection")).first()
+    return list(found.interactions) if found is not None else []
+
+
+def _id_of(field: str, text: str, what: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidFilter(field, f"must be the id of {what}") from None
+
+
 def _regressions(text: str) -> Any:
     """What a change's verifications found changed, as `pure.outcomes` has it: people's word comes first."""
-    try:
-        change = UUID(text)
-    except ValueError:
-        raise InvalidFilter("regressions", "must be the id of a backend change") from None
+    change = _id_of("regressions", text, "a backend change")
     found = Comparison.objects.filter(original=OuterRef("pk"), run__verification__change=change)
     regression = Exists(found.filter(decision=Decision.REGRESSION))
     changed = Exists(found.filter(verdict=VerdictName.BACKEND_CHANGED))
@@ -287,12 +329,12 @@ _AGO = re.compile(r"(\d{1,4})(min|h|d|w)")
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def _moment(field: str, text: str) -> datetime:
+def _moment(field: str, text: str, *, now: datetime | None = None) -> datetime:
     """A time in ISO 8601 (a zone missing means UTC), a day, or an age such as 24h, 7d."""
     ago = _AGO.fullmatch(text)
     if ago is not None:
         # The one place where the clock is read for a filter: an age means before now, whenever that is.
-        return datetime.now(tz=UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return (now or datetime.now(tz=UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         day = parse_date(text)
         if day is not None:

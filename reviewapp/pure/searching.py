@@ -33,6 +33,7 @@ FIELDS: tuple[str, ...] = (
     "finish_reason",
     "verdict",
     "regressions",
+    "selection",
     "replays",
     "canaries",
 )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from reviewapp.models import Actor, Export, ExportState, ReplayRun, RunKind, RunState
+from reviewapp.models import Actor, BulkState, BulkWork, Export, ExportState, ReplayRun, RunKind, RunState
+from reviewapp.models.bulk import MOVING
 from reviewapp.models.replaying import run_rows
 
 
@@ -60,5 +61,15 @@ def running_work(*, actor: Actor) -> list[Work]:
             total=export.expected or 0,
         )
         for export in exports
+    ]
+    bulk = BulkWork.objects.visible_to(actor).filter(state__in=MOVING).order_by("-id")[:5]
+    work += [
+        Work(
+            title=one.get_deed_display(),
+            url=reverse("bulk", args=[one.pk]),
+            done=one.taken_back if one.state == BulkState.UNDOING else one.walked,
+            total=one.changed if one.state == BulkState.UNDOING else one.expected,
+        )
+        for one in bulk
     ]
     return work

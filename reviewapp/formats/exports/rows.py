@@ -76,11 +76,13 @@ class ExportRow:
         self,
         stored: Stored,
         *,
+        added_tags: Sequence[dict[str, Any]] = (),
         flags: Sequence[dict[str, Any]] = (),
         annotations: Sequence[dict[str, Any]] = (),
         replays: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.stored = stored
+        self.added_tags = added_tags
         self.flags = flags
         self.annotations = annotations
         self.replays = replays
@@ -227,6 +229,10 @@ class ExportRow:
         if one.chunks is not None:
             yield b', "chunks": '
             yield _in_one_line(decompress(one.chunks))
+        if self.added_tags:
+            # Who put which of the tags on it; all of them stand among its tags.
+            yield b", "
+            yield _members(added_tags=self.added_tags)
         if one.headers:
             yield b", "
             yield _members(headers=one.headers)

@@ -36,6 +36,7 @@ from reviewapp.models import (
     Project,
 )
 from reviewapp.models.bodies import recorded_of
+from reviewapp.models.counting import about
 from reviewapp.models.filters import Filter, apply, read_filter
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused, write_audit
@@ -112,16 +113,8 @@ def report_regressions(*, actor: Actor, change: BackendChange, note: str, now: d
 
 
 def expected_rows(*, project: Project, wanted: Filter) -> int:
-    """About how many rows will match: counted up to ten thousand, the planner's estimate beyond."""
-    rows = _selection(project=project, wanted=wanted)
-    counted = len(rows.values_list("pk")[:10_001])
-    if counted <= 10_000:
-        return counted
-    sql, params = rows.values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-        (plan,) = cursor.fetchone()
-    return max(counted, int(plan[0]["Plan"]["Plan Rows"]))
+    """About how many rows will match."""
+    return about(_selection(project=project, wanted=wanted)).n
 
 
 def cancel_export(*, actor: Actor, export: Export, now: datetime) -> bool:

@@ -18,7 +18,15 @@ from django.db.models import Exists, OuterRef
 from django.db.models.expressions import RawSQL
 
 from reviewapp.formats.exports import ExportRow, Stored
-from reviewapp.models import Annotation, Attempt, Flag, FlagState, Interaction, InteractionBody
+from reviewapp.models import (
+    AddedTag,
+    Annotation,
+    Attempt,
+    Flag,
+    FlagState,
+    Interaction,
+    InteractionBody,
+)
 
 _RELATED = ("source", "provider", "body")
 
@@ -35,15 +43,24 @@ def export_rows(found: Sequence[Stored]) -> Iterator[ExportRow]:
     """
     ids = [one.id for one in found if one.is_marked]
     flags, annotations, replays = (_flags(ids), _annotations(ids), _replays(ids)) if ids else ({}, {}, {})
+    tags = _added_tags(ids) if ids else {}
     return (
         ExportRow(
-            one,
+            _with_tags(one, tags.get(one.id, ())),
+            added_tags=tags.get(one.id, ()),
             flags=flags.get(one.id, ()),
             annotations=annotations.get(one.id, ()),
             replays=replays.get(one.id, ()),
         )
         for one in found
     )
+
+
+def _with_tags(one: Stored, added: Sequence[dict[str, Any]]) -> Stored:
+    """The row with the tags that people added among those that were recorded."""
+    if not added:
+        return one
+    return one._replace(tags=list(dict.fromkeys([*one.tags, *(tag["tag"] for tag in added)])))
 
 
 # The columns of `Stored`, in its order, as the statement below names them.
@@ -77,6 +94,7 @@ def stored_statement(queryset: Any, *, rows: int, most: int) -> Any:
         Exists(Flag.objects.filter(interaction=OuterRef("pk")))
         | Exists(Annotation.objects.filter(interaction=OuterRef("pk")))
         | Exists(Attempt.objects.filter(original=OuterRef("pk")))
+        | Exists(AddedTag.objects.filter(interaction=OuterRef("pk")))
     )
     named = queryset.annotate(
         is_marked=marked,
@@ -193,6 +211,16 @@ def _flags(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     rows = Flag.objects.filter(interaction__in=_among(ids)).exclude(state=FlagState.REMOVED)
     for flag in rows.select_related("created_by", "created_by_key").order_by("created_at", "id"):
         found[flag.interaction_id].append(flag_value(flag))
+    return found
+
+
+def _added_tags(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    rows = AddedTag.objects.filter(interaction__in=_among(ids))
+    for tag in rows.select_related("created_by", "created_by_key").order_by("created_at", "id"):
+        found[tag.interaction_id].append(
+            {"tag": tag.name, "created_by": _who(tag), "created_at": _time(tag.created_at)}
+        )
     return found
 
 

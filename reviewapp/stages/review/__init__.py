@@ -37,6 +37,7 @@ from reviewapp.stages.review.routing import (
     takes,
 )
 from reviewapp.stages.review.rubrics import default_rubric, rubric_of, save_rubric
+from reviewapp.stages.review.tags import add_tag, remove_tag
 from reviewapp.stages.review.texts import NOTE_LIMIT
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Preview",
     "QueueValues",
     "RuleValues",
+    "add_tag",
     "adjudicate",
     "annotate",
     "answer_text",
@@ -73,6 +75,7 @@ __all__ = [
     "preview",
     "remove_annotation",
     "remove_rule",
+    "remove_tag",
     "renew",
     "reply_of",
     "requeue",

@@ -29,6 +29,7 @@ from reviewapp.models import (
 from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.reviewing import others_hidden_from
+from reviewapp.models.tag import added_tags
 from reviewapp.pure import rawjson
 from reviewapp.stages import export, review, watch
 from reviewapp.stages.administer import Refused
@@ -89,6 +90,7 @@ def shown(found: Interaction) -> dict[str, Any]:
     ]
     return {
         "one": found,
+        "added_tags": added_tags([found.pk]).get(found.pk, []),
         "request_view": view,
         "reply": reply,
         "messages_shown": rendering.show_messages(view.messages),
