@@ -1,6 +1,7 @@
 """`make bench`: each figure beside the floor measured in the same run, and the ratio of the two.
 
-usage: python -m benchmarks [recording] [receiving] [reading] [exporting] [replaying] [detection] [--rows N]
+usage: python -m benchmarks [recording] [receiving] [reading] [finding] [exporting] [replaying]
+                            [detection] [--rows N]
 
 Servers of its own in a folder of its own; nothing of a running product is touched. Absolute
 figures depend on the machine and on what else it does; the ratios are what to compare.
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-PARTS = ("recording", "receiving", "reading", "exporting", "replaying", "detection")
+PARTS = ("recording", "receiving", "reading", "finding", "exporting", "replaying", "detection")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
 from reviewapp.web.pages import (
     alerts,
+    bulk,
     canaries,
     changes,
     compare,
@@ -25,6 +26,8 @@ from reviewapp.web.pages import (
     studies,
     study_new,
     style,
+    suggestions,
+    tags,
     views,
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
@@ -45,9 +48,14 @@ urlpatterns = [
     path("running/", palette.running, name="running"),
     path("seen/", home.seen, name="home-seen"),
     path("interactions/", interactions.interactions, name="interactions"),
-    path("interactions/suggest/", interactions.suggest, name="interactions-suggest"),
+    path("interactions/suggest/", suggestions.suggest, name="interactions-suggest"),
     path("interactions/flag/", interactions.flag_many, name="interactions-flag"),
     path("interactions/flag/undo/", interactions.unflag_many, name="interactions-unflag"),
+    path("interactions/choose/", bulk.choose, name="interactions-choose"),
+    path("interactions/bulk/new/", bulk.new, name="bulk-new"),
+    path("interactions/bulk/<uuid:id>/", bulk.bulk, name="bulk"),
+    path("interactions/bulk/<uuid:id>/cancel/", bulk.cancel, name="bulk-cancel"),
+    path("interactions/bulk/<uuid:id>/undo/", bulk.undo, name="bulk-undo"),
     path("interactions/views/", views.save, name="interactions-view-save"),
     path("interactions/views/<uuid:id>/edit/", views.edit, name="interactions-view-edit"),
     path("interactions/views/<uuid:id>/update/", views.update, name="interactions-view-update"),
@@ -57,6 +65,8 @@ urlpatterns = [
     path("interactions/<uuid:id>/", interaction.interaction, name="interaction"),
     path("interactions/<uuid:id>/flag/", judgements.flag_interaction, name="interaction-flag"),
     path("interactions/<uuid:id>/annotate/", judgements.annotate, name="interaction-annotate"),
+    path("interactions/<uuid:id>/tag/", tags.add, name="interaction-tag"),
+    path("interactions/<uuid:id>/untag/", tags.remove, name="interaction-untag"),
     path("flags/<uuid:id>/<str:to>/", judgements.move_flag, name="flag-move"),
     path("annotations/<uuid:id>/remove/", judgements.remove_annotation, name="annotation-remove"),
     path("annotations/<uuid:id>/restore/", judgements.restore_annotation, name="annotation-restore"),

@@ -16,6 +16,7 @@ from reviewapp.models import (
     AlertDelivery,
     Attempt,
     BackendChange,
+    BulkWork,
     CanaryCheck,
     CanarySet,
     Export,
@@ -31,7 +32,7 @@ from reviewapp.models import (
     Source,
 )
 from reviewapp.models.filters import Filter
-from reviewapp.stages import export, review, watch
+from reviewapp.stages import export, find, review, watch
 from tests import factories
 from tests.browser.conftest import OpenPage
 from tests.factories import NOW
@@ -128,6 +129,11 @@ def full() -> World:
     alert = factories.make_alert(project=project, severity="info")
     watch.acknowledge(actor=other, alert=alert, now=NOW)
     AlertDelivery.objects.filter(alert=alert).update(state="failed", tries=9, status_code=503, error=LONG)
+    factories.make_view(project=project, name=LONG[:80])
+    review.add_tag(actor=actor, interaction=one, name="golden " * 10, now=NOW)
+    find.start_bulk(
+        actor=actor, deed="tag", wanted=Filter(flagged="yes"), parameters={"tag": "golden"}, now=NOW
+    )
     fill_queues(actor, other, factories.make_actor(project=project, role="reviewer"))
     return World(actor.person, project)
 
@@ -195,6 +201,10 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "interactions, filtered": ("interactions", None, "?flagged=yes&model=gpt-4o-mini"),
     "interactions, nothing found": ("interactions", None, "?model=none-such"),
     "interactions, refused filter": ("interactions", None, "?seed=abc"),
+    "interactions, found": ("interactions", None, "?q=parcel"),
+    "bulk-new": ("bulk-new", None, "?deed=annotate&flagged=yes"),
+    "bulk-new, tag": ("bulk-new", None, "?deed=tag"),
+    "bulk": ("bulk", by_id(BulkWork), ""),
     "interaction": ("interaction", judged, ""),
     "interaction, source": ("interaction", judged, "?source"),
     "interaction, tokens": ("interaction", judged, "?view=tokens"),

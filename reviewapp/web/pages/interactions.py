@@ -16,7 +16,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
@@ -63,6 +62,7 @@ LABELS: dict[str, Any] = {
     "until": gettext_lazy("until"),
     "request_hash": gettext_lazy("request hash"),
     "regressions": gettext_lazy("changed by backend change"),
+    "selection": gettext_lazy("chosen by hand"),
     "replays": gettext_lazy("replays"),
     "canaries": gettext_lazy("canary questions"),
 }
@@ -324,38 +324,3 @@ def _chips(values: Mapping[str, str], listing: Listing) -> list[Chip]:
 
 def _page_size(listing: Listing) -> int:
     return int(listing.limit) if listing.limit in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0]
-
-
-@needs(Permission.READ)
-@require_safe
-def suggest(request: AppRequest) -> HttpResponse:
-    """Fields and values for what is being typed into the search box, as options of its list."""
-    typed = request.GET.get("q", "")[-200:]
-    head, _space, last = typed.rpartition(" ")
-    name, colon, start = last.partition(":")
-    options: list[dict[str, str]] = []
-    if colon and name in LABELS and name != "q":
-        values = list(CHOICES.get(name, ())) or known_values(project=request.actor.project, name=name)
-        if name == "fingerprint":
-            values = ["none", *values]
-        options = [
-            {"text": f"{name}:{_quoted(value)}", "note": value}
-            for value in values
-            if start.strip('"').lower() in value.lower()
-        ][:12]
-    elif last:
-        options = [
-            {"text": f"{field}:", "note": _("filter by %(field)s") % {"field": LABELS[field]}}
-            for field in LABELS
-            if field != "q" and field.startswith(last.lower())
-        ]
-    response = render(
-        request,
-        "pages/interactions.html#suggestions",
-        {"options": [{**option, "full": f"{head} {option['text']}".strip()} for option in options]},
-    )
-    return vary_on_htmx(response)
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if " " in value else value

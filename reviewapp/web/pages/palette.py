@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from reviewapp.models import Interaction, Permission, Source
+from reviewapp.models import Interaction, Permission, Person, Queue, QueueState, SavedView, Source
 from reviewapp.models.browsing import known_values
 from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
@@ -35,7 +36,7 @@ class Find:
 @needs(Permission.READ)
 @require_safe
 def palette(request: AppRequest) -> HttpResponse:
-    """Screens, ids, seeds, fingerprints, sources, models and words that fit what was typed."""
+    """Screens, views, queues, people, ids, seeds, fingerprints and more that fit what was typed."""
     typed = request.GET.get("q", "").strip()[:200]
     finds = _finds(request, typed) if typed else []
     return render(request, "pages/palette.html", {"finds": finds, "typed": typed})
@@ -65,6 +66,7 @@ def _finds(request: AppRequest, typed: str) -> list[Find]:
             )
         )
     lowered = typed.lower()
+    found += _named(request, typed)
     if len(typed) >= 2:
         found += [
             Find("fingerprint", value, f"{here}?{urlencode({'fingerprint': value})}", _("fingerprint"))
@@ -82,6 +84,43 @@ def _finds(request: AppRequest, typed: str) -> list[Find]:
     ]
     found.append(Find("search", _("Search for “%(q)s”") % {"q": typed}, f"{here}?{urlencode({'q': typed})}"))
     return found
+
+
+def _named(request: AppRequest, typed: str) -> list[Find]:
+    """What people have given names to, and the people themselves."""
+    actor = request.actor
+    views = SavedView.objects.visible_to(actor).kept().filter(name__icontains=typed).order_by("name")[:5]
+    queues = Queue.objects.visible_to(actor).filter(name__icontains=typed).order_by("state", "name")[:5]
+    people = (
+        Person.objects.filter(memberships__project=actor.project, is_active=True)
+        .filter(Q(name__icontains=typed) | Q(email__icontains=typed))
+        .order_by("name", "email")[:5]
+        if len(typed) >= 2
+        else []
+    )
+    here = reverse("interactions")
+    open_to_judge = actor.may(Permission.REVIEW)
+    return [
+        *(Find("bookmark", view.name, f"{here}?view={view.pk}", _("view")) for view in views),
+        *(
+            Find(
+                "list-ul",
+                queue.name,
+                reverse(
+                    "review-queue"
+                    if open_to_judge and queue.state == QueueState.OPEN
+                    else "review-queue-items",
+                    args=[queue.pk],
+                ),
+                _("queue"),
+            )
+            for queue in queues
+        ),
+        *(
+            Find("person", one.short_name, reverse("review-person", args=[one.pk]), _("person"))
+            for one in people
+        ),
+    ]
 
 
 def _whose(request: AppRequest, typed: str) -> str:
