@@ -165,3 +165,9 @@ def open_counts(interactions: list[Interaction]) -> dict[UUID, int]:
 def unread(*, actor: Actor) -> Any:
     """What this person has not read yet."""
     return Told.objects.visible_to(actor).filter(person=actor.person, read_at__isnull=True)
+
+
+def unread_here(*, actor: Actor, interaction_id: UUID) -> bool:
+    """Whether this person is told of what they may read here, and has not read it."""
+    posts = readable(Post.objects.filter(thread__interaction=interaction_id), actor)
+    return bool(unread(actor=actor).filter(post__in=posts).exists())

@@ -32,7 +32,7 @@ from reviewapp.models import (
     Source,
 )
 from reviewapp.models.filters import Filter
-from reviewapp.stages import export, find, review, watch
+from reviewapp.stages import discuss, export, find, review, watch
 from tests import factories
 from tests.browser.conftest import OpenPage
 from tests.factories import NOW
@@ -135,6 +135,7 @@ def full() -> World:
         actor=actor, deed="tag", wanted=Filter(flagged="yes"), parameters={"tag": "golden"}, now=NOW
     )
     fill_queues(actor, other, factories.make_actor(project=project, role="reviewer"))
+    talk(actor, other, one)
     return World(actor.person, project)
 
 
@@ -159,6 +160,21 @@ def fill_queues(admin: Actor, first: Actor, second: Actor) -> None:
         for attempt in Attempt.objects.filter(project=project, comparison__verdict="backend_changed")
     ]
     review.enqueue(queue=changed, entries=entries, reason="The backend changed", now=NOW)
+
+
+def talk(first: Actor, second: Actor, one: Interaction) -> None:
+    """Threads on words and on the whole, changed, removed, resolved; and somebody is named."""
+    assert first.person is not None
+    words = discuss.Anchor(start=7, end=12)
+    asked = discuss.start_thread(actor=second, interaction=one, text=LONG, anchor=words, now=NOW)
+    name = first.person.short_name
+    discuss.reply(actor=second, thread=asked, text=f"@{name}, **look**:\n\n- `one`\n- {LONG}", now=NOW)
+    post = discuss.reply(actor=first, thread=asked, text="I did.", now=NOW)
+    discuss.edit_post(actor=first, post=post, text=LONG, version=1, now=NOW)
+    gone = discuss.reply(actor=second, thread=asked, text="Oh.", now=NOW)
+    discuss.remove_post(actor=second, post=gone, now=NOW)
+    settled = discuss.start_thread(actor=first, interaction=one, text="All of it?", now=NOW)
+    discuss.move_thread(actor=second, thread=settled, to="resolved", now=NOW)
 
 
 def judge(one: Interaction, actor: Any) -> None:
@@ -220,6 +236,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "review-queue-rules": ("review-queue-rules", filled_queue, ""),
     "review-item": ("review-item", disputed_item, ""),
     "review-person": ("review-person", lambda world: str(world.person.pk), ""),
+    "notifications": ("notifications", None, ""),
+    "notifications-mail": ("notifications-mail", None, ""),
     "fingerprints": ("fingerprints", None, ""),
     "fingerprints, zoomed": ("fingerprints", None, "?from=2026-11-22T11:00&to=2026-11-22T13:00"),
     "canary-check": ("canary-check", by_id(CanaryCheck), ""),
@@ -266,6 +284,7 @@ WITHOUT_DATA = [
 NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
     "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay", "settings-operations-parts",
+    "discussion", "people-names", "notification",
 }  # fmt: skip
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")

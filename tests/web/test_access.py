@@ -26,11 +26,12 @@ from reviewapp.models import (
     Fingerprint,
     Flag,
     Membership,
+    Notification,
     ReplayRun,
     RoutingRule,
     Rubric,
 )
-from reviewapp.stages import review
+from reviewapp.stages import discuss, review
 from tests import factories
 from tests.factories import NOW
 
@@ -62,6 +63,19 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "interaction": ("viewer", None),
     "interaction-flag": (None, "reviewer"),
     "interaction-annotate": (None, "reviewer"),
+    "discussion": ("viewer", "reviewer"),
+    "thread-reply": (None, "reviewer"),
+    "thread-move": (None, "reviewer"),
+    "post-edit": (None, "reviewer"),
+    "post-set": (None, "reviewer"),
+    "people-names": ("reviewer", None),
+    # A notification is its reader's alone: for everybody else, admins too, it is not there.
+    "notifications": ("viewer", None),
+    "notifications-mail": ("viewer", "viewer"),
+    "notifications-read": (None, "viewer"),
+    "notifications-seen": (None, "viewer"),
+    "notification": ("viewer", None),
+    "notification-move": (None, "viewer"),
     "flag-move": (None, "reviewer"),
     "annotation-remove": (None, "reviewer"),
     "annotation-restore": (None, "reviewer"),
@@ -315,6 +329,19 @@ def world(project):
         "review-slot": slot.pk,
         "review-rule": rule.pk,
         "review-person": member.pk,
+    }
+    thread = discuss.start_thread(
+        actor=factories.make_actor(project=project, role="reviewer"),
+        interaction=interaction,
+        text=f"@{member.short_name}, see here.",
+        now=NOW,
+    )
+    ids |= {
+        "discussion": interaction.pk,
+        "notifications-seen": interaction.pk,
+        "thread": thread.pk,
+        "post": thread.posts.get().pk,
+        "notification": Notification.objects.get(person=member).pk,
     }
     people = {
         "outsider": factories.make_member(project=factories.make_project(), role="admin"),

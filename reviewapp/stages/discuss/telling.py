@@ -31,6 +31,7 @@ from reviewapp.models import (
     Project,
     Thread,
 )
+from reviewapp.models.discussing import readable
 from reviewapp.stages import watch
 
 # What is read in the app within this time is not sent.
@@ -145,9 +146,10 @@ def mark_read(*, actor: Actor, now: datetime, ids: Iterable[UUID] | None = None,
 
 
 def mark_thread_read(*, actor: Actor, interaction_id: UUID, now: datetime) -> int:
-    """This person has the threads of an interaction before their eyes."""
+    """This person has the threads of an interaction before their eyes, as far as they may read them."""
+    posts = readable(Post.objects.filter(thread__interaction=interaction_id), actor)
     mine = Notification.objects.visible_to(actor).filter(
-        person=actor.person, read_at__isnull=True, post__thread__interaction=interaction_id
+        person=actor.person, read_at__isnull=True, post__in=posts
     )
     return int(mine.update(read_at=now))
 

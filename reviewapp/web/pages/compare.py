@@ -42,6 +42,7 @@ from reviewapp.web.comparing.drawing import MODES, draw
 from reviewapp.web.comparing.facts import facts, one_sided, settings_of
 from reviewapp.web.comparing.groups import together
 from reviewapp.web.comparing.telling import told_now, told_of
+from reviewapp.web.discussing import ShownDiscussion, show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 
 # Reading and judging so many tokens takes an eighth of a second; what has more comes after the page.
@@ -85,6 +86,7 @@ def compare(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         "probed": _probed(attempt, pair),
         "settings": settings_of(original=pair.original, answer=pair.answer, overrides=attempt.overrides),
         **_asked(pair.original),
+        "cards": _discussions(request, attempt),
     }
     return vary_on_htmx(render(request, "pages/compare.html", context))
 
@@ -151,6 +153,14 @@ def _around(request: AppRequest, attempt: Attempt) -> dict[str, Any]:
         "severities": Severity.choices,
         "longest_note": LONGEST_NOTE,
     }
+
+
+def _discussions(request: AppRequest, attempt: Attempt) -> list[ShownDiscussion]:
+    """The original's, and the replay's answer's."""
+    found = [(attempt.original, _("Discussion of the original"))]
+    if attempt.answer is not None:
+        found.append((attempt.answer, _("Discussion of the replay")))
+    return [show_discussion(actor=request.actor, one=one, title=title) for one, title in found]
 
 
 def _decisions() -> list[tuple[str, str, str, str, str]]:

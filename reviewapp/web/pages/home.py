@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.models import Membership, Permission, Queue
+from reviewapp.models.discussing import waiting_threads
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.overview import overview
 from reviewapp.models.reviewing import to_do
@@ -40,6 +41,7 @@ def home(request: AppRequest) -> HttpResponse:
                 (queue, waiting[queue.pk])
                 for queue in Queue.objects.filter(pk__in=waiting).order_by("due_on", "name")
             ],
+            "threads": waiting_threads(actor=request.actor),
             "base_url": request.build_absolute_uri("/v1"),
         },
     )

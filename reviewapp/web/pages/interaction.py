@@ -27,6 +27,7 @@ from reviewapp.models import (
     Severity,
 )
 from reviewapp.models.changing import carried_from, carried_to
+from reviewapp.models.discussing import unread_here
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.models.tag import added_tags
@@ -34,6 +35,7 @@ from reviewapp.pure import rawjson
 from reviewapp.stages import export, review, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
+from reviewapp.web.discussing import show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.review.asking import labels_on_page
 
@@ -49,7 +51,7 @@ VIEWS = {
 def interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """The page; the list's preview pane gets its heart alone."""
     found = load(request, id)
-    context = shown(found) | beside(request, found)
+    context = shown(found) | beside(request, found) | discussed(request, found)
     part = "preview" if is_fragment(request) and "view" not in request.GET else ""
     part = "main" if is_fragment(request) and "view" in request.GET else part
     template = "pages/interaction.html" + (f"#{part}" if part else "")
@@ -58,8 +60,18 @@ def interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 def refused(request: AppRequest, found: Interaction, **said: Any) -> HttpResponse:
     """The whole page once more, for who has no scripts: why it was refused, and what was written."""
-    context = shown(found) | beside(request, found) | _view(request) | said
+    context = shown(found) | beside(request, found) | discussed(request, found) | _view(request) | said
     return vary_on_htmx(render(request, "pages/interaction.html", context, status=422))
+
+
+def discussed(request: AppRequest, found: Interaction) -> dict[str, Any]:
+    """The card of discussions, on a whole page."""
+    if is_fragment(request):
+        return {}
+    return {
+        "card": show_discussion(actor=request.actor, one=found),
+        "unread_here": unread_here(actor=request.actor, interaction_id=found.pk),
+    }
 
 
 def _view(request: AppRequest) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from reviewapp.templatetags.judgements import DIGITS
 from reviewapp.templatetags.judgements import questions as drawn_questions
 
 # Without those that do something in focus mode (annotate, correct, go, step, note, previous, replay, skip,
-# undo, the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown, replay).
-_LETTERS: Final = "bcdfhilmoqtvwxy"
-_LETTERS_OF_PAGE: Final = "bdehijknoqstvwxy"
+# talk, undo, the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown,
+# replay, talk).
+_LETTERS: Final = "bcdfhilmoqvwxy"
+_LETTERS_OF_PAGE: Final = "bdehijknoqsvwxy"
 
 
 @dataclass(frozen=True, slots=True)

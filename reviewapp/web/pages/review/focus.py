@@ -208,6 +208,8 @@ def _item(slot: QueueSlot) -> dict[str, Any]:
         "questions": questions_of(slot=slot, item=item, rubric=rubric),
         "labels": [] if item.queue.kind == QueueKind.PAIRWISE else labels_of(rubric.labels if rubric else []),
         "annotation": slot.annotation,
+        # Before that the server keeps back what would give others' judgements away, wherever it is asked.
+        "may_discuss": not item.queue.blind or slot.state == SlotState.JUDGED,
         **shown(judged),
     }
     if item.attempt is None:

@@ -28,7 +28,7 @@ from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import review
 from reviewapp.stages.administer import Refused
 from reviewapp.web.frame import AppRequest, find_or_404, needs
-from reviewapp.web.pages.interaction import shown
+from reviewapp.web.pages.interaction import discussed, shown
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.review.asking import labels_of, questions_of
 from reviewapp.web.pages.review.focus import beside, choices_of
@@ -75,6 +75,7 @@ def _context(request: AppRequest, found: QueueItem) -> dict[str, Any]:
         .first(),
         **shown(judged),
     }
+    context |= discussed(request, judged)
     if found.attempt is not None:
         context |= beside(found.attempt)
         if found.queue.kind == QueueKind.PAIRWISE:
