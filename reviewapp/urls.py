@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from reviewapp.web import accounts
 from reviewapp.web.api import api_urls
@@ -21,6 +22,7 @@ from reviewapp.web.pages import (
     judgements,
     notifications,
     palette,
+    people,
     replay_new,
     replays,
     seeds,
@@ -74,7 +76,10 @@ urlpatterns = [
     path("threads/<uuid:id>/<str:to>/", discussions.move, name="thread-move"),
     path("posts/<uuid:id>/edit/", discussions.edit, name="post-edit"),
     path("posts/<uuid:id>/<str:to>/", discussions.set_removed, name="post-set"),
-    path("review/people/<uuid:id>/", agreement.person, name="review-person"),
+    path("people/", people.people, name="people"),
+    path("people/<uuid:id>/", people.person, name="review-person"),
+    # Where it was before.
+    path("review/people/<uuid:id>/", RedirectView.as_view(pattern_name="review-person")),
     path("people/names/", discussions.names, name="people-names"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/mail/", notifications.mail, name="notifications-mail"),

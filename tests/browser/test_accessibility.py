@@ -236,6 +236,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "review-queue-rules": ("review-queue-rules", filled_queue, ""),
     "review-item": ("review-item", disputed_item, ""),
     "review-person": ("review-person", lambda world: str(world.person.pk), ""),
+    "people": ("people", None, ""),
     "notifications": ("notifications", None, ""),
     "notifications-mail": ("notifications-mail", None, ""),
     "fingerprints": ("fingerprints", None, ""),

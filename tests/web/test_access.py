@@ -68,6 +68,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "thread-move": (None, "reviewer"),
     "post-edit": (None, "reviewer"),
     "post-set": (None, "reviewer"),
+    "people": ("admin", None),
     "people-names": ("reviewer", None),
     # A notification is its reader's alone: for everybody else, admins too, it is not there.
     "notifications": ("viewer", None),

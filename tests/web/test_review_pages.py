@@ -344,15 +344,48 @@ def test_the_agreement_page_comes_before_its_figures(project, viewer, queue):
     assert "Computing" in page
 
 
-def test_a_persons_page_tells_how_often_they_agree(project, viewer):
+def test_a_persons_page_tells_how_often_they_agree(project, admin, queue):
     _queue, people = judged_by_two(project, ("good", "good"), ("good", "bad"))
 
-    answer = signed_in(viewer).get(reverse("review-person", args=[people[0].person.pk]))
+    answer = signed_in(admin).get(reverse("review-person", args=[people[0].person.pk]))
 
     [(row, mine)] = answer.context["rows"]
     # Verdict and correctness on two items: three of four answers alike.
     assert (row.judged, row.compared, row.share) == (2, 4, 0.75)
     assert mine.done == 2
+    assert answer.context["figures"].agrees == 0.75
+
+
+def test_a_member_sees_all_of_their_own_page_and_of_others_only_counts_that_give_nothing_away(
+    project, viewer
+):
+    blind, people = judged_by_two(project, ("good", "good"), ("good", "bad"))
+    seen = make_queue(project=project, name="Open to all", blind=False)
+    fill_queue(seen)
+    slot = review.take(actor=people[0], queue=seen, now=NOW)
+    judgement = review.Judgement(scores={"verdict": "good", "correct": True})
+    review.judge(actor=people[0], slot_id=slot.pk, judgement=judgement, now=NOW)
+    address = reverse("review-person", args=[people[0].person.pk])
+
+    mine = signed_in(people[0]).get(address)
+    theirs = signed_in(viewer).get(address)
+
+    assert {row.queue for row, _mine in mine.context["rows"]} == {blind, seen}
+    assert [queue for queue, _done in theirs.context["queues"]] == [seen]
+    assert blind.name not in theirs.content.decode()
+    assert "rows" not in theirs.context
+    assert "todo" not in theirs.context
+
+
+def test_the_people_of_a_project_are_listed_with_their_figures(project, admin, queue):
+    _queue, people = judged_by_two(project, ("good", "good"), ("good", "bad"))
+
+    found = signed_in(admin).get(reverse("people")).context["people"]
+
+    by_person = {one.person.pk: one for one in found}
+    assert by_person[people[0].person.pk].done.all == 2
+    assert by_person[people[0].person.pk].agrees == 0.75
+    assert by_person[admin.person.pk].done.all == 0
 
 
 def test_an_adjudicator_may_judge_otherwise_on_the_items_page(project, admin):
