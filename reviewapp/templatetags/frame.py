@@ -33,6 +33,11 @@ SCREENS: tuple[tuple[str, str | Promise, str, str], ...] = (
 )
 
 
+def count_shown(count: int) -> str:
+    """A count as it stands in the rail; counting stops at a thousand."""
+    return str(count) if count < 1000 else "999+"
+
+
 @dataclass(frozen=True)
 class Screen:
     """One entry of the rail."""
@@ -47,8 +52,8 @@ class Screen:
 
     @property
     def shown(self) -> str:
-        """The count as it stands in the rail; counting stops at a thousand."""
-        return str(self.count) if self.count < 1000 else "999+"
+        """The count as it stands in the rail."""
+        return count_shown(self.count)
 
     @property
     def urgent(self) -> bool:

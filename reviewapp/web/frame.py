@@ -165,6 +165,11 @@ class Frame:
         return self._may(Permission.ADMIN)
 
 
+def waiting(*, actor: Actor) -> dict[str, int]:
+    """How much waits for people on each screen, as the rail counts it."""
+    return {"changes": undecided_count(project=actor.project), "review": waits(actor=actor)}
+
+
 def frame(request: HttpRequest) -> dict[str, Frame]:
     """Context processor: `frame` in every template; a fragment does not show it, so it stays empty."""
     actor = getattr(request, "actor", None)
@@ -173,9 +178,8 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
     if actor is not None and not is_fragment(request):
         value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
         value.running = running_work(actor=actor)
-        value.counts["changes"] = undecided_count(project=actor.project)
+        value.counts = waiting(actor=actor)
         value.bell = bell(actor=actor, now=timezone.now())
-        value.counts["review"] = waits(actor=actor)
     return {"frame": value}
 
 

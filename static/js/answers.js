@@ -24,6 +24,18 @@ document.addEventListener("htmx:after:swap", () => {
 });
 document.querySelectorAll("[data-announce]").forEach((element) => said.set(element, element.dataset.announce || element.textContent.trim()));
 
+// The rail and the dock count what waits for people: the bell's answer tells how it is now.
+document.addEventListener("waiting", ({ detail }) => {
+  for (const count of document.querySelectorAll("[data-count]")) {
+    const shown = detail.shown[count.dataset.count];
+    if (shown === undefined) continue;
+    count.hidden = !shown;
+    // A change that waits is the one thing that may raise its voice.
+    if (count.dataset.count === "changes") count.toggleAttribute("data-urgent", Boolean(shown));
+    count.querySelector("[data-figure]").textContent = shown || "0";
+  }
+});
+
 document.addEventListener("htmx:before:response", (event) => {
   const answer = event.detail.ctx.response.raw;
   if (answer.redirected && new URL(answer.url).pathname.startsWith(document.body.dataset.signIn)) {

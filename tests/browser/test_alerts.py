@@ -26,6 +26,11 @@ def test_from_the_bell_to_an_acknowledgement_that_is_taken_back(open_page: OpenP
     page = open_page("/", person=person)
     bell = page.locator("#alerts > summary")
     expect(bell).to_have_accessible_name("1 new alert")
+    waiting = page.locator(".rail [data-count=changes]")
+    expect(waiting).to_be_hidden()
+    factories.make_change(project=project)
+    page.evaluate("document.getElementById('alerts').dispatchEvent(new CustomEvent('every'))")
+    expect(waiting).to_contain_text("1")
 
     bell.click()
     expect(page.locator("#alerts").get_by_text("A new fingerprint")).to_be_visible()

@@ -11,7 +11,15 @@ from django.utils import timezone
 from reviewapp.models import Alert, AlertChannel, AlertDelivery, AlertMark
 from reviewapp.stages import watch
 from tests.answering import answering
-from tests.factories import make_actor, make_alert, make_channel, make_key, make_member, make_project
+from tests.factories import (
+    make_actor,
+    make_alert,
+    make_change,
+    make_channel,
+    make_key,
+    make_member,
+    make_project,
+)
 
 HTMX = {"HX-Request": "true"}
 MINUTE = timedelta(minutes=1)
@@ -132,6 +140,14 @@ def test_the_bell_counts_what_this_person_has_not_seen(project, as_viewer, now):
 
     assert "2 new alerts" in text_of(as_viewer.get("/alerts/bell/"))
     assert "2 new alerts" in text_of(as_viewer.get("/"))
+
+
+def test_the_bell_brings_what_waits_for_people(project, as_viewer):
+    make_change(project=project)
+
+    told = json.loads(as_viewer.get("/alerts/bell/")["HX-Trigger"])["waiting"]
+
+    assert told["shown"] == {"changes": "1", "review": ""}
 
 
 def test_to_open_the_bell_is_to_see(project, as_viewer, viewer, now):

@@ -19,8 +19,17 @@ from django_htmx.http import trigger_client_event
 from reviewapp.models import Alert, AlertKind, AlertSeverity, Permission
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.stages import watch
+from reviewapp.templatetags.frame import count_shown
 from reviewapp.web.bell import bell
-from reviewapp.web.frame import AppRequest, find_or_404, fragment_or_page, is_fragment, needs, vary_on_htmx
+from reviewapp.web.frame import (
+    AppRequest,
+    find_or_404,
+    fragment_or_page,
+    is_fragment,
+    needs,
+    vary_on_htmx,
+    waiting,
+)
 
 STATES: tuple[tuple[str, Any], ...] = (
     ("", gettext_lazy("All")),
@@ -85,8 +94,13 @@ def take_back(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 @needs(Permission.READ)
 @require_safe
 def ring(request: AppRequest) -> HttpResponse:
-    """The bell as it is now."""
-    return render(request, "components/alerts.html", {"bell": bell(actor=request.actor, now=timezone.now())})
+    """The bell as it is now, and what waits for people, which the rail counts."""
+    response = render(
+        request, "components/alerts.html", {"bell": bell(actor=request.actor, now=timezone.now())}
+    )
+    counts = waiting(actor=request.actor)
+    shown = {name: count_shown(count) if count else "" for name, count in counts.items()}
+    return trigger_client_event(response, "waiting", {"shown": shown})
 
 
 @needs(Permission.READ)
