@@ -139,7 +139,8 @@ def record_words() -> None:
 @shared_task
 def record_file(*, import_id: str) -> None:
     """Look through a file that somebody brought, or record it, as its state says."""
-    uploads.work_on_file(import_id=UUID(import_id))
+    saying = uploads.Saying(foresee=review.foresee, bring=review.bring)
+    uploads.work_on_file(import_id=UUID(import_id), saying=saying)
 
 
 @shared_task

@@ -41,12 +41,10 @@ SENT: Final = frozenset([
     "id", "source", "provider", "endpoint", "request", "response", "chunks", "status", "error", "started_at",
     "latency_ms", "trace", "session", "user", "tags", "metadata", "headers",
 ])
-# What people and replays said of an interaction: exported with it, and not recorded when it comes back.
-SAID: Final = ("flags", "annotations", "replays")
 DERIVED: Final = frozenset([
     "model", "response_model", "seed", "system_fingerprint", "output_text", "finish_reason", "usage",
-    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "replays", "replay_of", "project",
-    "url",
+    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "rubrics", "queues", "agreement",
+    "replays", "replay_of", "project", "url",
 ])
 # fmt: on
 
@@ -96,38 +94,9 @@ def read_interaction(text: str) -> Recorded:
     return read_members(found)
 
 
-def read_exported(text: str) -> tuple[Recorded, dict[str, int]]:
-    """The interaction, and how much stands beside it that recording does not take (see `said_beside`)."""
-    try:
-        found = quickjson.members(text)
-    except InvalidJson as error:
-        raise InvalidInteraction("", f"This is no JSON object. {error}") from None
-    return read_members(found), said_beside(found)
-
-
-def said_beside(found: Members) -> dict[str, int]:
-    """How many flags, annotations and replays an exported line tells of."""
-    counts = {}
-    for name in SAID:
-        member = found.get(name)
-        if member is not None and member.text not in ("[]", "null") and isinstance(member.value, list):
-            counts[name] = len(member.value)
-    return {name: count for name, count in counts.items() if count}
-
-
 def read_interactions(text: str) -> list[Recorded | InvalidInteraction]:
     """The interactions of a JSON array, in order; an item that can't be recorded is its error."""
     return [_read_row(row) for row in _rows(text)]
-
-
-def read_exported_array(text: str) -> list[tuple[Recorded, dict[str, int]] | InvalidInteraction]:
-    """The same with what stands beside each (see `said_beside`)."""
-    result: list[tuple[Recorded, dict[str, int]] | InvalidInteraction] = []
-    for row in _rows(text):
-        found = _read_row(row)
-        is_read = isinstance(found, Recorded) and isinstance(row, dict)
-        result.append((found, said_beside(row)) if is_read else found)  # type: ignore[arg-type]
-    return result
 
 
 def _rows(text: str) -> Sequence[Members | Member]:

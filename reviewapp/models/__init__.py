@@ -68,7 +68,7 @@ from reviewapp.models.interaction import (
     InteractionBody,
     InteractionText,
 )
-from reviewapp.models.people import Person, SignInLink
+from reviewapp.models.people import OUTSIDE, Person, SignInLink
 from reviewapp.models.probing import SeedProbe
 from reviewapp.models.project import ApiKey, AuditEntry, Membership, Project, Role, Scope
 from reviewapp.models.provider import EncryptedTextField, Provider, UnreadableSecret
@@ -139,6 +139,7 @@ __all__ = [
     "FLAG_TRANSITIONS",
     "ITEM_TRANSITIONS",
     "OPEN_STATES",
+    "OUTSIDE",
     "QUEUE_TRANSITIONS",
     "RUN_TRANSITIONS",
     "SLOT_TRANSITIONS",

@@ -19,6 +19,9 @@ class ExportFormat(models.TextChoices):
     OPENAI_BATCH = "openai-batch", "OpenAI Batch input"
     FINE_TUNING = "fine-tuning", "OpenAI fine-tuning"
     PREFERENCES = "preferences", "Preference pairs"
+    LABEL_STUDIO = "label-studio", "Label Studio import"
+    ARGILLA = "argilla", "Argilla import"
+    OTLP_EVALUATIONS = "otlp-evaluations", "OpenTelemetry evaluation events"
     BUNDLE = "bundle", "Reproducibility bundle"
 
 

@@ -57,6 +57,8 @@ class FileImport(MadeBy, Scoped):
     done = models.BigIntegerField(default=0)
     recorded = models.BigIntegerField(default=0)
     known = models.BigIntegerField(default=0)
+    # What people said that came along: judgements, flags, who gave them. None: nothing was said.
+    brought = models.JSONField(null=True)
     # What could be read but not stored, with the reason.
     set_aside = models.JSONField(default=list)
     error = models.TextField(null=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from reviewapp.pure.ids import new_id
+
+# The addresses of people who have none end so: files name them as somebody who judged (RFC 2606).
+OUTSIDE: Final = "outside.invalid"
 
 
 class PersonManager(BaseUserManager["Person"]):
@@ -61,6 +64,11 @@ class Person(AbstractBaseUser):
     def short_name(self) -> str:
         """What screens call this person: the name, or what stands before the @."""
         return self.name or self.email.split("@", 1)[0]
+
+    @property
+    def address(self) -> str | None:
+        """Where mail reaches them; None for an outside reviewer of whom nothing but a name is known."""
+        return None if self.email.endswith(f"@{OUTSIDE}") else self.email
 
     def get_full_name(self) -> str:
         return self.short_name

@@ -46,3 +46,8 @@ def time_of(id_: UUID) -> datetime | None:
     if id_.version != 7:
         return None
     return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)
+
+
+def renamed_id(own: UUID, *, project: UUID) -> UUID:
+    """The id that something gets in a project when another project has its own; known from that alone."""
+    return named_id(f"renamed {own}", project=project, at_ms=own.int >> 80 if own.version == 7 else 0)

@@ -353,11 +353,13 @@ def test_a_broken_first_line_does_not_take_the_others_with_it():
 
 @pytest.mark.parametrize("inside", [lambda one: one, lambda one: [one]])
 def test_what_an_exported_line_tells_beside_its_interaction_is_counted(inside):
-    line = {"request": ASKED, "response": ANSWER, "flags": [{}, {}], "annotations": [], "replays": [{}]}
+    flags = [{"reason": "Wrong"}, {"reason": "Late"}]
+    line = {"request": ASKED, "response": ANSWER, "flags": flags, "annotations": [], "replays": [{}]}
 
     name, lines = read_file(io.BytesIO(json.dumps(inside(line)).encode()))
 
-    assert tallied(lines, format=name).values()["not_brought"] == {"flags": 2, "replays": 1}
+    found = tallied(lines, format=name)
+    assert (found.flags, found.judgements, found.values()["not_brought"]) == (2, 0, {"replays": 1})
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused():

@@ -221,19 +221,24 @@ def test_a_dry_run_says_what_would_come_in_and_records_nothing(tmp_path, capsys)
     assert settle() == 0
 
 
-def test_a_dry_run_says_what_is_here_already_and_what_stays_behind(tmp_path):
+def test_a_dry_run_says_what_is_here_already_and_what_comes_along(tmp_path):
     path = tmp_path / "mine.jsonl"
     line = {"request": {"model": "m", "messages": []}, "response": {"choices": []}}
-    path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "flags": [{}], "replays": [{}, {}]}))
+    path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "replays": [{}, {}]}))
     _, first = run(path)
     settle()
-    told = io.StringIO()
+    flagged = {**line, "flags": [{"reason": "Wrong", "created_by": "ada@example.org"}]}
+    other = tmp_path / "flagged.jsonl"
+    other.write_text(json.dumps(flagged))
+    told, again = io.StringIO(), io.StringIO()
 
     call_command("import_interactions", str(path), "--dry-run", stdout=told)
+    call_command("import_interactions", str(other), "--dry-run", stdout=again)
 
-    assert "Not brought along: 1 flag, 2 replays." in first
+    assert "Not brought along: 2 replays." in first
     assert "0 interactions would be recorded\n2 are here already" in told.getvalue()
-    assert "Not brought along: 1 flag, 2 replays." in told.getvalue()
+    assert "1 flags would come along" in again.getvalue()
+    assert "outside reviewers, who have no account: ada@example.org" in again.getvalue()
 
 
 def test_a_run_of_another_tool_is_recorded_once_however_often_it_is_imported(tmp_path):

@@ -116,7 +116,7 @@ def test_fields_values_and_completions_are_suggested(client, project, me):
     assert suggested(client, "refund fla") == ["refund flagged:"]
     assert suggested(client, "tag:two") == ['tag:"two words" ']
     assert suggested(client, "is:f") == ["is:flagged "]
-    assert suggested(client, "the capital of f")[:2] == ["the capital of France ", "the capital of Fiji "]
+    assert suggested(client, "the capital of f")[-2:] == ["the capital of France ", "the capital of Fiji "]
     assert suggested(client, "\x00") == []
 
 

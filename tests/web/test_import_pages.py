@@ -9,12 +9,14 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from reviewapp.models import AuditEntry, FileImport, Interaction
+from reviewapp.models import Annotation, AuditEntry, FileImport, Interaction
+from reviewapp.stages import review
 from reviewapp.stages.record import DatabaseAway, uploads
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+SAYING = uploads.Saying(foresee=review.foresee, bring=review.bring)
 RUN = {
     "id": "r1",
     "run_type": "llm",
@@ -43,7 +45,7 @@ def bring(client, content, **fields):
 
 
 def worked_on(file):
-    uploads.work_on_file(import_id=file.pk)
+    uploads.work_on_file(import_id=file.pk, saying=SAYING)
     file.refresh_from_db()
     return file
 
@@ -205,13 +207,26 @@ def test_what_is_here_already_is_told_before_anything_is_recorded(admin):
     assert "0 interactions would come in" in page
 
 
-def test_what_an_exported_line_has_beside_its_interaction_is_told_to_stay_behind(admin):
-    line = {"request": RUN["inputs"], "response": RUN["outputs"], "flags": [{"reason": "Wrong"}]}
+def test_what_people_said_is_told_before_it_is_brought_and_after(admin):
+    line = {
+        "request": RUN["inputs"],
+        "response": RUN["outputs"],
+        "flags": [{"reason": "Wrong", "created_by": "ada@example.org"}],
+        "annotations": [{"scores": {"correct": True}, "created_by": "ada@example.org"}],
+        "replays": [{"run": "r"}],
+    }
 
     file = worked_on(bring(admin, json.dumps(line)))
-    page = admin.get(f"/settings/import/{file.pk}/").content.decode()
+    before = " ".join(admin.get(f"/settings/import/{file.pk}/").content.decode().split())
+    admin.post(f"/settings/import/{file.pk}/start/")
+    worked_on(file)
+    after = admin.get(f"/settings/import/{file.pk}/").content.decode()
 
-    assert "Not brought along: 1 flags" in " ".join(page.split())
+    assert "Judgements that would come along</dt><dd>1" in before
+    assert "Not brought along: 1 replay." in before
+    assert "Judgements brought</dt><dd>1" in after
+    assert "ada@example.org" in after
+    assert Annotation.objects.get().created_by.is_active is False
 
 
 def test_an_import_waits_for_a_database_that_is_away_and_then_goes_on(admin, monkeypatch):

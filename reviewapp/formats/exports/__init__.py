@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from reviewapp.formats.exports.argilla import ArgillaWriter
 from reviewapp.formats.exports.bundle import BundleWriter
+from reviewapp.formats.exports.evaluations import EvaluationsWriter
 from reviewapp.formats.exports.file import ExportFile
+from reviewapp.formats.exports.labelstudio import LabelStudioWriter
 from reviewapp.formats.exports.lines import (
     BatchWriter,
     FineTuningWriter,
@@ -45,6 +48,9 @@ WRITERS: dict[str, type[Any]] = {
     "openai-batch": BatchWriter,
     "fine-tuning": FineTuningWriter,
     "preferences": PreferencesWriter,
+    "label-studio": LabelStudioWriter,
+    "argilla": ArgillaWriter,
+    "otlp-evaluations": EvaluationsWriter,
     "bundle": BundleWriter,
 }
 

@@ -21,7 +21,8 @@ _README = """\
 Reproducibility bundle
 
 interactions.jsonl   what was recorded: request, seed, response, fingerprint, log probabilities,
-                     flags, annotations and replays; one JSON object a line
+                     flags, judgements by person, queues and replays; one JSON object a line
+agreement.json       how well the people agree, by rubric and question
 manifest.json        how it was made: filter, counts, SHA-256, versions
 rerun.py             asks everything again with the same request and seed and compares the answers
 
@@ -61,6 +62,7 @@ class BundleWriter:
 
     def close(self, manifest: Mapping[str, Any]) -> None:
         self._lines.close()
+        agreement = json.dumps(manifest.get("agreement") or {}, indent=2)
         files = [
             {"name": "interactions.jsonl", "bytes": self._bytes, "sha256": self._digest.hexdigest()},
             *(
@@ -69,10 +71,15 @@ class BundleWriter:
                     "bytes": len(text.encode()),
                     "sha256": hashlib.sha256(text.encode()).hexdigest(),
                 }
-                for name, text in (("rerun.py", _SCRIPT), ("README.txt", _README))
+                for name, text in (
+                    ("agreement.json", agreement),
+                    ("rerun.py", _SCRIPT),
+                    ("README.txt", _README),
+                )
             ),
         ]
         self._zip.writestr("manifest.json", json.dumps({**manifest, "files": files}, indent=2))
+        self._zip.writestr("agreement.json", agreement)
         self._zip.writestr("rerun.py", _SCRIPT)
         self._zip.writestr("README.txt", _README)
         self._zip.close()

@@ -87,24 +87,46 @@ class FineTuningWriter(LinesWriter):
 
 
 class PreferencesWriter(LinesWriter):
-    """OpenAI's preference pairs: the corrected answer preferred to the recorded one."""
+    """OpenAI's preference pairs: the corrected answer preferred to the recorded one, and of an answer and its
+    replay the one that people said is better."""
 
     def lines(self, row: ExportRow) -> list[str]:
         original = row.reply.text
-        if not row.corrections or not original:
-            self.skipped["no correction" if not row.corrections else "no answer in words"] += 1
+        pairs = [(correction, original) for correction in row.corrections]
+        for answer in row.judged_answers.values():
+            pairs += _preferred(answer, original)
+        told = [pair for pair in dict.fromkeys(pairs) if all(pair) and pair[0] != pair[1]]
+        if not told:
+            self.skipped["no correction or preference" if original else "no answer in words"] += 1
             return []
         return [
             json.dumps(
                 {
                     "input": _conversation(row),
-                    "preferred_output": [{"role": "assistant", "content": correction}],
-                    "non_preferred_output": [{"role": "assistant", "content": original}],
+                    "preferred_output": [{"role": "assistant", "content": better}],
+                    "non_preferred_output": [{"role": "assistant", "content": worse}],
                 }
             )
-            for correction in dict.fromkeys(row.corrections)
-            if correction != original
+            for better, worse in told
         ]
+
+
+def _preferred(answer: ExportRow, original: str) -> list[tuple[str, str]]:
+    """The better and the worse text, where people judged a replay's answer beside its original.
+
+    Where one judgement counts, it speaks for all; else each that prefers one.
+    """
+    counting = answer.authoritative
+    said = [counting] if counting is not None else answer.annotations
+    text = answer.reply.text
+    # A correction of the replay's answer is better than that answer, too.
+    found = [(correction, text) for correction in answer.corrections]
+    for one in said:
+        if one["preference"] in ("original", "regression"):
+            found.append((original, text))
+        elif one["preference"] == "replay":
+            found.append((text, original))
+    return found
 
 
 def _conversation(row: ExportRow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ written again. What costs a reading (the words of a prompt, of an unusual answer
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import orjson
 
+from reviewapp.formats.exports.agreeing import share_of, shares_of
 from reviewapp.formats.interchange import Recorded
 from reviewapp.formats.openai import (
     RequestView,
@@ -79,13 +80,21 @@ class ExportRow:
         added_tags: Sequence[dict[str, Any]] = (),
         flags: Sequence[dict[str, Any]] = (),
         annotations: Sequence[dict[str, Any]] = (),
+        rubrics: Sequence[dict[str, Any]] = (),
+        queues: Sequence[dict[str, Any]] = (),
         replays: Sequence[dict[str, Any]] = (),
+        judged_answers: Mapping[str, ExportRow] | None = None,
     ) -> None:
         self.stored = stored
         self.added_tags = added_tags
         self.flags = flags
         self.annotations = annotations
+        # The rubrics that the annotations answer, and what became of the interaction in queues.
+        self.rubrics = rubrics
+        self.queues = queues
         self.replays = replays
+        # By the id that `replays` names: those answers that somebody judged.
+        self.judged_answers = judged_answers or {}
 
     @cached_property
     def request_body(self) -> bytes:
@@ -125,14 +134,20 @@ class ExportRow:
         return rawjson.parse(self.request_body)
 
     @cached_property
+    def recorded_response(self) -> Any:
+        """The response as a value; None where it was no JSON."""
+        body = self.response_body
+        return rawjson.parse(body) if body is not None and self.stored.response_is_json else None
+
+    @cached_property
     def view(self) -> RequestView:
         return read_request(self.stored.endpoint, self.request)
 
     @cached_property
     def reply(self) -> Reply:
-        body = self.response_body
-        response = rawjson.parse(body) if body is not None and self.stored.response_is_json else None
-        return read_reply(self.stored.endpoint, response, self.stored.status, request=self.request)
+        return read_reply(
+            self.stored.endpoint, self.recorded_response, self.stored.status, request=self.request
+        )
 
     @cached_property
     def _quick_answer(self) -> bytes | None:
@@ -150,6 +165,11 @@ class ExportRow:
     def error(self) -> str | None:
         """What went wrong, as the caller or the answer says."""
         return self.stored.error or (self.reply.error if self._quick_answer is None else None)
+
+    @property
+    def authoritative(self) -> dict[str, Any] | None:
+        """The judgement that counts, where a queue or an adjudicator came to one."""
+        return next((one for one in reversed(self.annotations) if one.get("authoritative")), None)
 
     @property
     def corrections(self) -> tuple[str, ...]:
@@ -224,8 +244,12 @@ class ExportRow:
             replay_of=one.replay_of,
             flags=self.flags,
             annotations=self.annotations,
-            replays=self.replays,
+            rubrics=self.rubrics,
+            queues=self.queues,
+            agreement=shares_of(self.annotations),
         )
+        yield b", "
+        yield self._replays_member()
         if one.chunks is not None:
             yield b', "chunks": '
             yield _in_one_line(decompress(one.chunks))
@@ -237,6 +261,17 @@ class ExportRow:
             yield b", "
             yield _members(headers=one.headers)
         yield b"}"
+
+    def _replays_member(self) -> bytes:
+        """The replays, those that somebody judged with their answers whole."""
+        if not self.judged_answers:
+            return _members(replays=self.replays)
+        entries = []
+        for replay in self.replays:
+            answer = self.judged_answers.get(replay["interaction"] or "")
+            entry = _members(**replay)
+            entries.append(entry if answer is None else entry + b', "answer": ' + answer.line_bytes)
+        return b'"replays": [' + b", ".join(b"{" + entry + b"}" for entry in entries) + b"]"
 
     def _response_json(self) -> bytes:
         """As it came, or as a JSON string where the body was no JSON, or null."""
@@ -251,7 +286,7 @@ class ExportRow:
     def columns(self) -> dict[str, str | int | float | bool | datetime | None]:
         """The facts as plain values by the names of COLUMNS, in their order; texts as columns hold them."""
         one = self.stored
-        corrections = self.corrections
+        corrections, counting = self.corrections, self.authoritative
         return {
             "id": str(one.id),
             "started_at": one.started_at,
@@ -279,11 +314,26 @@ class ExportRow:
             "prompt": storable(self.prompt),
             "answer": storable(self.answer),
             "flags": "; ".join(f"{flag['severity']}: {flag['reason']}" for flag in self.flags),
-            "annotations": json.dumps([a["scores"] for a in self.annotations]) if self.annotations else "",
+            "annotations": json.dumps([_in_short(one) for one in self.annotations])
+            if self.annotations
+            else "",
+            "judgements": len(self.annotations),
+            "authoritative": json.dumps(counting["scores"]) if counting is not None else "",
+            "agreement": share_of(self.annotations),
+            "queues": "; ".join(f"{one['queue']['name']}: {one['state']}" for one in self.queues),
             "correction": corrections[-1] if corrections else None,
             "replays": len(self.replays),
             "last_verdict": next((r["verdict"] for r in reversed(self.replays) if r["verdict"]), None),
         }
+
+
+def _in_short(annotation: dict[str, Any]) -> dict[str, Any]:
+    """A judgement as a cell of a table has room for it."""
+    told = {name: annotation[name] for name in ("created_by", "scores", "preference", "comment", "spans")}
+    kept = {name: value for name, value in told.items() if value not in (None, "", [])}
+    if annotation["authoritative"]:
+        kept["authoritative"] = True
+    return kept
 
 
 def _members(**values: Any) -> bytes:
@@ -351,6 +401,10 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("answer", "text"),
     ("flags", "text"),
     ("annotations", "text"),
+    ("judgements", "integer"),
+    ("authoritative", "text"),
+    ("agreement", "number"),
+    ("queues", "text"),
     ("correction", "text"),
     ("replays", "integer"),
     ("last_verdict", "text"),

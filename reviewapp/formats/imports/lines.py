@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from reviewapp.formats.interchange import Recorded
 from reviewapp.formats.messages import chat_messages, opened
 from reviewapp.formats.openai import infer_endpoint
 from reviewapp.formats.openai.fields import filled, integer, number, object_of, objects_in, text_of
+from reviewapp.formats.said import Said
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, JsonObject
 
@@ -37,8 +38,25 @@ class Line:
     digest: bytes = b""
     # What the interaction is called wherever it comes from, where it has such a name.
     name: str = ""
-    # What stands beside the interaction and is not recorded with it: how many flags, annotations, replays.
+    # What people said of it. Without an interaction it tells itself which one it is about.
+    said: Said | None = None
+    # What stands beside the interaction and is not brought along: how many replays.
     not_brought: Mapping[str, int] = field(default_factory=dict)
+
+
+DOCUMENT_LIMIT: Final = 512 * 1024 * 1024
+
+
+def whole_of(lines: Iterable[bytes]) -> bytes:
+    """A file that is one document. Raises NotImportable for one that is too large."""
+    parts: list[bytes] = []
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > DOCUMENT_LIMIT:
+            raise NotImportable("The file is larger than 512 MiB, the most that a document may have.")
+        parts.append(line)
+    return b"".join(parts)
 
 
 _MESSAGE_SHAPES: Final = ("messages", "input", "prompt")

@@ -6,26 +6,32 @@ document, or lines that belong together, so they are read whole, up to `DOCUMENT
 
 from __future__ import annotations
 
-import hashlib
+import io
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
 from reviewapp.formats.batch import read_batch, read_batch_requests
-from reviewapp.formats.imports import cassettes, evaluations, platforms, tracing
-from reviewapp.formats.imports.lines import Line, NotImportable
+from reviewapp.formats.imports import cassettes, evaluations, judged, platforms, tracing
+from reviewapp.formats.imports.lines import Line, NotImportable, whole_of
+from reviewapp.formats.imports.own import BLANK, digest_of, own
 from reviewapp.formats.imports.recognising import FORMATS, format_of, seems_yaml, unrecognised
-from reviewapp.formats.interchange import InvalidInteraction, read_exported, read_exported_array
 from reviewapp.formats.otlp import InvalidExport, read_protobuf
 from reviewapp.pure import rawjson
 
 AUTO: Final = "auto"
-DOCUMENT_LIMIT: Final = 512 * 1024 * 1024
 # So much of a first line is looked at to tell its format.
 _FIRST_LINE: Final = 32 * 1024 * 1024
-_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _SQLITE: Final = b"SQLite format 3\x00"
+# What the app's own exports are called inside of their zip.
+_ZIPPED: Final = {
+    "jsonl": "interactions.jsonl",
+    "label-studio": "tasks.json",
+    "argilla": "records.json",
+}
 _ZIP: Final = b"PK\x03\x04"
 
 _DOCUMENTS: Final[dict[str, Callable[[Any], Iterator[Line]]]] = {
@@ -40,6 +46,9 @@ _DOCUMENTS: Final[dict[str, Callable[[Any], Iterator[Line]]]] = {
     "promptfoo": evaluations.promptfoo,
     "inspect": evaluations.inspect_log,
     "cassette": cassettes.cassette,
+    "label-studio": judged.label_studio,
+    "argilla": judged.argilla,
+    "otlp-evaluations": judged.evaluations,
 }
 
 
@@ -59,15 +68,17 @@ def read_file(
 
 
 def _read(format: str, lines: Iterator[bytes], requests: Iterable[bytes] | None) -> Iterator[Line]:  # noqa: A002
+    if format in _ZIPPED:
+        lines = _unzipped(lines, _ZIPPED[format])
     if format == "jsonl":
-        return _own(lines)
+        return own(lines)
     if format == "openai-batch":
         return _batch(lines, requests)
     if format == "otlp-protobuf":
-        return _protobuf(_whole(lines))
+        return _protobuf(whole_of(lines))
     if format == "llm-logs":
-        return platforms.llm_logs(_whole(lines))
-    data = _whole(lines)
+        return platforms.llm_logs(whole_of(lines))
+    data = whole_of(lines)
     if format == "inspect" and data.startswith(_ZIP):
         return evaluations.inspect_archive(data)
     return _document(format, data)
@@ -79,7 +90,7 @@ def _recognised(lines: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
     content: list[bytes] = []
     for line in lines:
         seen.append(line)
-        if line.strip(_BLANK):
+        if line.strip(BLANK):
             content.append(line)
         if len(content) == 2 or len(line) > _FIRST_LINE:
             break
@@ -90,13 +101,42 @@ def _recognised(lines: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
     if head.startswith(_SQLITE):
         return "llm-logs", again
     if head.startswith(_ZIP):
-        return "inspect", again
+        data = whole_of(again)
+        return _of_zip(data), iter(data.splitlines(keepends=True))
     value = _value(content[0])
     if isinstance(value, dict) and (found := format_of(value)) in ("jsonl", "openai-batch"):
         # Lines, or the only line of a file; a document on one line is read by the same reader.
         return found, again
-    data = _whole(again)
+    data = whole_of(again)
     return _of_whole(data), iter(data.splitlines(keepends=True))
+
+
+def _of_zip(data: bytes) -> str:
+    """The format that a zip's members show."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise NotImportable(f"The zip can't be read: {error}.") from None
+    return next((found for found, member in _ZIPPED.items() if member in names), "inspect")
+
+
+def _unzipped(lines: Iterator[bytes], member: str) -> Iterator[bytes]:
+    """The lines of a member where the file is a zip, as the app's own exports are; else the same lines."""
+    first = next(lines, b"")
+    if not first.startswith(_ZIP):
+        yield from chain([first], lines)
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(whole_of(chain([first], lines)))) as archive:
+            if archive.getinfo(member).file_size > evaluations.ARCHIVE_LIMIT:
+                raise NotImportable("The archive unpacks to more than 1 GiB.")
+            with archive.open(member) as file:
+                yield from file
+    except KeyError:
+        raise NotImportable(f"The zip holds no {member}.") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise NotImportable(f"The zip can't be read: {error}.") from None
 
 
 def _of_whole(data: bytes) -> str:
@@ -134,58 +174,6 @@ def _value(data: bytes) -> Any:
         return rawjson.parse(data)
     except rawjson.InvalidJson:
         return None
-
-
-def _whole(lines: Iterable[bytes]) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    for line in lines:
-        size += len(line)
-        if size > DOCUMENT_LIMIT:
-            raise NotImportable("The file is larger than 512 MiB, the most that a document may have.")
-        parts.append(line)
-    return b"".join(parts)
-
-
-def _own(lines: Iterator[bytes]) -> Iterator[Line]:
-    """Interactions in the app's own shape: one a line, an array of them, or a single one over many lines."""
-    peeked: list[bytes] = []
-    for line in lines:
-        peeked.append(line)
-        if len([one for one in peeked if one.strip(_BLANK)]) == 2:
-            break
-    lines = chain(peeked, lines)
-    content = [line.lstrip(_BLANK) for line in peeked if line.strip(_BLANK)]
-    if content and content[0].startswith(b"["):
-        yield from _own_array(_whole(lines))
-    elif len(content) == 2 and content[1].startswith((b'"', b"}")) and _value(content[0]) is None:
-        # Indented, as people read it; a line of lines would begin with the next object.
-        yield _own_line(1, _whole(lines))
-    else:
-        for number, raw in enumerate(lines, start=1):
-            if raw.strip():
-                yield _own_line(number, raw)
-
-
-def _own_line(number: int, raw: bytes) -> Line:
-    try:
-        recorded, beside = read_exported(rawjson.decode(raw))
-    except (InvalidInteraction, rawjson.InvalidJson) as error:
-        return Line(number, reason=str(error))
-    return Line(number, recorded, digest=_digest(number, raw.strip()), not_brought=beside)
-
-
-def _own_array(data: bytes) -> Iterator[Line]:
-    try:
-        items = read_exported_array(rawjson.decode(data))
-    except (InvalidInteraction, rawjson.InvalidJson) as error:
-        yield Line(1, reason=str(error))
-        return
-    for number, item in enumerate(items, start=1):
-        if isinstance(item, InvalidInteraction):
-            yield Line(number, reason=str(item))
-        else:
-            yield Line(number, item[0], not_brought=item[1])
 
 
 def _batch(lines: Iterator[bytes], requests: Iterable[bytes] | None) -> Iterator[Line]:
@@ -236,12 +224,8 @@ def _digested(lines: Iterator[Line]) -> Iterator[Line]:
     for line in lines:
         if line.recorded is not None and not line.digest and not line.name:
             said = f"{line.recorded.request_text}\n{line.recorded.response_text}"
-            line = replace(line, digest=_digest(line.number, rawjson.to_bytes(said)))
+            line = replace(line, digest=digest_of(line.number, rawjson.to_bytes(said)))
         yield line
-
-
-def _digest(number: int, text: bytes) -> bytes:
-    return hashlib.sha256(b"%d\n%s" % (number, text)).digest()
 
 
 def _text(file: Iterable[bytes]) -> Iterable[str]:

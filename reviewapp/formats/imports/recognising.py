@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from reviewapp.formats.imports.cassettes import is_cassette
+from reviewapp.formats.imports.judged import is_argilla, is_evaluations, is_label_studio
 from reviewapp.formats.openai.fields import object_of, text_of
 from reviewapp.pure.exchange import JsonObject
 
@@ -25,6 +26,9 @@ FORMATS: Final[dict[str, str]] = {
     "promptfoo": "promptfoo results",
     "inspect": "Inspect log",
     "cassette": "VCR cassette",
+    "label-studio": "Label Studio tasks",
+    "argilla": "Argilla records",
+    "otlp-evaluations": "OpenTelemetry evaluation events",
 }
 _OBSERVATIONS: Final = frozenset(
     [
@@ -62,6 +66,10 @@ def format_of(value: Any) -> str | None:
 
 def _of_item(value: JsonObject) -> str | None:
     """Of one thing, which may stand on a line of its own."""
+    if is_label_studio(value):
+        return "label-studio"
+    if is_argilla(value):
+        return "argilla"
     if "custom_id" in value and value.keys() & {"response", "error", "body"}:
         return "openai-batch"
     if isinstance(value.get("request"), dict) and "method" not in value["request"]:
@@ -80,6 +88,8 @@ def _of_item(value: JsonObject) -> str | None:
 
 
 def _of_spans(value: JsonObject) -> str | None:
+    if is_evaluations(value):
+        return "otlp-evaluations"
     if "resourceSpans" in value or "resource_spans" in value:
         return "otlp-json"
     if "context.span_id" in value or ("span_kind" in value and isinstance(value.get("context"), dict)):

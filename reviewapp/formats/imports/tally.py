@@ -26,13 +26,19 @@ class Tally:
     wrong_count: int = 0
     seeds: int = 0
     fingerprints: int = 0
-    # Flags, annotations and replays that exported lines tell of; an import brings interactions only.
+    # What people said: how many judgements and flags.
+    judgements: int = 0
+    flags: int = 0
+    # Replays that exported lines tell of, which an import leaves where they were.
     not_brought: Counter[str] = field(default_factory=Counter)
     # Those of `taken` that the project has already, where somebody looked.
     known: int = 0
 
     def add(self, line: Line, *, look_inside: bool = False) -> None:
         """Count a line; `look_inside` reads seeds and fingerprints too, which takes most of the time."""
+        if line.said is not None:
+            self.judgements += len(line.said.judgements)
+            self.flags += len(line.said.flags)
         if line.recorded is not None:
             self.taken[line.recorded.endpoint] += 1
             self.not_brought.update(line.not_brought)
@@ -40,6 +46,8 @@ class Tally:
                 exchange = read_recorded(line.recorded)
                 self.seeds += seed_of(exchange.request) is not None
                 self.fingerprints += bool(exchange.reply.fingerprint)
+        elif line.said is not None:
+            return
         elif line.left_out:
             self.left_out[line.left_out] += 1
         else:
@@ -67,6 +75,8 @@ class Tally:
             "fingerprints": self.fingerprints,
             "not_brought": dict(self.not_brought),
             "known": self.known,
+            "judgements": self.judgements,
+            "flags": self.flags,
         }
 
 

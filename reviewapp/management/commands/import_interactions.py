@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from reviewapp import tasks
 from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
+from reviewapp.formats.said import Said
 from reviewapp.journal import Journal, JournalError
 from reviewapp.management import importing
 from reviewapp.management.projects import the_project
-from reviewapp.models import FailedMessage, Interaction, Project
-from reviewapp.stages import record
+from reviewapp.models import FailedMessage, Interaction, Project, system_actor
+from reviewapp.stages import record, review
 
 BATCH_FRAMES: Final = 500
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -37,13 +38,16 @@ class Imported:
     wrong: int = 0
     # Those whose id stands in another project of this app, and which got one of their own.
     renamed: int = 0
-    # With --wait: the ids that are not in the tables yet, and the digests of their frames.
+    # What people said, for when the interactions are in the tables.
+    said: list[tuple[UUID | None, Said]] = field(default_factory=list)
+    # The ids that are not in the tables yet, and the digests of their frames.
     waiting: dict[UUID, bytes] = field(default_factory=dict)
 
 
 class Command(BaseCommand):
     help = "Records the interactions of a file. A line that can't be recorded is reported and skipped."
     requires_system_checks = ()
+    _foreseen = review.Brought()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="the file, also compressed with gzip or zstd; - is standard input")
@@ -79,7 +83,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error.filename or options['file']}: {error.strerror or error}") from None
         except (JournalError, NotImportable) as error:
             raise CommandError(str(error)) from None
-        if options["wait"]:
+        if options["wait"] or imported.said:
             self._wait_for_tables(imported)
         seconds = time.monotonic() - began
         rate = imported.taken / seconds if seconds else 0
@@ -90,6 +94,8 @@ class Command(BaseCommand):
         )
         for what, count in imported.tally.left_out.most_common():
             self.stderr.write(f"{count:,} left out: {what}")
+        if imported.said:
+            self._bring(project, imported)
         if imported.tally.not_brought:
             self.stderr.write(not_brought(imported.tally))
         if imported.renamed:
@@ -105,14 +111,27 @@ class Command(BaseCommand):
         """Count what is there, and how much of it the project has already; record nothing."""
         scope = _scope(project, tally.format, options)
         batch: list[Line] = []
+        foreseen = review.Brought()
+
+        def look() -> None:
+            tally.known += record.known_among(lines=batch, project=project.id, scope=scope)
+            ids = record.ids_of(batch, project=project.id, scope=scope)
+            said = [(id_, line.said) for id_, line in zip(ids, batch, strict=True) if line.said is not None]
+            foreseen.add(review.foresee(project=project, said=[*said, *alone], coming=ids))
+            batch.clear()
+            alone.clear()
+
+        alone: list[tuple[UUID | None, Said]] = []
         for line in lines:
             tally.add(line, look_inside=True)
             if line.recorded is not None:
                 batch.append(line)
-            if len(batch) >= BATCH_FRAMES:
-                tally.known += record.known_among(lines=batch, project=project.id, scope=scope)
-                batch = []
-        tally.known += record.known_among(lines=batch, project=project.id, scope=scope)
+            elif line.said is not None:
+                alone.append((None, line.said))
+            if len(batch) + len(alone) >= BATCH_FRAMES:
+                look()
+        look()
+        self._foreseen = foreseen
         return tally
 
     def _tell(self, tally: Tally) -> None:
@@ -128,6 +147,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  {tally.seeds:,} with a seed, {tally.fingerprints:,} with a fingerprint")
         for what, count in tally.left_out.most_common():
             self.stdout.write(f"{count:,} would be left out: {what}")
+        for told in said_in_words(self._foreseen, would=True):
+            self.stdout.write(told)
         if tally.not_brought:
             self.stdout.write(not_brought(tally))
         if tally.wrong_count:
@@ -156,7 +177,9 @@ class Command(BaseCommand):
         for line in lines:
             imported.tally.add(line)
             if line.recorded is None:
-                if not line.left_out:
+                if line.said is not None:
+                    imported.said.append((None, line.said))
+                elif not line.left_out:
                     imported.wrong += 1
                     self._clear()
                     self.stderr.write(f"line {line.number}: {line.reason}")
@@ -192,10 +215,22 @@ class Command(BaseCommand):
             provider=options["provider"],
         )
         imported.renamed += found.renamed
-        if options["wait"]:
+        imported.said += [
+            (id_, line.said) for id_, line in zip(found.ids, lines, strict=True) if line.said is not None
+        ]
+        if options["wait"] or imported.said:
             for id_, frame in zip(found.ids, found.frames, strict=True):
                 imported.waiting[id_] = hashlib.sha256(frame).digest()
         journal.append_sync(found.frames)
+
+    def _bring(self, project: Project, imported: Imported) -> None:
+        """Keep what people said, now that what they said it of is there."""
+        brought = review.Brought()
+        for at in range(0, len(imported.said), BATCH_FRAMES):
+            some = imported.said[at : at + BATCH_FRAMES]
+            brought.add(review.bring(actor=system_actor(project=project), said=some, now=timezone.now()))
+        for told in said_in_words(brought, would=False):
+            self.stderr.write(told)
 
     def _let_catch_up(self, journal: Journal) -> None:
         while journal.waiting_frames > AHEAD:
@@ -251,14 +286,26 @@ def _scope(project: Project, format: str, options: dict[str, Any]) -> str:  # no
 
 def not_brought(tally: Tally) -> str:
     """What an exported line tells of beside its interaction, and an import leaves where it was."""
-    counts = ", ".join(
-        f"{count:,} {name if count > 1 else name.removesuffix('s')}"
-        for name, count in sorted(tally.not_brought.items())
-    )
-    return (
-        f"Not brought along: {counts}. An import brings interactions; what people and replays "
-        "said of them stays in the project that it was exported from."
-    )
+    count = tally.not_brought["replays"]
+    return f"Not brought along: {count:,} {'replay' if count == 1 else 'replays'}."
+
+
+def said_in_words(brought: review.Brought, *, would: bool) -> list[str]:
+    """What came along of what people said, or would come along."""
+    told = []
+    for kind in ("judgements", "flags"):
+        new, known = brought.new[kind], brought.known[kind]
+        if new or known:
+            here = f", {known:,} are here already and stay as they are" if known else ""
+            told.append(f"{new:,} {kind} {'would come along' if would else 'brought along'}{here}")
+    if brought.outside:
+        told.append(f"By outside reviewers, who have no account: {', '.join(brought.outside)}")
+    if brought.absent:
+        told.append(
+            f"{brought.absent:,} left out: they are about answers that this project does not have. "
+            "Bring the interactions first."
+        )
+    return [*told, *(f"Left out: {reason}" for reason in brought.wrong)]
 
 
 class _Nothing:

@@ -66,6 +66,11 @@ def invite(*, actor: Actor, email: str, role: str, now: datetime) -> tuple[Membe
     if person is None:
         person = Person.objects.create_user(email)
         token = create_sign_in_link(person=person, now=now, valid_for=timedelta(days=7))
+    elif not person.is_active and person.last_login is None and not person.has_usable_password():
+        # An outside reviewer, whose judgements a file brought: from now on they have an account.
+        Person.objects.filter(pk=person.pk).update(is_active=True)
+        person.is_active = True
+        token = create_sign_in_link(person=person, now=now, valid_for=timedelta(days=7))
     elif Membership.objects.filter(project=actor.project, person=person).exists():
         raise Refused(f"{email} is a member already.", field="email")
     made = Membership.objects.create(project=actor.project, person=person, role=role, created_at=now)

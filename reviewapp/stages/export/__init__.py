@@ -25,6 +25,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from reviewapp.formats.exports import ExportRow, ParquetMissing, Stored, open_writer
+from reviewapp.formats.exports.agreeing import AgreementTally
 from reviewapp.models import (
     Actor,
     BackendChange,
@@ -33,15 +34,17 @@ from reviewapp.models import (
     ExportState,
     Interaction,
     Permission,
+    Person,
     Project,
+    actor_for_person,
 )
 from reviewapp.models.bodies import recorded_of
 from reviewapp.models.counting import about
 from reviewapp.models.filters import Filter, apply, read_filter
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.export.judged import annotation_value
 from reviewapp.stages.export.shape import (
-    annotation_value,
     export_rows,
     fetch_stored,
     flag_value,
@@ -181,6 +184,7 @@ def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:
     wanted = read_filter(export.filter)
     rows = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
 
+    blind = reader_of(export)
     with ThreadPoolExecutor(1, thread_name_prefix="export-read") as reader:
 
         def fetch(queryset: Any) -> Future[list[Stored]]:
@@ -194,7 +198,7 @@ def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:
             if not found:
                 return
             # Asks for what people said of these, so it stands before the connection is lent again.
-            batch = export_rows(found)
+            batch = export_rows(found, reader=blind)
             last = found[-1]
             coming = fetch(
                 rows.filter(
@@ -209,17 +213,18 @@ def _write(export: Export) -> None:
     folder.mkdir(parents=True, mode=0o700)
     part = folder / "part"
     writer = open_writer(format=export.format, path=part)
-    rows = 0
+    rows, agreement = 0, AgreementTally()
     beaten = 0.0
     try:
         with contextlib.closing(_read(export)) as batches:
             for batch in batches:
                 for row in batch:
                     rows += writer.add(row)
+                    agreement.add(row.annotations, row.rubrics)
                 if time.monotonic() - beaten > BEAT_SECONDS:
                     _beat(export, rows)
                     beaten = time.monotonic()
-        manifest = _manifest(export, rows, dict(writer.skipped))
+        manifest = _manifest(export, rows, dict(writer.skipped), agreement.values())
         writer.close(manifest)
     except BaseException:
         writer.abandon()
@@ -248,7 +253,18 @@ def _beat(export: Export, rows: int) -> None:
         raise Cancelled
 
 
-def _manifest(export: Export, rows: int, skipped: dict[str, int]) -> dict[str, Any]:
+def reader_of(export: Export) -> Person | None:
+    """From whom blind queues still hide what others said; an admin, and the app itself, see everything."""
+    person = export.created_by
+    if person is None:
+        return None
+    actor = actor_for_person(person=person, project=export.project)
+    return None if actor is not None and actor.may(Permission.ADMIN) else person
+
+
+def _manifest(
+    export: Export, rows: int, skipped: dict[str, int], agreement: dict[str, Any]
+) -> dict[str, Any]:
     by = export.created_by.email if export.created_by else None
     return {
         "made_by": "reviewapp",
@@ -262,6 +278,7 @@ def _manifest(export: Export, rows: int, skipped: dict[str, int]) -> dict[str, A
         "asked_for_by": by or (f"key {export.created_by_key.name}" if export.created_by_key else None),
         "rows": rows,
         "skipped": skipped,
+        "agreement": agreement,
     }
 
 

@@ -7,8 +7,7 @@ thousand rows cost a handful of queries.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,34 +25,66 @@ from reviewapp.models import (
     FlagState,
     Interaction,
     InteractionBody,
+    Person,
+    QueueItem,
 )
+from reviewapp.stages.export.judged import Judged, among, judged, person_value, time_value, who
 
 _RELATED = ("source", "provider", "body")
 
 
-def rows_of(interactions: Sequence[Interaction]) -> list[ExportRow]:
-    """The rows of these interactions, in their order, with flags, annotations and replays."""
-    return list(export_rows([_stored(interaction) for interaction in interactions]))
+def rows_of(interactions: Sequence[Interaction], *, reader: Person | None = None) -> list[ExportRow]:
+    """The rows of these interactions, in their order, with flags, judgements and replays.
+
+    What a blind queue still hides from `reader` is left out.
+    """
+    return list(export_rows([_stored(interaction) for interaction in interactions], reader=reader))
 
 
-def export_rows(found: Sequence[Stored]) -> Iterator[ExportRow]:
+def export_rows(found: Sequence[Stored], *, reader: Person | None = None) -> Iterator[ExportRow]:
     """The same of what was read as it is stored; one at a time, since a row unpacks its bodies.
 
     What people and replays said is asked for before the first row is given.
     """
     ids = [one.id for one in found if one.is_marked]
-    flags, annotations, replays = (_flags(ids), _annotations(ids), _replays(ids)) if ids else ({}, {}, {})
-    tags = _added_tags(ids) if ids else {}
-    return (
-        ExportRow(
+    replays = _replays(ids) if ids else {}
+    answers = _judged_answers(replays)
+    marked = [*ids, *(one.id for one in answers)]
+    said, flags = (judged(marked, reader=reader), _flags(marked)) if marked else (Judged(), {})
+    tags = _added_tags(marked) if marked else {}
+
+    def row(one: Stored, **beside: Any) -> ExportRow:
+        return ExportRow(
             _with_tags(one, tags.get(one.id, ())),
             added_tags=tags.get(one.id, ()),
             flags=flags.get(one.id, ()),
-            annotations=annotations.get(one.id, ()),
-            replays=replays.get(one.id, ()),
+            annotations=said.annotations.get(one.id, ()),
+            rubrics=said.rubrics.get(one.id, ()),
+            queues=said.queues.get(one.id, ()),
+            **beside,
         )
-        for one in found
+
+    answered = {str(one.id): row(one) for one in answers}
+
+    def whole(one: Stored) -> ExportRow:
+        values = replays.get(one.id, ())
+        names = [value["interaction"] for value in values if value["interaction"] in answered]
+        return row(one, replays=values, judged_answers={name: answered[name] for name in names})
+
+    return (whole(one) for one in found)
+
+
+def _judged_answers(replays: Mapping[UUID, Sequence[dict[str, Any]]]) -> list[Stored]:
+    """Those answers of replays that somebody judged: they go along whole with their originals."""
+    ids = [UUID(one["interaction"]) for values in replays.values() for one in values if one["interaction"]]
+    if not ids:
+        return []
+    said = Annotation.objects.filter(interaction__in=among(ids), removed_at__isnull=True).values_list(
+        "interaction", flat=True
     )
+    wanted = list(said.distinct())
+    rows = with_bodies(Interaction.objects.filter(pk__in=wanted)) if wanted else []
+    return [_stored(row) for row in rows]
 
 
 def _with_tags(one: Stored, added: Sequence[dict[str, Any]]) -> Stored:
@@ -95,6 +126,8 @@ def stored_statement(queryset: Any, *, rows: int, most: int) -> Any:
         | Exists(Annotation.objects.filter(interaction=OuterRef("pk")))
         | Exists(Attempt.objects.filter(original=OuterRef("pk")))
         | Exists(AddedTag.objects.filter(interaction=OuterRef("pk")))
+        | Exists(QueueItem.objects.filter(interaction=OuterRef("pk")))
+        | Exists(QueueItem.objects.filter(attempt=OuterRef("pk")))
     )
     named = queryset.annotate(
         is_marked=marked,
@@ -161,16 +194,6 @@ def _stored(interaction: Interaction) -> Stored:
     )
 
 
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _who(row: Any) -> str | None:
-    if row.created_by is not None:
-        return str(row.created_by.email)
-    return f"key {row.created_by_key.name}" if row.created_by_key is not None else None
-
-
 def flag_value(flag: Flag) -> dict[str, Any]:
     """A flag as the interfaces show it."""
     return {
@@ -179,36 +202,15 @@ def flag_value(flag: Flag) -> dict[str, Any]:
         "severity": flag.severity,
         "note": flag.note,
         "state": flag.state,
-        "created_by": _who(flag),
-        "created_at": _time(flag.created_at),
+        "created_by": who(flag),
+        "person": person_value(flag.created_by),
+        "created_at": time_value(flag.created_at),
     }
-
-
-def annotation_value(annotation: Annotation) -> dict[str, Any]:
-    """An annotation as the interfaces show it."""
-    rubric = annotation.rubric
-    return {
-        "id": str(annotation.pk),
-        "rubric": {"name": rubric.name, "version": rubric.version} if rubric else None,
-        "scores": annotation.scores,
-        "spans": annotation.spans,
-        "correction": annotation.correction,
-        "comment": annotation.comment,
-        "version": annotation.version,
-        "created_by": _who(annotation),
-        "created_at": _time(annotation.created_at),
-        "updated_at": _time(annotation.updated_at),
-    }
-
-
-def _among(ids: Sequence[UUID]) -> RawSQL:
-    """The ids as one parameter: to write a thousand into a statement costs more than to look them up."""
-    return RawSQL("SELECT unnest(%s::uuid[])", [list(ids)])
 
 
 def _flags(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    rows = Flag.objects.filter(interaction__in=_among(ids)).exclude(state=FlagState.REMOVED)
+    rows = Flag.objects.filter(interaction__in=among(ids)).exclude(state=FlagState.REMOVED)
     for flag in rows.select_related("created_by", "created_by_key").order_by("created_at", "id"):
         found[flag.interaction_id].append(flag_value(flag))
     return found
@@ -216,27 +218,17 @@ def _flags(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
 
 def _added_tags(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    rows = AddedTag.objects.filter(interaction__in=_among(ids))
+    rows = AddedTag.objects.filter(interaction__in=among(ids))
     for tag in rows.select_related("created_by", "created_by_key").order_by("created_at", "id"):
         found[tag.interaction_id].append(
-            {"tag": tag.name, "created_by": _who(tag), "created_at": _time(tag.created_at)}
+            {"tag": tag.name, "created_by": who(tag), "created_at": time_value(tag.created_at)}
         )
-    return found
-
-
-def _annotations(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    rows = Annotation.objects.filter(interaction__in=_among(ids), removed_at__isnull=True)
-    for annotation in rows.select_related("created_by", "created_by_key", "rubric").order_by(
-        "created_at", "id"
-    ):
-        found[annotation.interaction_id].append(annotation_value(annotation))
     return found
 
 
 def _replays(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    rows = Attempt.objects.filter(original__in=_among(ids)).select_related(
+    rows = Attempt.objects.filter(original__in=among(ids)).select_related(
         "answer", "comparison", "run", "variant"
     )
     for attempt in rows.order_by("created_at", "id"):
@@ -256,7 +248,7 @@ def _replays(ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
                 "verdict": comparison.verdict if comparison else None,
                 "sentence": comparison.sentence if comparison else None,
                 "error": attempt.error,
-                "finished_at": _time(attempt.finished_at),
+                "finished_at": time_value(attempt.finished_at),
             }
         )
     return found

@@ -25,7 +25,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 
 from reviewapp.models import FailedMessage, Interaction, Project
 from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of, project_of
-from reviewapp.stages.record.files import frames_of, known_among, scope_of
+from reviewapp.stages.record.files import frames_of, ids_of, known_among, scope_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
@@ -48,6 +48,7 @@ __all__ = [
     "decode",
     "encode",
     "frames_of",
+    "ids_of",
     "index_words",
     "known_among",
     "pack",

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from reviewapp.formats.imports import Line
 from reviewapp.models import Interaction
-from reviewapp.pure.ids import derived_id, named_id
+from reviewapp.pure.ids import derived_id, named_id, renamed_id
 from reviewapp.stages.record.arrival import Arrival, encode
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ def frames_of(
     equal ones that were imported otherwise.
     """
     found = FileFrames()
-    for line, id_ in zip(lines, _ids_of(lines, project=project, scope=scope), strict=True):
+    for line, id_ in zip(lines, ids_of(lines, project=project, scope=scope), strict=True):
         recorded = line.recorded
         assert recorded is not None
         found.renamed += recorded.id is not None and recorded.id != id_
@@ -60,7 +60,7 @@ def frames_of(
 
 def known_among(*, lines: Sequence[Line], project: UUID, scope: str) -> int:
     """How many of these lines, which all hold an interaction, the project has already."""
-    ids = _ids_of(lines, project=project, scope=scope)
+    ids = ids_of(lines, project=project, scope=scope)
     there = set(Interaction.objects.filter(id__in=ids, project=project).values_list("id", flat=True))
     return sum(id_ in there for id_ in ids)
 
@@ -70,7 +70,7 @@ def scope_of(*, project: UUID, format: str, source: str | None, provider: str | 
     return f"{project}\n{format}\n{source or None}\n{provider or None}"
 
 
-def _ids_of(lines: Sequence[Line], *, project: UUID, scope: str) -> list[UUID]:
+def ids_of(lines: Sequence[Line], *, project: UUID, scope: str) -> list[UUID]:
     """The id of each: its own, unless another project holds another interaction under that."""
     stated = [
         line.recorded.id for line in lines if line.recorded is not None and line.recorded.id is not None
@@ -81,8 +81,11 @@ def _ids_of(lines: Sequence[Line], *, project: UUID, scope: str) -> list[UUID]:
     found = []
     for line in lines:
         own = line.recorded.id if line.recorded is not None else None
-        is_free = own is not None and own not in elsewhere
-        found.append(own if own and is_free else made_id(line, project=project, scope=scope))
+        if own is None:
+            found.append(made_id(line, project=project, scope=scope))
+        else:
+            # Known from its own id alone, so that another file can speak of it.
+            found.append(renamed_id(own, project=project) if own in elsewhere else own)
     return found
 
 

@@ -16,11 +16,12 @@ import re
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import zstandard
@@ -31,19 +32,37 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
-from reviewapp.models import Actor, FileImport, FileImportState, Permission
+from reviewapp.formats.said import Said
+from reviewapp.models import Actor, FileImport, FileImportState, Permission, system_actor
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
-from reviewapp.stages.record import DatabaseAway, frames_of, known_among, record_frames, scope_of
+from reviewapp.stages.record import DatabaseAway, frames_of, ids_of, known_among, record_frames, scope_of
 
 FILE_LIMIT: Final = 256 * 1024 * 1024
 BATCH: Final = 200
+Pairs = Sequence[tuple[UUID | None, Said]]
 HEARTBEAT_LOST: Final = timedelta(seconds=60)
 _BEAT_SECONDS: Final = 2.0
 _REASONS_KEPT: Final = 50
 
 
 log = logging.getLogger(__name__)
+
+
+class Counts(Protocol):
+    """What became of what people said, counted."""
+
+    def add(self, other: Any) -> None: ...
+
+    def values(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What tells of, and keeps, what people said of interactions in a file. A stage to the right does it."""
+
+    foresee: Callable[..., Counts]
+    bring: Callable[..., Counts]
 
 
 class _Lost(Exception):
@@ -127,13 +146,13 @@ def waiting_files(*, now: datetime) -> list[UUID]:
     return list(_unheld(now).values_list("pk", flat=True))
 
 
-def work_on_file(*, import_id: UUID) -> None:
+def work_on_file(*, import_id: UUID, saying: Saying) -> None:
     """Look through the file, or record it. Nothing happens when another worker has it, or nobody wants it."""
     now, worker = timezone.now(), uuid4()
     if not _unheld(now).filter(pk=import_id).update(heartbeat_at=now, worker=worker):
         return
     file: FileImport | None = (
-        FileImport.objects.select_related("project")
+        FileImport.objects.select_related("project", "created_by", "created_by_key")
         .filter(pk=import_id, worker=worker, state__in=[FileImportState.CHECKING, FileImportState.RUNNING])
         .first()
     )
@@ -141,9 +160,9 @@ def work_on_file(*, import_id: UUID) -> None:
         return
     try:
         if file.state == FileImportState.CHECKING:
-            _look_through(file)
+            _look_through(file, saying)
         else:
-            _record(file)
+            _record(file, saying)
     except _Lost:
         _drop_if_cancelled(file)
     except NotImportable as error:
@@ -167,24 +186,23 @@ def _unheld(now: datetime) -> Any:
     return FileImport.objects.filter(free, state__in=[FileImportState.CHECKING, FileImportState.RUNNING])
 
 
-def _look_through(file: FileImport) -> None:
+def _look_through(file: FileImport, saying: Saying) -> None:
     with _opened(folder_of(file) / "file") as content:
         pulse = _Pulse(file)
         format_, lines = read_file(pulse.along(content), format=file.format)
         tally = Tally(format_)
         scope = _scope(file, format_)
-        batch: list[Line] = []
-        for line in lines:
-            tally.add(line, look_inside=True)
-            pulse.beat_when_due(done=tally.total)
-            if line.recorded is not None:
-                batch.append(line)
-            if len(batch) >= BATCH:
-                tally.known += known_among(lines=batch, project=file.project_id, scope=scope)
-                batch = []
-        tally.known += known_among(lines=batch, project=file.project_id, scope=scope)
-    found = _storable(tally.values())
-    if not tally.total:
+        said: Counts | None = None
+        for batch in _batches(lines, tally, pulse):
+            recorded = [line for line in batch if line.recorded is not None]
+            ids = ids_of(recorded, project=file.project_id, scope=scope)
+            tally.known += known_among(lines=recorded, project=file.project_id, scope=scope)
+            pairs = _pairs(batch, ids)
+            if pairs:
+                counts = saying.foresee(project=file.project, said=pairs, coming=ids)
+                said = _sum(said, counts)
+    found = _storable(tally.values() | ({"said": said.values()} if said is not None else {}))
+    if not tally.total and said is None:
         _end(file, state=FileImportState.FAILED, error=_nothing(tally), found=found, format=format_)
         return
     _beat(
@@ -198,6 +216,35 @@ def _look_through(file: FileImport) -> None:
     )
 
 
+def _batches(lines: Iterator[Line], tally: Tally, pulse: _Pulse) -> Iterator[list[Line]]:
+    """The lines that hold something, counted, a batch at a time."""
+    batch: list[Line] = []
+    for line in lines:
+        tally.add(line, look_inside=True)
+        pulse.beat_when_due(done=tally.total)
+        if line.recorded is not None or line.said is not None:
+            batch.append(line)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _pairs(batch: Sequence[Line], ids: Sequence[UUID]) -> list[tuple[UUID | None, Said]]:
+    """What is said, each with the id of its interaction where the line has one."""
+    own = iter(ids)
+    pairs = [(next(own) if line.recorded is not None else None, line.said) for line in batch]
+    return [(id_, said) for id_, said in pairs if said is not None]
+
+
+def _sum(before: Counts | None, more: Counts) -> Counts:
+    if before is None:
+        return more
+    before.add(more)
+    return before
+
+
 def _nothing(tally: Tally) -> str:
     """Why nothing of a file can be recorded."""
     if tally.wrong:
@@ -208,22 +255,23 @@ def _nothing(tally: Tally) -> str:
     return _("There is no call of a model in it.")
 
 
-def _record(file: FileImport) -> None:
-    _beat(file, done=0, recorded=0, known=0, set_aside=[])
+def _record(file: FileImport, saying: Saying) -> None:
+    _beat(file, done=0, recorded=0, known=0, set_aside=[], brought=None)
     scope = _scope(file, file.format)
     with _opened(folder_of(file) / "file") as content:
         pulse = _Pulse(file)
         _format, lines = read_file(pulse.along(content), format=file.format)
         batch: list[Line] = []
+        said: Counts | None = None
         for line in lines:
             pulse.beat_when_due()
-            if line.recorded is not None:
+            if line.recorded is not None or line.said is not None:
                 batch.append(line)
             if len(batch) >= BATCH:
-                _record_batch(file, batch, scope)
+                said = _record_batch(file, batch, scope, saying, said)
                 batch = []
         if batch:
-            _record_batch(file, batch, scope)
+            _record_batch(file, batch, scope, saying, said)
     _end(file, state=FileImportState.DONE)
 
 
@@ -231,10 +279,13 @@ def _scope(file: FileImport, format: str) -> str:  # noqa: A002
     return scope_of(project=file.project_id, format=format, source=file.source, provider=file.provider)
 
 
-def _record_batch(file: FileImport, batch: list[Line], scope: str) -> None:
+def _record_batch(
+    file: FileImport, batch: list[Line], scope: str, saying: Saying, said: Counts | None
+) -> Counts | None:
     now = timezone.now()
+    recorded = [line for line in batch if line.recorded is not None]
     found = frames_of(
-        lines=batch,
+        lines=recorded,
         project=file.project_id,
         scope=scope,
         now=now,
@@ -243,13 +294,23 @@ def _record_batch(file: FileImport, batch: list[Line], scope: str) -> None:
     )
     outcome = record_frames(frames=found.frames, now=now)
     kept = FileImport.objects.only("set_aside").get(pk=file.pk).set_aside
+    pairs = _pairs(batch, found.ids)
+    if pairs:
+        said = _sum(said, saying.bring(actor=_actor(file), said=pairs, now=now))
     _beat(
         file,
-        done=F("done") + len(batch),
+        brought=None if said is None else _storable(said.values()),
+        done=F("done") + len(recorded),
         recorded=F("recorded") + len(outcome.recorded),
         known=F("known") + len(outcome.known),
         set_aside=_storable([*kept, *outcome.set_aside][:_REASONS_KEPT]),
     )
+    return said
+
+
+def _actor(file: FileImport) -> Actor:
+    """Who brought the file, who was an admin when they said that it shall be recorded."""
+    return replace(system_actor(project=file.project), person=file.created_by, key=file.created_by_key)
 
 
 class _Pulse:

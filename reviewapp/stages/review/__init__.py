@@ -11,6 +11,7 @@ from reviewapp.stages.review.annotations import (
     reply_of,
     restore_annotation,
 )
+from reviewapp.stages.review.bringing import Brought, bring, foresee
 from reviewapp.stages.review.deciding import decide
 from reviewapp.stages.review.flags import flag, move_flag, save_flag_reasons, undo_flags
 from reviewapp.stages.review.handing import (
@@ -43,6 +44,7 @@ from reviewapp.stages.review.texts import NOTE_LIMIT
 __all__ = [
     "LEASE",
     "NOTE_LIMIT",
+    "Brought",
     "EditedMeanwhile",
     "Entry",
     "Judgement",
@@ -56,6 +58,7 @@ __all__ = [
     "annotate",
     "answer_text",
     "backfill",
+    "bring",
     "can_adjudicate",
     "check_can_adjudicate",
     "check_can_review",
@@ -66,6 +69,7 @@ __all__ = [
     "edit_annotation",
     "enqueue",
     "flag",
+    "foresee",
     "judge",
     "judged_interaction",
     "leave",

@@ -25,13 +25,22 @@ from reviewapp.web.pages.listing import filter_values
 
 WORDS = {
     ExportFormat.JSONL: gettext_lazy(
-        "Everything, one JSON object a line. The interactions can be imported again."
+        "Everything, one JSON object a line, with all judgements by person. Can be imported again."
     ),
     ExportFormat.CSV: gettext_lazy("For spreadsheets: one line an interaction. Cells can't run as formulas."),
     ExportFormat.PARQUET: gettext_lazy("For data tools: typed columns and the whole bodies."),
     ExportFormat.OPENAI_BATCH: gettext_lazy("The requests, as input for OpenAI's Batch API. Runs as it is."),
     ExportFormat.FINE_TUNING: gettext_lazy("Conversations that end with the corrected answer."),
     ExportFormat.PREFERENCES: gettext_lazy("Pairs: the corrected answer preferred to the recorded one."),
+    ExportFormat.LABEL_STUDIO: gettext_lazy(
+        "Tasks with everybody's judgements, and the labeling configuration. Can be brought back."
+    ),
+    ExportFormat.ARGILLA: gettext_lazy(
+        "A dataset with its settings and everybody's responses. Can be brought back."
+    ),
+    ExportFormat.OTLP_EVALUATIONS: gettext_lazy(
+        "Judgements as gen_ai.evaluation.result events, linked to trace and response. Can be brought back."
+    ),
     ExportFormat.BUNDLE: gettext_lazy(
         "A zip with the data, a manifest and a script that asks everything again."
     ),

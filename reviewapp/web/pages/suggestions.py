@@ -46,9 +46,7 @@ def suggest(request: AppRequest) -> HttpResponse:
     if colon and (name in LABELS or name == "is") and name != "q":
         options = _values(request.actor, head, name, start)
     else:
-        fields, ways = _fields(head, last), _completions(request.actor, typed)
-        # Who has begun a sentence goes on with it; the first word may as well be a field's.
-        options = [*ways, *fields] if head.strip() else [*fields, *ways]
+        options = [*_fields(head, last), *_completions(request.actor, typed)]
     return vary_on_htmx(render(request, "pages/suggestions.html", {"options": options}))
 
 

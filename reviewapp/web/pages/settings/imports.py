@@ -25,11 +25,6 @@ from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, var
 from reviewapp.web.pages.settings import section
 
 SHOWN = 30
-_SAID = {
-    "flags": gettext_lazy("flags"),
-    "annotations": gettext_lazy("annotations"),
-    "replays": gettext_lazy("replays"),
-}
 
 
 class ImportForm(forms.Form):
@@ -108,9 +103,9 @@ def found(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             format=FORMATS.get(file.format, ""),
             active=file.state in {FileImportState.CHECKING, FileImportState.RUNNING},
             taken=sorted(file.found.get("taken", {}).items()),
-            not_brought=[
-                (_SAID[name], count) for name, count in sorted(file.found.get("not_brought", {}).items())
-            ],
+            replays_left=file.found.get("not_brought", {}).get("replays", 0),
+            # Foreseen, and once it is done what came of it.
+            said=file.brought or file.found.get("said"),
             left_out=sorted(file.found.get("left_out", {}).items()),
             wrong=file.found.get("wrong", []),
             more_wrong=file.found.get("wrong_count", 0) - len(file.found.get("wrong", [])),
