@@ -1,7 +1,6 @@
 """`make bench`: each figure beside the floor measured in the same run, and the ratio of the two.
 
-usage: python -m benchmarks [recording] [receiving] [reading] [finding] [exporting] [replaying]
-                            [detection] [--rows N]
+usage: python -m benchmarks [part…] [--rows N]
 
 Servers of its own in a folder of its own; nothing of a running product is touched. Absolute
 figures depend on the machine and on what else it does; the ratios are what to compare.
@@ -17,7 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-PARTS = ("recording", "receiving", "reading", "finding", "exporting", "replaying", "detection")
+PARTS = (
+    *("recording", "receiving", "reading", "finding", "reviewing"),
+    *("exporting", "replaying", "detection"),
+)
 
 
 def main() -> int:
