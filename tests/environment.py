@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -52,6 +53,7 @@ _servers = contextlib.ExitStack()
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".cache" / "test-database"
 # What a migrated database depends on: our migrations, and the versions of the packages with theirs.
+MANIFEST = "migrated-by.json"
 MIGRATED_BY = [*sorted((ROOT / "reviewapp" / "migrations").glob("*.py")), ROOT / "uv.lock"]
 
 
@@ -79,24 +81,37 @@ def _lay_migrated_files() -> None:
     """Put the files of a server whose database is migrated where this run's server looks for its own."""
     from reviewapp.embedded import postgres
 
-    digest = hashlib.sha256()
-    for path in MIGRATED_BY:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    kept = KEPT / digest.hexdigest()[:16]
+    wanted = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in MIGRATED_BY}
+    kept = KEPT / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
     files = paths.layout(DATA).database
     if kept.is_dir():
-        _copy(kept, files)
+        _copy(kept / "files", files)
         return
+    if (nearest := _nearest(wanted)) is not None:
+        _copy(nearest / "files", files)
     with postgres.running(DATA):
         migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
         subprocess.run(migrate, env=os.environ | {"REVIEWAPP_DATA": str(DATA)}, check=True)
-    shutil.rmtree(KEPT, ignore_errors=True)
-    KEPT.mkdir(parents=True)
+    for old in sorted(KEPT.glob("*/"), key=lambda path: path.stat().st_mtime)[:-2]:
+        shutil.rmtree(old, ignore_errors=True)
     # Under a name of its own first: a run beside this one must not find half of it.
     half = KEPT / f"{kept.name}-{os.getpid()}"
-    _copy(files, half)
+    half.mkdir(parents=True)
+    _copy(files, half / "files")
+    (half / MANIFEST).write_text(json.dumps(wanted))
     with contextlib.suppress(OSError):
         half.rename(kept)
+
+
+def _nearest(wanted: dict[str, str]) -> Path | None:
+    """The kept files with most of these migrations and no others: only what is new since is left to do."""
+    found = {
+        path.parent: json.loads(path.read_text()).items()
+        for path in KEPT.glob(f"*/{MANIFEST}")
+        if "-" not in path.parent.name
+    }
+    usable = {kept: migrated for kept, migrated in found.items() if migrated <= wanted.items()}
+    return max(usable, key=lambda kept: len(usable[kept]), default=None)
 
 
 def _copy(source: Path, target: Path) -> None:
