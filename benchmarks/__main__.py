@@ -18,7 +18,7 @@ from pathlib import Path
 
 PARTS = (
     *("recording", "receiving", "reading", "finding", "reviewing"),
-    *("exporting", "replaying", "detection"),
+    *("exporting", "replaying", "seeds", "detection"),
 )
 
 

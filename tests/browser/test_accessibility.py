@@ -30,6 +30,7 @@ from reviewapp.models import (
     QueueItem,
     ReplayRun,
     Source,
+    Study,
 )
 from reviewapp.models.filters import Filter
 from reviewapp.stages import discuss, export, find, review, watch
@@ -134,9 +135,35 @@ def full() -> World:
     find.start_bulk(
         actor=actor, deed="tag", wanted=Filter(flagged="yes"), parameters={"tag": "golden"}, now=NOW
     )
+    make_studies(project)
     fill_queues(actor, other, factories.make_actor(project=project, role="reviewer"))
     talk(actor, other, one)
     return World(actor.person, project)
+
+
+def make_studies(project: Project) -> None:
+    """One of each kind, of an interaction whose provider could be asked."""
+    provider = factories.make_provider(project=project, name="acme", base_url="http://127.0.0.1:9/v1")
+    asked = factories.make_interaction(project=project, provider=provider, prompt=LONG, answer=ANSWER)
+    edits = [
+        ({"kind": kind, "size": size, "text": LONG}, [1.0 if size < 0.1 else size / 2] * 3)
+        for kind in ("white_space", "case", "punctuation", "typo", "synonym", "reorder", "append")
+        for size in (0.004, 0.03, 0.12, 0.6)
+    ]
+    factories.make_study(
+        project=project,
+        interaction=asked,
+        name=LONG[:200],
+        conditions=[({"kind": "none", "size": 0.0}, [1.0, 1.0, 0.9]), *edits],
+    )
+    seeds = [
+        ({"seed": seed, "temperature": warm}, [warm and seed / 40] * 4)
+        for warm in (0.0, 1.0)
+        for seed in range(1, 21)
+    ]
+    factories.make_study(project=project, interaction=asked, kind="seeds", conditions=seeds)
+    arms = [({"provider": name, "model": ""}, [1.0, 0.5]) for name in ("", "acme", "a-provider" * 8)]
+    factories.make_study(project=project, interaction=asked, kind="providers", conditions=arms)
 
 
 def fill_queues(admin: Actor, first: Actor, second: Actor) -> None:
@@ -206,6 +233,10 @@ def changed_queue(world: World) -> str:
     return str(Queue.objects.get(project=world.project, name="Changed answers").pk)
 
 
+def study_of(kind: str) -> Callable[[World], str]:
+    return lambda world: str(Study.objects.get(project=world.project, kind=kind).pk)
+
+
 def disputed_item(world: World) -> str:
     return str(QueueItem.objects.get(project=world.project, state="adjudication").pk)
 
@@ -254,6 +285,12 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "exports": ("exports", None, ""),
     "export-new": ("export-new", None, "?flagged=yes"),
     "export": ("export", by_id(Export), ""),
+    "studies": ("studies", None, ""),
+    "study, deviation": ("study", study_of("deviation"), ""),
+    "study, seeds": ("study", study_of("seeds"), ""),
+    "study, providers": ("study", study_of("providers"), ""),
+    "study-new": ("study-new", None, ""),
+    "study-new, providers": ("study-new", None, "?kind=providers&provider=acme"),
     "project-new": ("project-new", None, ""),
     "settings": ("settings", None, ""),
     "settings-members": ("settings-members", None, ""),
@@ -284,6 +321,7 @@ WITHOUT_DATA = [
 # What answers with a fragment, a file, or a redirect; and the style guide, which has a test of its own.
 NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
+    "study-estimate", "study-points",
     "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay", "settings-operations-parts",
     "discussion", "people-names", "notification",
 }  # fmt: skip

@@ -103,7 +103,7 @@ def test_a_provider_study_says_who_agrees_most(signed_in, project):
     shown = words(signed_in.get(reverse("study", args=[study.pk])))
 
     assert "acme · big agrees most with the recorded answers" in shown
-    assert "provider as recorded · model as recorded agrees least" in shown
+    assert "Provider as recorded · model as recorded agrees least" in shown
 
 
 @pytest.mark.parametrize(("state", "polls"), [("done", False), ("running", True)])

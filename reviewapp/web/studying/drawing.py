@@ -25,11 +25,13 @@ HEIGHT: Final = 260
 _TOP: Final = 14.0
 _FOOT: Final = 222.0
 # Where sizes begin and end, in percent of the width; the axis' figures stand left of it.
-_LEFT: Final = 7.0
-_WIDE: Final = 90.0
+_LEFT: Final = 10.0
+_WIDE: Final = 86.0
 _TICKS: Final = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-# Answers of one condition lie side by side, so many percent of the width apart.
+# Answers of one condition lie side by side, so many percent of the width apart; and so do kinds of edits,
+# whose sizes may be the same.
 _APART: Final = 0.35
+_KINDS_APART: Final = 0.7
 
 # Around the origin, about ten pixels wide.
 _SHAPES: Final = {
@@ -111,6 +113,7 @@ class Plot:
     foot: str = f"{_FOOT:g}"
     left: str = f"{_LEFT:g}%"
     right: str = f"{_LEFT + _WIDE:g}%"
+    wide: str = f"{_WIDE:g}%"
     legend: list[Face] = field(default_factory=list)
 
 
@@ -118,6 +121,7 @@ def draw_shares(conditions: Sequence[Condition]) -> Plot:
     """How often the answer came back against the size of the edit, each with its interval."""
     edited, floor = _parted(conditions)
     most = _most(edited)
+    aside = _aside(edited)
     marks = []
     for one in sorted(edited, key=lambda each: each.size):
         if not one.points or one.telling is None:
@@ -126,7 +130,7 @@ def draw_shares(conditions: Sequence[Condition]) -> Plot:
         marks.append(
             Mark(
                 face=face_of(one.kind),
-                x=_x(one.size, most),
+                x=_x(one.size, most, aside[one.kind]),
                 y=_y(back.value or 0.0),
                 low=_y(back.low),
                 high=_y(back.high),
@@ -142,10 +146,11 @@ def draw_similarities(conditions: Sequence[Condition]) -> Plot:
     """How alike each answer is to what it is held against, against the size of the edit."""
     edited, floor = _parted(conditions)
     most = _most(edited)
+    asides = _aside(edited)
     marks = []
     for one in sorted(edited, key=lambda each: each.size):
         for place, point in enumerate(one.points):
-            aside = (place - (len(one.points) - 1) / 2) * _APART
+            aside = asides[one.kind] + (place - (len(one.points) - 1) / 2) * _APART
             marks.append(
                 Mark(
                     face=face_of(one.kind),
@@ -172,6 +177,12 @@ def draw_similarities(conditions: Sequence[Condition]) -> Plot:
 def _parted(conditions: Sequence[Condition]) -> tuple[list[Condition], Condition | None]:
     edited = [one for one in conditions if one.kind != EditKind.NONE]
     return edited, next((one for one in conditions if one.kind == EditKind.NONE), None)
+
+
+def _aside(edited: Sequence[Condition]) -> dict[str, float]:
+    """How far each kind's marks lie aside from where they belong."""
+    kinds = list(dict.fromkeys(one.kind for one in edited))
+    return {kind: (place - (len(kinds) - 1) / 2) * _KINDS_APART for place, kind in enumerate(kinds)}
 
 
 def _most(edited: Sequence[Condition]) -> float:

@@ -51,7 +51,7 @@ def condition_words(condition: Condition) -> str:
             "seed": about["seed"],
             "temperature": temperature_words(about.get("temperature")),
         }
-    provider = about.get("provider") or _("provider as recorded")
+    provider = about.get("provider") or _("Provider as recorded")
     return f"{provider} · {about.get('model') or _('model as recorded')}"
 
 
@@ -191,6 +191,10 @@ def _providers(conditions: Sequence[Condition]) -> str:
             % told
         )
     worst = min(answered, key=lambda one: (one.same.value or 0.0, one.similarity or 0.0))
+    if best.same.value == worst.same.value:
+        return (
+            _("All agree with the recorded answers as often, such as %(best)s: the same in %(same)s.") % told
+        )
     told |= {"worst": condition_words(worst), "least": share_words(worst.same)}
     return (
         _(
