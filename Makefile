@@ -91,7 +91,7 @@ app-packages: uv
 
 all-packages: uv
 	@[ -x $(PY) ] || echo "Installing the packages and the test tools into .venv, once"
-	@$(UV) sync --frozen --extra parquet $$([ ! -x $(PY) ] || echo --quiet)
+	@$(UV) sync --frozen --all-extras $$([ ! -x $(PY) ] || echo --quiet)
 
 # Playwright drives the system's Chromium. Without one the browser tests say so and are skipped,
 # except in CI, where nothing may be skipped silently.

@@ -14,21 +14,35 @@ import django
 
 django.setup(set_prefix=False)
 
-from reviewapp.web import health, otlp, receiving
+from django.conf import settings
+
+from reviewapp.web import health, otlp, receiving, scraping
 from reviewapp.web.gateway import gateway
 from reviewapp.web.handing import Pages
 
 pages = Pages()
 
 
-async def application(scope, receive, send):  # type: ignore[no-untyped-def]  # the ASGI protocol
+async def product(scope, receive, send):  # type: ignore[no-untyped-def]  # the ASGI protocol
     if scope["type"] == "http" and scope["path"].startswith("/v1/"):
         await gateway(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] in health.PATHS:
         await health.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == scraping.ADDRESS:
+        await scraping.application(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == receiving.PATH and scope["method"] == "POST":
         await receiving.receiving(scope, receive, send)
     elif scope["type"] == "http" and scope["path"].startswith(otlp.PREFIX):
         await otlp.receiving(scope, receive, send)
     else:
         await pages(scope, receive, send)
+
+
+# What is off costs nothing: it does not stand in the way at all.
+application = product
+if settings.METRICS:
+    application = scraping.Counting(application)
+if settings.TRACES_URL:
+    from reviewapp import tracing
+
+    application = tracing.traced(application, service="reviewapp-web")

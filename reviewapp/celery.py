@@ -16,6 +16,7 @@ from celery import Celery
 from celery.signals import (
     after_task_publish,
     beat_init,
+    celeryd_init,
     heartbeat_sent,
     setup_logging,
     worker_before_create_process,
@@ -23,6 +24,7 @@ from celery.signals import (
     worker_process_init,
     worker_ready,
 )
+from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.pidbox import Mailbox
 from kombu.serialization import registry  # type: ignore[attr-defined]  # the stubs lack it
 
@@ -50,11 +52,31 @@ class App(Celery):
 app = App("reviewapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reviewapp"])
+# The id of the request that set a task off stands in the worker's lines too.
+app.steps["worker"].add(DjangoStructLogInitStep)
 
 
 @setup_logging.connect
 def use_django_logging(**_: Any) -> None:
     """Worker lines look like everybody's: Django has configured logging already."""
+
+
+@celeryd_init.connect
+def see_inside(**_: Any) -> None:
+    """Count what the worker does, and trace it, where the settings want that."""
+    from django.conf import settings
+
+    if settings.METRICS:
+        importlib.import_module("reviewapp.metrics.working").connect()
+
+
+@worker_process_init.connect
+def trace_this_process(**_: Any) -> None:
+    """Each fork sends its own spans: the thread that sends them does not survive a fork."""
+    from django.conf import settings
+
+    if settings.TRACES_URL:
+        importlib.import_module("reviewapp.tracing").start(service="reviewapp-worker")
 
 
 @worker_process_init.connect

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import re
 import secrets
+import socket
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -157,6 +158,28 @@ except WrongNetwork as error:
         "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES",
         f"holds {str(error)!r}; write 1, 0, or networks separated by commas, such as 10.20.0.0/16",
     ) from None
+
+# --- Seeing inside --------------------------------------------------------------------------
+
+# Who may read /metrics. Without a token: whoever is on this machine, and in production nobody.
+METRICS_TOKEN = _text("REVIEWAPP_METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise WrongSetting("REVIEWAPP_METRICS_TOKEN", f"has {len(METRICS_TOKEN)} characters; write 16 or more")
+METRICS = bool(METRICS_TOKEN) or not PRODUCTION
+# Where a worker serves its host's figures; 0: nowhere, the host has a web process that does.
+METRICS_PORT = _number("REVIEWAPP_METRICS_PORT", default=0, low=0, high=65535)
+# The processes of a host meet here. Containers share the data folder and count their processes each from
+# one, so each host has a folder of its own.
+METRICS_DIR = (
+    str(DATA_DIR / "metrics" / socket.gethostname()) if METRICS and ROLE in {"web", "worker", "beat"} else ""
+)
+# Where traces of the app itself go (OTLP over HTTP); unset: nothing of it is even imported.
+TRACES_URL = _text("REVIEWAPP_TRACES_URL")
+if TRACES_URL and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", TRACES_URL):
+    raise WrongSetting(
+        "REVIEWAPP_TRACES_URL", f"is {TRACES_URL!r}; write such as http://collector:4318/v1/traces"
+    )
+TRACES_SHARE = _number("REVIEWAPP_TRACES_PERCENT", default=10, low=1, high=100) / 100
 
 # --- Database -------------------------------------------------------------------------------
 
@@ -503,6 +526,9 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- Logs ---------------------------------------------------------------------------------------
+
+# A request's id goes along with the tasks that it sets off, so that one search finds all that came of it.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
 LOG_LEVEL = _text("REVIEWAPP_LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

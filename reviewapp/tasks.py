@@ -21,6 +21,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from kombu.exceptions import ChannelError
 
+from reviewapp import metrics
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.models import unsearchable
@@ -104,7 +105,10 @@ def _waiting(queue: str) -> int:
 def record_batch(*, frames: Any) -> None:
     """Record what the journal shipped. While the database is away the message goes back to the broker."""
     try:
-        record.record_message(message=frames, now=timezone.now())
+        outcome = record.record_message(message=frames, now=timezone.now())
+        metrics.RECORDED.inc(len(outcome.recorded))
+        metrics.KNOWN.inc(len(outcome.known))
+        metrics.SET_ASIDE.inc(len(outcome.set_aside))
     except Exception as error:
         # Whatever it is, the message must outlive it. Not Celery's retry: that acknowledges this message
         # in favour of a copy, and a broker that goes away between the two would have neither.

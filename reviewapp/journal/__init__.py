@@ -56,6 +56,8 @@ class Lag:
     frames: int = 0
     bytes: int = 0
     oldest_seconds: float = 0.0
+    # The files they stand in; each has its space reserved.
+    segments: int = 0
 
 
 class Journal:
@@ -133,11 +135,14 @@ class Journal:
 
 def lag(path: Path, *, now: float | None = None) -> Lag:
     """What waits in a journal's folder, whichever process writes it."""
-    frames, size, oldest_ms = 0, 0, None
+    frames, size, files, oldest_ms = 0, 0, 0, None
     for writer in segments.writers(path):
         at = segments.position_of(writer)
         for number in segments.segments_of(writer):
-            if number < at.segment or frames >= _COUNTED:
+            if number < at.segment:
+                continue
+            files += 1
+            if frames >= _COUNTED:
                 continue
             start = at.offset if number == at.segment else Position().offset
             with (
@@ -151,4 +156,4 @@ def lag(path: Path, *, now: float | None = None) -> Lag:
                     if frames >= _COUNTED:
                         break
     waited = 0.0 if oldest_ms is None else max((now or time.time()) - oldest_ms / 1000, 0.0)
-    return Lag(frames=frames, bytes=size, oldest_seconds=waited)
+    return Lag(frames=frames, bytes=size, oldest_seconds=waited, segments=files)

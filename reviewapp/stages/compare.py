@@ -13,11 +13,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from reviewapp import metrics
 from reviewapp.models import (
     Attempt,
     AttemptState,
@@ -103,7 +105,14 @@ def _compare(run_id: UUID, originals: Sequence[UUID], now: datetime, *, again: b
     )
     new = [attempt.pk for attempt in judged if attempt.compared_at is None]
     Attempt.objects.filter(pk__in=new).update(compared_at=now)
+    first = frozenset(new)
+    transaction.on_commit(partial(_count, [each.verdict for each in fresh if each.attempt_id in first]))
     return len(new)
+
+
+def _count(verdicts: Iterable[str]) -> None:
+    for verdict in verdicts:
+        metrics.VERDICTS.labels(verdict).inc()
 
 
 def _with_bodies(ids: Iterable[UUID]) -> dict[UUID, Interaction]:

@@ -20,6 +20,12 @@ _AT_ONCE: Final = 64
 class Pages(ASGIHandler):
     """The handler of all pages."""
 
+    def resolve_request(self, request: Any) -> Any:
+        """Note the route where whoever measures and traces finds it: an address holds ids, a route none."""
+        found = super().resolve_request(request)
+        request.scope["route"] = request.resolver_match.route
+        return found
+
     async def send_response(self, response: Any, send: Any) -> None:
         if response.streaming and not response.is_async:
             response.streaming_content = in_pieces(iter(response.streaming_content))

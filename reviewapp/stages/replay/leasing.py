@@ -14,12 +14,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Min, Q
 
+from reviewapp import metrics
 from reviewapp.models import (
     Attempt,
     AttemptState,
@@ -236,6 +238,14 @@ def store(*, results: Sequence[Result], worker: str, now: datetime) -> None:
                 )
     if failures:
         _store_failures(failures, now)
+    done = sum(arrival.id not in failures for arrival in arrivals)
+    over = sum(failure.again_at is None for failure in failures.values())
+    transaction.on_commit(partial(_count, done=done, failed=over, asked_again=len(failures) - over))
+
+
+def _count(**outcomes: int) -> None:
+    for outcome, number in outcomes.items():
+        metrics.ATTEMPTS.labels(outcome).inc(number)
 
 
 def _store_failures(failures: dict[UUID, Failure], now: datetime) -> None:

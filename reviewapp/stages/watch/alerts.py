@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
+from reviewapp import metrics
 from reviewapp.models import (
     Actor,
     Alert,
@@ -116,6 +117,7 @@ def _raise(
             raised_at=now,
         )
         _queue(alert, now, except_channel)
+        transaction.on_commit(metrics.ALERTS.labels(kind, severity).inc)
         return alert
     worse = _RANKS[severity] > _RANKS[alert.severity]
     again = worse or now - alert.raised_at >= SENDS_AGAIN_AFTER

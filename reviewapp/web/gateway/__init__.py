@@ -10,6 +10,7 @@ are not recorded: nothing was asked of a model. What a provider did or failed to
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reviewapp import tasks
+from reviewapp import metrics, tasks
 from reviewapp.journal import JournalError
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
@@ -42,7 +43,7 @@ class Recorded:
         self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started_at = datetime.now(tz=UTC)
+        started_at, began = datetime.now(tz=UTC), time.perf_counter()
         try:
             call = await self._read(scope, receive, started_at)
             append = tasks.journal().append
@@ -64,6 +65,7 @@ class Recorded:
             wanted = reuser.wanted(call)
             if wanted is None:
                 await ask()
+                metrics.GATEWAY_ADDED.observe(time.perf_counter() - began - exchange.asked_seconds)
             elif (answer := await _reusable(reuser, wanted)) is not None:
                 await send_answer(send, answer, call)
             else:

@@ -83,6 +83,8 @@ class Exchange:
         self._append = append
         self._send = send
         self._began = time.monotonic()
+        # The provider's part of the time: what is left of a call's is the gateway's own.
+        self.asked_seconds = 0.0
         self._response: aiohttp.ClientResponse | None = None
         self._body: list[bytes] = []
         self._size = 0
@@ -122,6 +124,7 @@ class Exchange:
             tell = errors.unreachable if self._response is None else errors.broken_off
             failure = tell(self._provider.name, reason)
         finally:
+            self.asked_seconds = time.monotonic() - self._began
             departure.ignore()
             if self._response is not None:
                 self._response.release() if error is None and failure is None else self._response.close()
