@@ -23,6 +23,7 @@ from csp.constants import NONE, SELF
 
 from reviewapp.embedded import paths
 from reviewapp.pure.addresses import AddressRule, WrongNetwork
+from reviewapp.pure.buckets import Bucket
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -158,6 +159,15 @@ except WrongNetwork as error:
         "REVIEWAPP_ALLOW_PRIVATE_ADDRESSES",
         f"holds {str(error)!r}; write 1, 0, or networks separated by commas, such as 10.20.0.0/16",
     ) from None
+
+# --- Files of exports -----------------------------------------------------------------------
+
+# Unset: the data folder. On several hosts a bucket that all of them reach.
+_exports = _text("REVIEWAPP_EXPORTS_URL")
+try:
+    EXPORTS_BUCKET = Bucket.of(_exports) if _exports else None
+except ValueError as error:
+    raise WrongSetting("REVIEWAPP_EXPORTS_URL", str(error)) from None
 
 # --- Seeing inside --------------------------------------------------------------------------
 

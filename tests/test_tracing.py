@@ -44,10 +44,11 @@ async def main():
     said = [await get("/accounts/link/a-secret-token/"), await get("/api/v1/fingerprints", b"q=hidden"),
             await get("/healthz")]
     from reviewapp import tasks
+    from django.utils import timezone
     from reviewapp.stages import review
     with trace.get_tracer("test").start_as_current_span("outer"):
         tasks.review_sweep.apply_async()
-        await asyncio.to_thread(lambda: review.return_expired(now=__import__("django.utils.timezone").utils.timezone.now()))
+        await asyncio.to_thread(lambda: review.return_expired(now=timezone.now()))
     trace.get_tracer_provider().force_flush()
     print(json.dumps({"statuses": said, "spans": [
         {"name": s.name, "trace": s.context.trace_id, "attributes": dict(s.attributes)}

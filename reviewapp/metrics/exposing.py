@@ -35,8 +35,8 @@ def add_up(registry: CollectorRegistry) -> None:
             registry.register(collector)
         return
     forget_the_dead(Path(settings.METRICS_DIR))
-    collector: Any = MultiProcessCollector
-    collector(registry, path=settings.METRICS_DIR)
+    adding: Any = MultiProcessCollector
+    adding(registry, path=settings.METRICS_DIR)
 
 
 def forget_the_dead(folder: Path) -> None:

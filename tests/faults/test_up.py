@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def test_a_second_start_on_the_same_data_is_refused_with_the_address(running):
     assert said.returncode == 1
     assert f"already runs on {running.data}" in said.stdout
     assert f"http://127.0.0.1:{running.port}" in said.stdout
+
+
+def test_one_scrape_tells_of_the_web_process_and_of_the_workers(running):
+    def told() -> str:
+        with urllib.request.urlopen(f"{running.url}/metrics", timeout=20) as answer:
+            return answer.read().decode()
+
+    # The scheduler sends a task every few seconds; what a worker's fork counts, the web process tells.
+    assert eventually(lambda: 'reviewapp_tasks_total{outcome="done"' in told(), seconds=60)
+
+    text = told()
+    assert 'reviewapp_http_requests_total{method="GET",route="/healthz",status="200"}' in text
+    assert 'reviewapp_worker_last_seen_timestamp_seconds{worker="celery@' in text
+    assert 'reviewapp_up{part="scheduler"} 1.0' in text
 
 
 def test_the_supervisor_never_imports_django(running):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from reviewapp import metrics
 from reviewapp.metrics import exposing
 from reviewapp.models import FailedMessage
 from reviewapp.web import scraping
+from tests.conftest import ROOT
 from tests.factories import NOW
 from tests.serving import serving, settle
 
@@ -160,7 +162,11 @@ def test_what_a_dead_process_said_of_its_present_is_forgotten_and_its_counts_are
     settings.METRICS_DIR = str(tmp_path)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    for name in (f"gauge_livesum_{ended.pid}.db", f"counter_{ended.pid}.db", f"gauge_livesum_{os.getpid()}.db"):
+    for name in (
+        f"gauge_livesum_{ended.pid}.db",
+        f"counter_{ended.pid}.db",
+        f"gauge_livesum_{os.getpid()}.db",
+    ):
         (tmp_path / name).touch()
 
     exposing.forget_the_dead(tmp_path)
@@ -197,3 +203,21 @@ def test_a_host_without_a_web_process_serves_its_own_counts(settings):
         server.server_close()
 
     assert found["reviewapp_tasks_total[('outcome', 'done'), ('task', 'record_batch')]"] >= 1
+
+
+def test_rules_and_dashboard_ask_for_figures_that_exist(gateway):
+    gateway.post("/v1/chat/completions", json=QUESTION)
+    metrics.SEEN.labels("celery@host").set(1)
+    known = {name.partition("[")[0] for name in scrape(str(gateway.base_url).rstrip("/"))}
+    # Of a counter nobody has counted with yet there is only the name.
+    known |= {
+        f"{counter._name}_total" for counter in vars(metrics).values() if hasattr(counter, "_labelnames")
+    }
+    known.add("reviewapp_scheduler_last_sent_timestamp_seconds")
+    monitoring = ROOT / "docs" / "monitoring"
+
+    asked = set(re.findall(r"reviewapp_\w+", (monitoring / "alerts.yml").read_text()))
+    asked |= set(re.findall(r"reviewapp_\w+", (monitoring / "dashboard.json").read_text()))
+
+    assert len(asked) > 15
+    assert asked <= known

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from reviewapp.models import ApiKey, FailedMessage, FlagReason, Membership, Provider, Rubric, Source
 from reviewapp.providers.simulated import server
@@ -225,6 +226,25 @@ def test_only_who_runs_the_installation_sees_its_parts(client, project, admin):
 
     assert "The database answers." in page
     assert "Queue record" in page
+    assert "Connections to the database" in page
+    assert "none under way" in page
+    assert "The scheduler has not started yet." in page
+
+
+def test_the_parts_tell_when_the_scheduler_last_sent_each_task_and_what_waits_longest(client, admin):
+    admin.person.is_operator = True
+    admin.person.save()
+    client.force_login(admin.person)
+    every = IntervalSchedule.objects.create(every=5, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.create(name="watch-pull", task="x", interval=every, last_run_at=NOW)
+    PeriodicTask.objects.create(name="canary-nightly", task="y", interval=every)
+    FailedMessage.objects.create(payload=b"x", digest=b"f" * 32, error="Unreadable.", created_at=NOW)
+
+    page = client.get("/settings/operations/parts/").content.decode()
+
+    assert page.index("canary-nightly") < page.index("watch-pull")
+    assert "every 5 seconds" in page
+    assert "Set aside, of all projects</dt><dd>1, the oldest" in page
 
 
 LOST_KEY = ["b25seS1mb3ItYS10ZXN0LTAwMDAwMDAwMDAwMDAwMDA="]

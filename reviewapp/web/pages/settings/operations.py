@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import connection
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp import health
 from reviewapp.journal import lag
-from reviewapp.models import FailedMessage, Permission
+from reviewapp.models import FailedMessage, Permission, measures
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.stages.record import second_try
 from reviewapp.web.frame import AppRequest, needs
@@ -30,14 +28,6 @@ PAGE = 20
 # So many a click: a person waits for the answer.
 AT_ONCE = 200
 TABLES = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """How large a table is with its indexes, in bytes."""
-
-    name: str
-    size: int
 
 
 @needs(Permission.ADMIN)
@@ -73,15 +63,7 @@ def parts(request: AppRequest) -> HttpResponse:
         queues = health.queue_lengths()
     except Exception:  # whatever a broker that is away raises; the findings above say so
         queues = {}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_database_size(current_database())")
-        database = cursor.fetchone()[0]
-        cursor.execute(
-            "SELECT relname, pg_total_relation_size(oid) FROM pg_class "
-            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 2 DESC LIMIT %s",
-            [TABLES],
-        )
-        tables = [Table(name.removeprefix("reviewapp_"), size) for name, size in cursor.fetchall()]
+    now = measures.measures()
     disk = shutil.disk_usage(settings.DATA_DIR)
     return render(
         request,
@@ -90,10 +72,12 @@ def parts(request: AppRequest) -> HttpResponse:
             "findings": findings,
             "journal": journal,
             "queues": queues,
-            "database": database,
-            "tables": tables,
+            "measures": now,
+            "tables": measures.table_sizes(most=TABLES),
+            "schedule": measures.schedule(),
             "disk": disk,
             "homeless": FailedMessage.objects.filter(project=None, recorded_at=None).count(),
+            "metrics": settings.METRICS,
         },
     )
 
