@@ -18,7 +18,7 @@ from pathlib import Path
 
 PARTS = (
     *("recording", "receiving", "reading", "finding", "reviewing"),
-    *("exporting", "replaying", "seeds", "detection"),
+    *("exporting", "replaying", "seeds", "storms", "detection"),
 )
 
 

@@ -86,5 +86,5 @@ def product(
     ) as program:
         running = Running(program, data, port)
         if wait:
-            program.wait_for("  Ready\n", seconds=120)
+            program.wait_for("  Ready\n", seconds=300)
         yield running

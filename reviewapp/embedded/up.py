@@ -303,6 +303,7 @@ class Product:
             command=lambda: [sys.executable, "-m", "granian", *options, "reviewapp.asgi:application"],
             # Under a name that production does not allow the answer is 400, which is an answer too.
             is_ready=lambda: 0 < _says(reach(plan.host), plan.port, "/healthz") < 500,
+            start_seconds=180,
             env=self.env | {"REVIEWAPP_ROLE": "web"},
         )
 
@@ -329,6 +330,8 @@ class Product:
                 # The pool has a process for each core already.
                 "OPENBLAS_NUM_THREADS": "1",
             },
+            # A busy machine takes minutes for what else takes seconds.
+            start_seconds=180,
             # A task that is cut off is done again at the next start, so waiting long gains little.
             hurry_signal=signal.SIGQUIT,
             stop_seconds=10,
