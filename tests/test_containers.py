@@ -49,7 +49,10 @@ def filled_in(text: str) -> str:
         name, rest = found.group(1), found.group(2) or ""
         return SECRETS.get(name) or rest.removeprefix(":-")
 
-    return re.sub(r"\$\{(\w+)(:[-?][^}]*)?\}", value, text)
+    before = ""
+    while before != text:  # a default may hold another: the innermost first
+        before, text = text, re.sub(r"\$\{(\w+)(:[-?][^{}]*)?\}", value, text)
+    return text
 
 
 def environment_of(name: str) -> dict[str, str]:
@@ -232,3 +235,43 @@ def test_the_image_and_the_compose_file_start_the_same_web_server():
     command = re.findall(r"^CMD (\[.*\])$", text, flags=re.MULTILINE)[-1]
 
     assert yaml.safe_load(command) == SERVICES["web"]["command"]
+
+
+# --- Several hosts --------------------------------------------------------------------------------
+
+
+class _Compose(yaml.SafeLoader):
+    """Compose's own tags, which say that a value of the other file is dropped."""
+
+
+_Compose.add_constructor("!reset", lambda loader, node: None)
+MANY: dict[str, Any] = yaml.load((ROOT / "docs/many-hosts/compose.yml").read_text(), _Compose)
+
+
+def queues_of(service: dict[str, Any]) -> set[str]:
+    return set(service["command"][service["command"].index("--queues") + 1].split(","))
+
+
+def test_the_workers_of_many_hosts_take_every_queue_once_and_nothing_else_does():
+    workers = {name: one for name, one in MANY["services"].items() if name.startswith("worker-")}
+    taken = [queue for one in workers.values() for queue in queues_of(one)]
+
+    assert sorted(taken) == sorted(queues_of(SERVICES["worker"]))
+    assert MANY["services"]["worker"]["deploy"]["replicas"] == 0
+    assert all(one["extends"]["service"] == "worker" for one in workers.values())
+
+
+def test_recording_stands_behind_no_long_task_on_many_hosts():
+    assert queues_of(MANY["services"]["worker-record"]) == {"record", "default"}
+
+
+def test_only_the_proxy_of_many_hosts_is_published():
+    assert [name for name, one in MANY["services"].items() if one.get("ports")] == ["proxy"]
+    # Any number of web containers, so none may claim a port of the host.
+    assert MANY["services"]["web"]["ports"] is None
+
+
+def test_what_the_proxy_reads_is_there():
+    [mount] = [text for text in MANY["services"]["proxy"]["volumes"] if text.startswith("./")]
+
+    assert (ROOT / mount.partition(":")[0]).is_file()

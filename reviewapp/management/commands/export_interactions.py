@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ class Command(BaseCommand):
         made = self._make(asked)
         if made.state != ExportState.DONE:
             raise CommandError(made.error or f"The export is {made.state}.")
-        if out == "-":
-            with export.file_of(made).open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-        else:
-            shutil.copyfile(export.file_of(made), out)
+        file = export.open_file(export=made)
+        if file is None:
+            raise CommandError("The file was made and is gone again.")
+        with file, nullcontext(sys.stdout.buffer) if out == "-" else Path(out).open("wb") as there:
+            shutil.copyfileobj(file, there)
         self.stderr.write(f"{made.rows} rows, {made.bytes} bytes, SHA-256 {made.sha256}")
 
     def _make(self, asked: Export) -> Export:

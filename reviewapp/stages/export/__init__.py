@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -43,7 +42,11 @@ from reviewapp.models.counting import about
 from reviewapp.models.filters import Filter, apply, read_filter
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused, write_audit
+from reviewapp.stages.export import keeping
 from reviewapp.stages.export.judged import annotation_value
+from reviewapp.stages.export.keeping import StorageAway as StorageAway
+from reviewapp.stages.export.keeping import file_of, folder_of
+from reviewapp.stages.export.keeping import opened as open_file
 from reviewapp.stages.export.shape import (
     export_rows,
     fetch_stored,
@@ -63,16 +66,6 @@ SCHEMA_VERSION = 1
 
 class Cancelled(Exception):
     """Somebody cancelled the export while it was being written."""
-
-
-def folder_of(export: Export) -> Path:
-    """Where the export's file stands."""
-    return Path(settings.DATA_DIR) / "exports" / str(export.project_id) / str(export.pk)
-
-
-def file_of(export: Export) -> Path:
-    """The finished file."""
-    return folder_of(export) / export.file_name
 
 
 @transaction.atomic
@@ -234,6 +227,7 @@ def _write(export: Export) -> None:
         f"reviewapp-{export.project.slug}-{export.created_at:%Y%m%d-%H%M%S}-{export.format}.{writer.suffix}"
     )
     part.rename(folder / name)
+    keeping.keep(export=export, file=folder / name)
     Export.objects.filter(pk=export.pk, state=ExportState.RUNNING).update(
         state=ExportState.DONE,
         rows=rows,
@@ -296,7 +290,9 @@ __all__ = [
     "expected_rows",
     "file_of",
     "flag_value",
+    "folder_of",
     "make_export",
+    "open_file",
     "preview",
     "recorded_of",
     "report_regressions",

@@ -16,6 +16,7 @@ from reviewapp.models.filters import read_filter
 from reviewapp.stages import export
 from reviewapp.tasks import export_make
 from reviewapp.web.api.access import ApiRequest, KeyAuth
+from reviewapp.web.api.problems import Problem
 
 router = Router(tags=["exports"])
 
@@ -78,11 +79,14 @@ def read(request: ApiRequest, id: UUID) -> dict[str, Any]:  # noqa: A002
 def take(request: ApiRequest, id: UUID) -> FileResponse:  # noqa: A002
     """The file; taking it leaves an audit entry."""
     found = _find(request, id)
-    path = export.file_of(found) if found.state == ExportState.DONE else None
-    if path is None or not path.is_file():
+    try:
+        file = export.open_file(export=found) if found.state == ExportState.DONE else None
+    except export.StorageAway as away:
+        raise Problem(503, str(away.strerror)) from None
+    if file is None:
         raise Http404("The file is not there: it is still being made, or making it failed.")
     export.audit_download(actor=request.auth, export=found, now=timezone.now())
-    return FileResponse(path.open("rb"), as_attachment=True, filename=found.file_name)
+    return FileResponse(file, as_attachment=True, filename=found.file_name)
 
 
 @router.post(

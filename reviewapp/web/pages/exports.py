@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -133,11 +134,15 @@ def cancel(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 def download(request: AppRequest, id: UUID) -> HttpResponseBase:  # noqa: A002
     """The file itself; taking it leaves an audit entry."""
     found = _load(request, id)
-    path = stage.file_of(found) if found.state == ExportState.DONE else None
-    if path is None or not path.is_file():
+    try:
+        file = stage.open_file(export=found) if found.state == ExportState.DONE else None
+    except stage.StorageAway as away:
+        messages.error(request, str(away.strerror))
+        return redirect("export", id=found.pk)
+    if file is None:
         raise Http404
     stage.audit_download(actor=request.actor, export=found, now=timezone.now())
-    return FileResponse(path.open("rb"), as_attachment=True, filename=found.file_name)
+    return FileResponse(file, as_attachment=True, filename=found.file_name)
 
 
 def _load(request: AppRequest, id_: UUID) -> Export:
