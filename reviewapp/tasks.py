@@ -26,6 +26,7 @@ from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.models import unsearchable
 from reviewapp.stages import compare, discuss, export, find, record, replay, review, study, watch
+from reviewapp.stages.administer import sealing
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, probing, trouble
 
@@ -335,3 +336,9 @@ def discuss_sweep() -> None:
 @shared_task
 def discuss_mail() -> None:
     discuss.send_due(worker=f"{os.getpid()}-{uuid4().hex[:8]}", clock=timezone.now)
+
+
+def review_seal_audit() -> None:
+    """Put what was written into the audit trail since into its chains."""
+    while sealing.seal_audit(now=timezone.now()):
+        pass

@@ -52,14 +52,18 @@ def traced(application: Any, *, service: str) -> Any:
 
     async def whole(scope: Any, receive: Any, send: Any) -> None:
         scope |= scope.pop("untraced", {})
-        try:
-            await application(scope, receive, send)
-        finally:
-            # Known only now: a span has its route's name.
-            route = scope.get("route")
-            span, path = trace.get_current_span(), f"/{route}" if isinstance(route, str) else "other"
-            span.update_name(f"{scope.get('method', '')} {path}")
-            span.set_attribute("http.route", path)
+        span = trace.get_current_span()
+
+        async def named(message: Any) -> None:
+            # Known only now, and the span ends with the answer's last piece.
+            if message["type"] == "http.response.start":
+                route = scope.get("route")
+                path = f"/{route}" if isinstance(route, str) else "other"
+                span.update_name(f"{scope['method']} {path}")
+                span.set_attribute("http.route", path)
+            await send(message)
+
+        await application(scope, receive, named)
 
     middleware: Any = OpenTelemetryMiddleware(whole, exclude_spans=["receive", "send"])
 

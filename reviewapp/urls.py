@@ -200,5 +200,6 @@ urlpatterns = [
     path("settings/operations/retry/", operations.retry, name="settings-operations-retry"),
     path("settings/operations/<uuid:id>/retry/", operations.retry, name="settings-operations-retry-one"),
     path("settings/audit/", audit.audit, name="settings-audit"),
+    path("settings/audit/export/", audit.export, name="settings-audit-export"),
     path("settings/style/", style.style, name="style"),
 ]

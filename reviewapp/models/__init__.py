@@ -12,6 +12,7 @@ from reviewapp.models.alert import (
     DeliveryState,
 )
 from reviewapp.models.bulk import BULK_TRANSITIONS, BulkDeed, BulkMade, BulkState, BulkWork
+from reviewapp.models.audit import AuditSeal, AuditUnsealed
 from reviewapp.models.canary import (
     CANARY_TRANSITIONS,
     Canary,
@@ -159,6 +160,8 @@ __all__ = [
     "Attempt",
     "AttemptState",
     "AuditEntry",
+    "AuditSeal",
+    "AuditUnsealed",
     "BackendChange",
     "BulkDeed",
     "BulkMade",

@@ -40,7 +40,7 @@ def storage(server, settings, monkeypatch):
 
 
 def make(admin) -> Export:
-    make_interaction(project=admin.project, output_text="Kept far away")
+    make_interaction(project=admin.project)
     asked = export.start_export(actor=admin, format="jsonl", wanted=Filter(), now=NOW)
     Export.objects.filter(pk=asked.pk).update(created_at="2100-01-01T00:00:00Z")
     export.make_export(export_id=asked.pk)

@@ -188,6 +188,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-operations-retry": (None, "admin"),
     "settings-operations-retry-one": (None, "admin"),
     "settings-audit": ("admin", None),
+    "settings-audit-export": (None, "admin"),
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
     "no-project": ("person", None),
