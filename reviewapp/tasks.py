@@ -338,6 +338,7 @@ def discuss_mail() -> None:
     discuss.send_due(worker=f"{os.getpid()}-{uuid4().hex[:8]}", clock=timezone.now)
 
 
+@shared_task
 def review_seal_audit() -> None:
     """Put what was written into the audit trail since into its chains."""
     while sealing.seal_audit(now=timezone.now()):
