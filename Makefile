@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-newer check bench sbom python uv app-packages all-packages browser clean
+.PHONY: help run test test-newer test-brokers check bench sbom python uv app-packages all-packages browser clean
 
 # The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -50,6 +50,10 @@ test-newer: uv
 		&& export UV_PYTHON="$(NEWER)" UV_PROJECT_ENVIRONMENT=.cache/newer \
 		&& $(UV) sync --frozen --extra parquet --quiet \
 		&& .cache/newer/bin/python -m pytest -n auto --dist loadfile tests/pure tests/formats; fi
+
+# Recording, journal and replays on the Redis and the RabbitMQ of this machine, if there are any.
+test-brokers: all-packages
+	$(PY) -m tests.brokers $(PYTEST_ARGS)
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)
