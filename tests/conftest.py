@@ -64,7 +64,7 @@ def journal(settings, tmp_path):
     """A journal of the test's own, and nothing of earlier tests with the broker."""
     settings.JOURNAL_DIR = str(tmp_path / "journal")
     with app.connection() as connection, connection.channel() as channel:
-        channel.queue_declare("record")
+        channel.queue_declare("record", durable=True, auto_delete=False)
         channel.queue_purge("record")
     yield tasks.journal()
     tasks.journal().close()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from kombu.exceptions import ChannelError
+from kombu.message import Message
 
 from reviewapp import tasks
 from reviewapp.celery import app
@@ -88,6 +89,8 @@ def settle() -> int:
             if message is None:
                 tasks.record_words()
                 return count
+            if not isinstance(message, Message):
+                message = channel.message_to_python(message)  # RabbitMQ's own
             _, arguments, _ = message.decode()
             task = app.tasks[message.headers["task"]]
             task(**arguments)

@@ -28,7 +28,7 @@ def test_a_look_at_the_broker_works_again_after_one_that_failed():
 
 def test_the_id_of_the_request_goes_along_with_the_task_it_sets_off():
     with app.connection() as connection, connection.channel() as channel:
-        channel.queue_declare("default")
+        channel.queue_declare("default", durable=True, auto_delete=False)
         channel.queue_purge("default")
 
     with structlog.contextvars.bound_contextvars(request_id="req-1"):
