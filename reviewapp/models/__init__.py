@@ -11,8 +11,8 @@ from reviewapp.models.alert import (
     ChannelKind,
     DeliveryState,
 )
-from reviewapp.models.bulk import BULK_TRANSITIONS, BulkDeed, BulkMade, BulkState, BulkWork
 from reviewapp.models.audit import AuditSeal, AuditUnsealed
+from reviewapp.models.bulk import BULK_TRANSITIONS, BulkDeed, BulkMade, BulkState, BulkWork
 from reviewapp.models.canary import (
     CANARY_TRANSITIONS,
     Canary,
