@@ -26,7 +26,7 @@ DROP TRIGGER audit_seal_append_only ON reviewapp_auditseal;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewapp", "0025_finding"),
+        ("reviewapp", "0026_judgements_in_files"),
     ]
 
     operations = [
