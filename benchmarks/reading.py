@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import connection
+from django.db.models import Max, Min
 
 from benchmarks.lines import Line
+from benchmarks.multiplying import multiply
 from benchmarks.recording import fill
 from benchmarks.workload import COMMON, FINGERPRINTS, RARE
-from reviewapp.models import Interaction, system_actor
-from reviewapp.models.browsing import list_rows
+from reviewapp.models import Interaction, Project, system_actor
+from reviewapp.models.browsing import known_values, list_rows
 from reviewapp.models.filters import apply, read_filter
+from reviewapp.models.overview import overview
 from reviewapp.models.pages import page_of
-from reviewapp.stages import export
+from reviewapp.models.pools import pools_of
+from reviewapp.stages import export, record
 
 ROUNDS = 15
 
@@ -32,35 +36,62 @@ def milliseconds(deed: Callable[[], Any]) -> float:
     return statistics.median(found)
 
 
+# From so many on the rows are multiplied, not recorded one by one.
+MANY = 20_000
+
+
 def measure(*, rows: int) -> Iterator[Line]:
-    project, _ = fill(rows)
+    project = multiply(rows=rows, bodies=False) if rows >= MANY else fill(rows)[0]
+    while record.index_words():
+        pass
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     actor = system_actor(project=project)
-    one = Interaction.objects.filter(project=project).first()
-    assert one is not None
+    seen = Interaction.objects.visible_to(actor)
+    times = seen.originals().aggregate(first=Min("started_at"), last=Max("started_at"))
+    middle = times["first"] + (times["last"] - times["first"]) / 2
+    one = seen.originals().filter(started_at__gte=middle).order_by("started_at", "id")[0]
 
     def listed(**values: str) -> Callable[[], Any]:
         def deed() -> Any:
-            wanted = read_filter(values)
-            found = apply(Interaction.objects.visible_to(actor), wanted).select_related("source", "provider")
+            found = apply(seen, read_filter(values).browsed).select_related("source", "provider")
             return list_rows(page_of(found, limit=50).items)
 
         return deed
 
-    def far() -> Callable[[], Any]:
-        cursor = page_of(Interaction.objects.visible_to(actor).originals(), limit=rows * 3 // 4).older or ""
-        return lambda: page_of(Interaction.objects.visible_to(actor).originals(), limit=50, cursor=cursor)
-
     floor = milliseconds(lambda: Interaction.objects.filter(pk=one.pk).first())
     for name, deed in (
         ("list, first page", listed()),
-        ("list, a page far in", far()),
+        ("list, a page far in", listed(until=middle.isoformat())),
+        ("filter by source", listed(source="bot-3")),
+        ("filter by provider", listed(provider="openai")),
         ("filter by model", listed(model="gpt-4.1")),
         ("filter by fingerprint", listed(fingerprint=FINGERPRINTS[3])),
+        ("filter by seeds", listed(seed="1000..90000")),
         ("find one seed", listed(seed=str(one.seed))),
+        ("filter by errors", listed(status="error")),
+        ("filter by open flags", listed(flagged="yes")),
+        ("filter by tag", listed(tag="topic-7")),
+        ("filter by trace", listed(trace=one.trace or "none")),
+        ("filter by end user", listed(user=one.end_user or "none")),
+        ("filter by request hash", listed(request_hash=bytes(one.request_hash).hex())),
+        ("filter by last verdict", listed(verdict="identical")),
+        ("filter by a verdict that none has", listed(verdict="failed")),
+        (
+            "source, model and fingerprint",
+            listed(source="bot-1", model="gpt-4.1", fingerprint=FINGERPRINTS[4]),
+        ),
+        ("errors of a model", listed(status="error", model="llama-3.3-70b")),
         ("search a rare word", listed(q=RARE)),
         ("search a common word", listed(q=COMMON)),
+        ("search a word that none has", listed(q="unfindable")),
+        ("the models and fingerprints to choose from", lambda: _choices(project)),
         ("open one", lambda: export.rows_of(list(export.with_bodies(Interaction.objects.filter(pk=one.pk))))),
+        ("fingerprints page", lambda: pools_of(project=project, now=times["last"])),
+        ("Home", lambda: overview(actor=actor, since=middle, now=times["last"])),
     ):
         yield Line(name, milliseconds(deed), floor, "ms", at_most=50 / floor)
+
+
+def _choices(project: Project) -> list[list[str]]:
+    return [known_values(project=project, name=name) for name in ("model", "fingerprint")]

@@ -192,6 +192,49 @@ def test_a_page_of_the_list_is_read_by_an_index(stored, values):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("word", [RARE, "unfindable"])
+def test_a_rare_word_is_found_by_the_index_of_words_and_a_few_texts(stored, word):
+    """What walks the list instead reads every text, for half a minute at a million."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        page_of(apply(seen, read_filter({"q": word})), limit=50)
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == LARGE[2]]
+    assert [node["Node Type"] for node in scans] == ["Bitmap Heap Scan"], sql
+
+
+@pytest.mark.django_db
+def test_a_common_word_is_found_along_the_list(stored):
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        page_of(apply(seen, read_filter({"q": COMMON})), limit=50)
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert used & {"interaction_newest", "interaction_with_answers"}, sql
+    assert "interaction_words" not in used
+
+
+@pytest.mark.django_db
+def test_a_verdict_is_looked_for_among_the_comparisons(stored):
+    """Of a million interactions hardly one was replayed: to ask each for its last verdict takes seconds."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        page_of(apply(seen, read_filter({"verdict": "failed"})), limit=50)
+
+    ((sql, (plan,)),) = plans_of(deed)
+
+    scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == LARGE[0]]
+    assert [node.get("Index Name") for node in scans] == ["reviewapp_interaction_pkey"], sql
+
+
+@pytest.mark.django_db
 def test_a_page_far_in_is_read_by_an_index(stored):
     seen = Interaction.objects.visible_to(system_actor(project=stored)).originals()
     cursor = page_of(seen, limit=ROWS * 3 // 4).older
