@@ -22,21 +22,26 @@ from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.pages import page_of
 from reviewapp.stages.find.learning import MOST_ROWS
 
-# A vocabulary that follows few words and many: an index of as many rows as a project may have.
+# A large vocabulary, fewer words after one word, few after three; all else is other contexts.
 _FILL = """
 INSERT INTO reviewapp_continuation (project_id, context, next, shown, count, mass)
 SELECT %(project)s, context, word, word, 1000, CASE WHEN word = '' THEN 0 ELSE random() * 100 END
-FROM (VALUES (''), ('of'), ('capital of'), ('the capital of')) AS given (context),
+FROM (VALUES ('', 75000), ('of', 20000), ('capital of', 2000), ('the capital of', 1000))
+    AS given (context, most),
     LATERAL (SELECT CASE n WHEN 0 THEN '' ELSE substr(md5(n::text), 1, 8) END AS word
-             FROM generate_series(0, %(each)s) AS n) AS words
+             FROM generate_series(0, most) AS n) AS words
+UNION ALL
+SELECT %(project)s, substr(md5((n / 4)::text), 1, 12), CASE n %% 4 WHEN 0 THEN '' ELSE 'w' || n END, 'w', 3, 1
+FROM generate_series(1, %(rest)s) AS n
 ON CONFLICT DO NOTHING
 """
+_SAID = 98_004
 
 
 def measure(*, rows: int) -> Iterator[Line]:
     project, _ = fill(rows)
     with connection.cursor() as cursor:
-        cursor.execute(_FILL, {"project": project.pk, "each": MOST_ROWS // 4})
+        cursor.execute(_FILL, {"project": project.pk, "rest": MOST_ROWS - _SAID})
         cursor.execute("VACUUM ANALYZE reviewapp_continuation")
         cursor.execute("ANALYZE")
     actor = system_actor(project=project)

@@ -90,6 +90,7 @@ def test_many_are_tagged_in_the_background_and_taken_back(open_page: OpenPage, p
     press(page, "j", "x", "j", "x", "t")
     page.get_by_label("Tag", exact=True).fill("golden")
     press(page, "Enter")
+    page.wait_for_url(re.compile(r"/interactions/bulk/[0-9a-f-]{36}/"))
     expect(page.get_by_role("progressbar")).to_be_visible()
     work = BulkWork.objects.get()
     work_on(work)
