@@ -124,7 +124,8 @@ def take_back_what_the_dead_left(**_: Any) -> None:
 @worker_before_create_process.connect
 def share_memory(**_: Any) -> None:
     """What is loaded now stays shared with the forks: a collector that looks at it would copy every page."""
-    importlib.import_module("reviewapp.stages.replay.working")
+    for name in ("reviewapp.stages.replay.working", "scipy.cluster.hierarchy", "scipy.stats"):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scipy.stats import binomtest
-
 _DECIDING: Final = frozenset({"boolean", "choice"})
 
 
@@ -64,6 +62,9 @@ def share_of(*, found: int, measured: int, population: int) -> Share | None:
     share = found / measured
     if measured >= population:
         return Share(share, share, share)
+    # Here, not above: 60 MB, which only who computes shall pay.
+    from scipy.stats import binomtest
+
     interval = binomtest(found, measured).proportion_ci(confidence_level=0.95, method="wilson")
     narrowed = ((population - measured) / (population - 1)) ** 0.5
     return Share(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from reviewapp.pure.agreement.chance import alpha_of_counts, nominal_distances
 
@@ -60,6 +59,9 @@ def span_matches(
     overlaps = np.array([[_union_share(a, b, labels=labels) for b in second] for a in first])
     # As many partners as possible, and among those the closest.
     gain = np.where(overlaps >= least, 1 + overlaps / (1 + len(first) + len(second)), 0.0)
+    # Here, not above: 60 MB, which only who computes shall pay.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(gain, maximize=True)
     partners = int((overlaps[rows, columns] >= least).sum())
     return 2 * partners / (len(first) + len(second))

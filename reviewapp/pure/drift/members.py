@@ -19,8 +19,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from reviewapp.pure.drift import permutation
 from reviewapp.pure.drift.rows import Row, Stratum, logprob_strata, text_strata
@@ -54,6 +52,10 @@ def clusters(stratum: Stratum, *, cut: float) -> list[int]:
     if stratum.baseline < 2:
         return [1] * stratum.baseline
     known = stratum.distances[: stratum.baseline, : stratum.baseline]
+    # Here, not above: 60 MB, which only who computes shall pay.
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
     tree = linkage(squareform((known + known.T) / 2, checks=False), method="single")
     return [int(number) for number in fcluster(tree, t=cut, criterion="distance")]
 

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 ALARM_LEVEL = 1000.0
 FALSE_DISCOVERY_RATE = 0.05
@@ -66,6 +65,9 @@ def discoveries(p_values: Sequence[float], *, rate: float = FALSE_DISCOVERY_RATE
     """Benjamini and Hochberg: which endpoints of one round differ, at this false discovery rate."""
     if not p_values:
         return []
+    # Here, not above: 60 MB, which only who computes shall pay.
+    from scipy import stats
+
     adjusted = stats.false_discovery_control(np.asarray(p_values, dtype=np.float64), method="bh")
     return [bool(value <= rate) for value in adjusted]
 

@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from reviewapp.pure.drift import permutation
 from reviewapp.pure.drift.rows import Floats, Row, Stratum
@@ -116,6 +115,9 @@ def outliers(strata: Sequence[Stratum], *, cut: float, ordinary: int, ordinary_t
     expected = (ordinary + 1) / (ordinary_total + 2)
     if total == 0:
         return Outliers(count=0, total=0, cut=cut, expected_share=expected, low=0.0, high=1.0, p=1.0)
+    # Here, not above: 60 MB, which only who computes shall pay.
+    from scipy import stats
+
     test = stats.binomtest(count, total, expected, alternative="greater")
     low, high = proportion_interval(count=count, total=total)
     return Outliers(
@@ -133,6 +135,8 @@ def proportion_interval(*, count: int, total: int, confidence: float = 0.95) -> 
     """Clopper and Pearson's exact interval for a share."""
     if total == 0:
         return 0.0, 1.0
+    from scipy import stats
+
     interval = stats.binomtest(count, total).proportion_ci(confidence, method="exact")
     return float(interval.low), float(interval.high)
 
@@ -223,6 +227,8 @@ def compare_labels(*, baseline: Sequence[Row], tested: Sequence[Row]) -> Labels:
     p = None
     names = sorted(set(known) | set(new))
     if len(names) > 1 and known and new:
+        from scipy import stats
+
         table = [[known[name] for name in names], [new[name] for name in names]]
         p = float(stats.chi2_contingency(table, lambda_="log-likelihood").pvalue)
     return Labels(
