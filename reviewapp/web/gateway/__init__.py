@@ -175,16 +175,17 @@ async def _unknown(request: Request, error: Exception) -> Response:
     return Response(GatewayError(status, message, code=code).body, status, media_type="application/json")
 
 
-def _recorded(endpoint: Endpoint, path: str) -> Route:
-    return Route(f"/v1{path}", Recorded(endpoint, path), methods=["POST"])
-
+# By their whole path.
+RECORDED: Final = {
+    "/v1/chat/completions": Recorded("chat.completions", "/chat/completions"),
+    "/v1/responses": Recorded("responses", "/responses"),
+    "/v1/completions": Recorded("completions", "/completions"),
+    "/v1/embeddings": Recorded("embeddings", "/embeddings"),
+}
 
 gateway = Starlette(
     routes=[
-        _recorded("chat.completions", "/chat/completions"),
-        _recorded("responses", "/responses"),
-        _recorded("completions", "/completions"),
-        _recorded("embeddings", "/embeddings"),
+        *(Route(path, call, methods=["POST"]) for path, call in RECORDED.items()),
         Route("/v1/models", models, methods=["GET"]),
         Route("/v1/models/{model:path}", models, methods=["GET"]),
     ],
