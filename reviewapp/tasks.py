@@ -5,6 +5,7 @@ Names carry the queue they run in: record_*, review_*, replay_*, watch_*, export
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -19,7 +20,7 @@ from celery.exceptions import Reject
 from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from kombu.exceptions import ChannelError
+from kombu.exceptions import ChannelError, OperationalError
 
 from reviewapp import metrics
 from reviewapp.celery import app
@@ -127,7 +128,9 @@ def _words_soon() -> None:
     now = time.monotonic()
     if now - _words_sent_at >= _WORDS_EVERY_SECONDS:
         _words_sent_at = now
-        record_words.apply_async(expires=_WORDS_PATIENCE_SECONDS)
+        # The batch is recorded, whether the broker takes this or not; the scheduler sends somebody anyway.
+        with contextlib.suppress(OperationalError):
+            record_words.apply_async(expires=_WORDS_PATIENCE_SECONDS, retry=False)
 
 
 @shared_task
