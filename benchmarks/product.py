@@ -17,7 +17,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 # A machine that is busy with tests takes minutes.
 _START_SECONDS: Final = 300
-_KINDS: Final = ("granian", "celery", "valkey", "postgres")
+KINDS: Final = ("granian", "celery", "valkey", "postgres")
 _PROVIDER: Final = """
 from django.utils import timezone
 from reviewapp.models import Project, system_actor
@@ -70,7 +70,7 @@ class Product:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            kind = next((kind for kind in _KINDS if kind in command), "other")
+            kind = next((kind for kind in KINDS if kind in command), "other")
             # Its own, and that of children which ended: PostgreSQL has a process for each connection.
             used[kind] += sum(map(int, fields[11:15])) / tick
         return used

@@ -20,7 +20,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.lines import Line
-from benchmarks.product import ROOT, Product, free_port, running
+from benchmarks.product import KINDS, ROOT, Product, free_port, running
+from benchmarks.recording import RECORDED, copy_seconds
 from benchmarks.sockets import Measured, request, send_all
 from benchmarks.workload import interaction, texts
 from reviewapp.embedded import paths
@@ -35,7 +36,8 @@ def measure(*, rows: int) -> Iterator[Line]:
         key = product.make_key()
         yield from _api(product, key, rows)
         yield from _gateway(product, key)
-        yield Line("memory of the web process", product.memory("granian"), None, "MB", at_most=150)
+        for kind in KINDS:
+            yield Line(f"memory of the largest {kind} process", product.memory(kind), None, "MB", at_most=150)
 
 
 def _api(product: Product, key: str, rows: int) -> Iterator[Line]:
@@ -50,8 +52,17 @@ def _api(product: Product, key: str, rows: int) -> Iterator[Line]:
     assert not sent.failed, f"{sent.failed} batches were refused"
     _wait_for(product, before + rows)
     seconds = time.perf_counter() - started
-    yield Line("recorded through the API, batches of 100", rows / seconds, None, "rows/s", at_least=2_500)
-    yield from _shares("recorded through the API", product.processor_seconds() - used, rows)
+    name = "recorded through the API"
+    yield Line(f"{name}, batches of {BATCH}", rows / seconds, None, "rows/s", at_least=2_500)
+    yield from _shares(name, product.processor_seconds() - used, rows)
+    _wait_for(product, 0, table="reviewapp_waitingwords", down=True)
+    searchable = time.perf_counter() - started
+    yield Line("recorded through the API and searchable", rows / searchable, None, "rows/s")
+    yield from _shares(f"{name} and searchable", product.processor_seconds() - used, rows)
+    with psycopg.connect(paths.database_url(product.data), autocommit=True) as connection:
+        there = _count(product)
+        floor = there / copy_seconds(connection.cursor(), RECORDED)
+    yield Line(f"{name}, against COPY of the rows", rows / seconds, floor, "rows/s", at_least=0.3)
 
 
 def _gateway(product: Product, key: str) -> Iterator[Line]:
@@ -81,6 +92,9 @@ def _gateway(product: Product, key: str) -> Iterator[Line]:
     with upstream(200) as port:
         product.make_provider(f"http://127.0.0.1:{port}/v1")
         time.sleep(1.5)
+        bare = _calls(port, "/v1/chat/completions", key, bodies, CALLS // 2, 100)
+        ours = _calls(product.port, "/v1/chat/completions", key, bodies, CALLS // 2, 100)
+        yield Line("gateway, answers of 200 ms, 100 clients", ours.rate, bare.rate, "calls/s", at_least=0.95)
         bare = _calls(port, "/v1/chat/completions", key, streamed, CALLS // 2, 100)
         ours = _calls(product.port, "/v1/chat/completions", key, streamed, CALLS // 2, 100)
         name = "gateway, streams of 200 ms, 100 clients"
@@ -116,16 +130,24 @@ def upstream(delay_ms: int) -> Iterator[int]:
             process.terminate()
 
 
-def _count(product: Product) -> int:
+def _count(product: Product, table: str = "reviewapp_interaction") -> int:
     with psycopg.connect(paths.database_url(product.data)) as connection:
-        row = connection.execute("SELECT count(*) FROM reviewapp_interaction").fetchone()
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     assert row is not None
     return int(row[0])
 
 
-def _wait_for(product: Product, wanted: int, *, seconds: float = 300) -> None:
+def _wait_for(
+    product: Product,
+    wanted: int,
+    *,
+    table: str = "reviewapp_interaction",
+    down: bool = False,
+    seconds: float = 300,
+) -> None:
+    """Wait until the table has so many rows; `down`: no more than so many."""
     deadline = time.monotonic() + seconds
-    while _count(product) < wanted:
+    while (found := _count(product, table)) != wanted and (found > wanted) is down:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{_count(product)} of {wanted} recorded")
+            raise TimeoutError(f"{found} of {wanted} rows in {table}")
         time.sleep(0.1)

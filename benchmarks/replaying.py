@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
+from django.db import connection
 from django.utils import timezone
 
 from benchmarks.lines import Line
 from benchmarks.recording import fill
-from reviewapp.models import Attempt, Interaction, system_actor
+from reviewapp.models import Actor, Attempt, Interaction, system_actor
 from reviewapp.providers.simulated import server
 from reviewapp.stages import replay
 from reviewapp.stages.administer import ProviderValues, save_provider
 
 CALLS = 1_000
 AT_ONCE = 200
+QUEUED_RUNS = 2
 SLOW = {
     "models": {
         "gpt-4.1-mini": {"latency": {"median_ms": 1000, "p95_ms": 1000}, "fast": True},
@@ -51,6 +55,42 @@ def measure(*, rows: int) -> Iterator[Line]:
     done = Attempt.objects.filter(run=run, state="done").count()
     assert done == calls, f"{done} of {calls} done"
     yield Line(f"{calls} replays of 1 s, {AT_ONCE} at once", seconds, floor, "s", at_most=1.15)
+    yield Line(
+        "  memory at the most, with Django and this benchmark", _most_memory(), None, "MB", at_most=400
+    )
+    yield from _queued(actor, provider.name, calls)
+
+
+def _queued(actor: Actor, provider: str, calls: int) -> Iterator[Line]:
+    """Replays that wait: what their rows take on the disk, and how fast they are written."""
+    before, started = _bytes_of_attempts(), time.perf_counter()
+    runs = [
+        replay.start_run(
+            actor=actor,
+            selection={"filter": {}},
+            attempts=replay.MOST_ATTEMPTS,
+            overrides={"provider": provider},
+            now=timezone.now(),
+        )
+        for _ in range(QUEUED_RUNS)
+    ]
+    seconds, count = time.perf_counter() - started, calls * replay.MOST_ATTEMPTS * QUEUED_RUNS
+    name = f"{count:,} queued replays"
+    yield Line(f"{name}: a row each", (_bytes_of_attempts() - before) / count, None, "bytes", at_most=500)
+    yield Line(f"{name}: written", count / seconds, None, "rows/s")
+    for run in runs:
+        replay.cancel_run(actor=actor, run=run, now=timezone.now())
+
+
+def _bytes_of_attempts() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size(%s)", [Attempt._meta.db_table])
+        return int(cursor.fetchone()[0])
+
+
+def _most_memory() -> float:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 async def _plain(base_url: str, bodies: list[bytes]) -> float:

@@ -23,11 +23,11 @@ SYSTEM = "You are a careful assistant for the support desk. Answer from the give
 
 @functools.lru_cache(1)
 def vocabulary() -> tuple[list[str], list[float]]:
-    """Six thousand pronounceable words with the frequencies of prose (Zipf, its head flattened)."""
+    """Twelve thousand pronounceable words with the frequencies of prose (Zipf, its head flattened)."""
     rng = random.Random(6)
     syllables = [c + v + e for c in "bdfgklmnprstvw" for v in "aeiou" for e in ("", "n", "r", "s", "l")]
     words = {COMMON: None}
-    while len(words) < 6_000:
+    while len(words) < 12_000:
         words["".join(rng.choice(syllables) for _ in range(rng.choice((1, 2, 2, 3))))] = None
     weights = [1 / (rank + 2) ** 0.85 for rank in range(len(words))]
     return list(words), list(itertools.accumulate(weights))
@@ -49,7 +49,7 @@ def _prose(rng: random.Random, length: int, extra: str | None = None) -> str:
 def _logprobs(rng: random.Random, answer: str) -> dict[str, Any]:
     words, cumulative = vocabulary()
     content = []
-    for word in answer.split(" ")[:250]:
+    for word in itertools.islice(itertools.cycle(answer.split(" ")), 250):
         low = own = -round(rng.random() ** 3 * 2.5, 6)
         top = [{"token": f" {word}", "logprob": own}]
         for other in rng.choices(words, cum_weights=cumulative, k=4):
@@ -70,6 +70,7 @@ def interaction(index: int) -> dict[str, Any]:
         "model": model,
         "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
         "temperature": rng.choice((0, 0.2, 0.7, 1.0)),
+        "top_p": 1.0,
         "max_tokens": 512,
         "seed": rng.randint(1, 2**31 - 1),
         **({"logprobs": True, "top_logprobs": 5} if with_logprobs else {}),
