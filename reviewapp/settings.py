@@ -578,6 +578,8 @@ LOGGING = {
         # Sweeps run every few seconds for ever; three lines for each of them would bury everything else.
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        # Nudges that expired before a busy worker came to them are no news.
+        "celery.worker.request": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
