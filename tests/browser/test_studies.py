@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
+from django.db import connection
 from playwright.sync_api import expect
 
 from reviewapp.models import Study
@@ -27,11 +29,21 @@ def behave(asked):
 
 
 def work(found: Study) -> None:
-    """What workers do."""
-    replay.work(run_id=found.run_id, worker="w1", seconds=60.0)
-    while compare.compare_new(now=NOW, run_id=found.run_id):
-        pass
-    study.measure(run_id=found.run_id)
+    """What workers do; in a thread of its own, since the browser's driver has an event loop in this one."""
+
+    def turn() -> None:
+        try:
+            replay.work(run_id=found.run_id, worker="w1", seconds=60.0)
+            while compare.compare_new(now=NOW, run_id=found.run_id):
+                pass
+            study.measure(run_id=found.run_id)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    thread.join(120)
+    assert not thread.is_alive()
 
 
 def test_a_deviation_study_from_its_start_to_the_comparison_of_a_point(open_page: OpenPage):

@@ -31,6 +31,7 @@ from reviewapp.stages.administer.projects import (
     rename_project,
 )
 from reviewapp.stages.administer.providers import (
+    PROBE_TASK,
     ProviderValues,
     SeedSeen,
     SourceValues,
@@ -63,6 +64,7 @@ __all__ = [
     "DEFAULT_LABELS",
     "DEFAULT_QUESTIONS",
     "KEY_PREFIX",
+    "PROBE_TASK",
     "NoSeedsLeft",
     "ProviderValues",
     "RangeValues",
