@@ -90,6 +90,18 @@ class Side:
     anywhere: bool = False
 
 
+def asked_with(
+    questions: Sequence[Question], *, first: Sequence[int], rows: int, widths: int, number: int
+) -> list[Question]:
+    """What one of so many widths asks of `rows` rows: the question whose `first` is 0 begins with width 0."""
+    return [
+        question
+        for place, question in zip(first, questions, strict=True)
+        for row in range(rows)
+        if (place + row) % widths == number
+    ]
+
+
 def base_url(url: str) -> str:
     """The address the API's paths are joined to: `/v1` is added where there is no path at all."""
     address = url.rstrip("/")
@@ -185,15 +197,10 @@ class Asker:
         Which questions begin with which width is drawn, each goes on through all of them, and the order is
         shuffled, so that neighbours in a batch differ. A question that failed gives no row.
         """
-        first = self._rng.permutation(len(questions))
+        first = [int(place) for place in self._rng.permutation(len(questions))]
         answered: list[Row] = []
         for number, width in enumerate(widths):
-            asked = [
-                question
-                for place, question in zip(first, questions, strict=True)
-                for row in range(rows)
-                if (place + row) % len(widths) == number
-            ]
+            asked = asked_with(questions, first=first, rows=rows, widths=len(widths), number=number)
             gate = asyncio.Semaphore(width)
             drawn = self._rng.integers(len(self._clients), size=len(asked))
             told = await asyncio.gather(

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,8 +20,9 @@ import pytest
 from aiohttp import web
 
 from reviewapp.providers.endpoints import Outcome, compare_endpoints
-from reviewapp.providers.panel import Side, base_url
+from reviewapp.providers.panel import SLOW_WIDTHS, WIDTHS, Side, asked_with, base_url
 from reviewapp.pure.drift.decision import SAME
+from reviewapp.pure.drift.panel import Question
 from reviewapp.pure.verdicts.values import VerdictKind
 from tests.answering import Asked, answering, refusal
 from tests.providers.tiny_servers import need_tiny_model, serving, traffic
@@ -141,6 +143,30 @@ def test_load_on_the_candidate_is_no_change(batching: str) -> None:
         loaded = compare(batching, batching)
 
     assert loaded.verdict in SAME
+
+
+@pytest.mark.parametrize("busy", ["baseline", "candidate"])
+def test_traffic_on_one_side_alone_changes_no_texts(batching: str, busy: str) -> None:
+    with serving("base", "--slots", "4") as other, traffic(batching if busy == "baseline" else other):
+        outcome = compare(batching, other, text_only=True)
+
+    assert outcome.verdict is not CHANGED
+    assert outcome.decision is not None
+    assert all(one.below_floor for look in outcome.decision.looks for one in look)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_a_session_spreads_its_requests_over_all_widths_and_never_asks_one_alone(rows: int) -> None:
+    panel = [Question(str(number), "seeded", number) for number in range(15)]
+    first = random.Random(1).sample(range(15), 15)
+
+    shares = [asked_with(panel, first=first, rows=rows, widths=3, number=number) for number in range(3)]
+
+    assert [len(share) for share in shares] == [5 * rows] * 3
+    assert Counter(question for share in shares for question in share) == dict.fromkeys(panel, rows)
+    if rows >= 3:
+        assert all(set(share) == set(panel) for share in shares)
+    assert min(*WIDTHS, *SLOW_WIDTHS) > 1
 
 
 def test_a_loaded_server_hides_no_change(batching: str) -> None:
