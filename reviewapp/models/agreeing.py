@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +19,7 @@ from reviewapp.models.people import Person
 from reviewapp.models.queue import Queue, QueueItem, QueueSlot, SlotState
 from reviewapp.models.review import Annotation, Rubric
 from reviewapp.pure import agreement
-from reviewapp.pure.agreement import Interval, Level, MarkedSpan, PairAgreement
+from reviewapp.pure.agreement import Interval, Level, MarkedSpan, PairAgreement, Stretch
 from reviewapp.pure.disagreement import PREFERENCE, disagreements
 
 MOST_ITEMS: Final = 1000
@@ -40,6 +41,7 @@ class QuestionAgreement:
     kappa: float | None
     kappa_name: str
     pairs: tuple[PairAgreement, ...]
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class QueueAgreement:
     questions: list[QuestionAgreement]
     marks: float | None
     marked_pairs: int
+    # By label: the same over the marks with that label alone, and over how many pairs.
+    marks_by_label: list[tuple[str, float, int]]
     disagreements: list[Disagreement]
 
 
@@ -75,6 +79,7 @@ def agreement_of(*, queue: Queue, rubric: Rubric | None) -> QueueAgreement:
     bounded, items = len(items) > MOST_ITEMS, items[:MOST_ITEMS]
     judged: dict[UUID, dict[UUID, Annotation]] = {item.pk: {} for item in items}
     people: dict[UUID, Person] = {}
+    moments: dict[UUID, datetime] = {}
     slots = QueueSlot.objects.filter(
         item__in=items, state=SlotState.JUDGED, round=F("item__round"), annotation__isnull=False
     ).select_related("annotation", "person")
@@ -82,8 +87,15 @@ def agreement_of(*, queue: Queue, rubric: Rubric | None) -> QueueAgreement:
         assert slot.annotation is not None
         judged[slot.item_id][slot.person_id] = slot.annotation
         people[slot.person_id] = slot.person
-    questions = [_agreement(asked, items, judged, people) for asked in _asked(rubric)]
+        assert slot.finished_at is not None
+        moments[slot.item_id] = max(moments.get(slot.item_id, slot.finished_at), slot.finished_at)
+    questions = [_agreement(asked, items, judged, people, moments) for asked in _asked(rubric)]
     marks = _marks(judged)
+    labels = sorted(
+        {span["label"] for given in judged.values() for one in given.values() for span in one.spans}
+    )
+    by_label = [(label, _marks(judged, label=label)) for label in labels]
+    words = {label["key"]: label["label"] for label in (rubric.labels if rubric else [])}
     return QueueAgreement(
         people=list(people.values()),
         items=len(items),
@@ -91,6 +103,11 @@ def agreement_of(*, queue: Queue, rubric: Rubric | None) -> QueueAgreement:
         questions=[question for question in questions if question.items],
         marks=sum(marks) / len(marks) if marks else None,
         marked_pairs=len(marks),
+        marks_by_label=[
+            (words.get(label, label), sum(found) / len(found), len(found))
+            for label, found in by_label
+            if found
+        ],
         disagreements=_disagreements(queue, rubric, items, judged),
     )
 
@@ -114,9 +131,11 @@ def _agreement(
     items: Sequence[QueueItem],
     judged: Mapping[UUID, Mapping[UUID, Annotation]],
     people: Mapping[UUID, Person],
+    moments: Mapping[UUID, datetime],
 ) -> QuestionAgreement:
-    rows = [[_value(judged[item.pk].get(pk), question) for pk in people] for item in items]
-    rows = [row for row in rows if sum(value is not None for value in row) >= 2]
+    told = [(item.pk, [_value(judged[item.pk].get(pk), question) for pk in people]) for item in items]
+    told = [(pk, row) for pk, row in told if sum(value is not None for value in row) >= 2]
+    rows = [row for _, row in told]
     level: Level = "interval" if question["kind"] == "number" else "nominal"
     kappa, kappa_name = _kappa(rows, len(people))
     return QuestionAgreement(
@@ -130,6 +149,7 @@ def _agreement(
         ),
         kappa=kappa,
         kappa_name=kappa_name,
+        stretches=agreement.stretches(rows, [moments[pk] for pk, _ in told], level=level),
         pairs=tuple(pair for pair in agreement.pair_matrix(rows, [str(pk) for pk in people]) if pair.items),
     )
 
@@ -142,12 +162,16 @@ def _kappa(rows: Sequence[Sequence[agreement.Value | None]], people: int) -> tup
     return None, ""
 
 
-def _marks(judged: Mapping[UUID, Mapping[UUID, Annotation]]) -> list[float]:
-    """For each item and pair of people of whom one marked anything: how much they marked alike."""
+def _marks(judged: Mapping[UUID, Mapping[UUID, Annotation]], *, label: str | None = None) -> list[float]:
+    """For each item and pair of people of whom one marked anything (so): how much they marked alike."""
     found = []
     for given in judged.values():
         spans = [
-            [MarkedSpan(span["start"], span["end"], span["label"]) for span in one.spans]
+            [
+                MarkedSpan(span["start"], span["end"], span["label"])
+                for span in one.spans
+                if label is None or span["label"] == label
+            ]
             for one in given.values()
         ]
         for first, second in combinations(spans, 2):

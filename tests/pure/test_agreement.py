@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from reviewapp.pure.agreement import (
     span_alpha,
     span_f1,
     span_matches,
+    stretches,
 )
 from reviewapp.pure.agreement.chance import InvalidRatings
 
@@ -219,6 +221,28 @@ def test_one_item_has_no_interval() -> None:
     found = bootstrap([["a", "b"]], percent_agreement)
 
     assert (found.value, found.low, found.high) == (0, None, None)
+
+
+def test_agreement_is_followed_through_time_in_parts_of_equally_many() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = [start + timedelta(hours=at) for at in range(30)]
+    # All agree in the first third, nobody in the last.
+    table: list[list[int]] = [[at % 2, at % 2] for at in range(10)] + [[0, 0], [0, 1]] * 5 + [[0, 1]] * 10
+    shuffled = sorted(range(30), key=lambda at: at * 7 % 30)
+
+    found = stretches([table[at] for at in shuffled], [moments[at] for at in shuffled])
+
+    assert [part.items for part in found] == [10, 10, 10]
+    assert [part.percent for part in found] == [1.0, 0.5, 0.0]
+    assert [part.first for part in found] == [moments[0], moments[10], moments[20]]
+    assert found[0].alpha == 1.0
+    assert found[2].alpha == krippendorff_alpha(table[20:])
+
+
+def test_too_few_items_show_no_drift() -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=UTC)] * 19
+
+    assert stretches([[1, 1]] * 19, moments) == ()
 
 
 def test_pairs_of_raters_are_compared_on_what_both_judged() -> None:

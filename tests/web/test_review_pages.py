@@ -337,6 +337,20 @@ def test_the_agreement_page_computes_kappa_and_lists_who_differs(project, viewer
     assert "0.62" in answer.content.decode()
 
 
+def test_the_agreement_page_shows_drift_and_marks_by_their_labels(project, viewer):
+    queue, _people = judged_by_two(project, *[("good", "good")] * 10, *[("good", "bad")] * 10)
+    marks = [{"start": 0, "end": 4, "label": "tone", "note": ""}]
+    Annotation.objects.filter(pk__in=Annotation.objects.values("pk")[:1]).update(spans=marks)
+
+    answer = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk]) + "?now=yes")
+
+    found = answer.context["found"]
+    verdict = next(one for one in found.questions if one.key == "verdict")
+    assert [part.items for part in verdict.stretches] == [10, 10]
+    assert [(share, pairs) for _label, share, pairs in found.marks_by_label] == [(0.0, 1)]
+    assert "Over time" in answer.content.decode()
+
+
 def test_the_agreement_page_comes_before_its_figures(project, viewer, queue):
     page = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk])).content.decode()
 

@@ -2,6 +2,7 @@
 
 - `chance`: percent agreement, Cohen's and Fleiss' kappa, Krippendorff's alpha;
 - `intervals`: bootstrap intervals over items, and the agreement of each pair of raters;
+- `drifting`: whether people agree more or less as time goes on;
 - `spans`: agreement on marked stretches of text.
 
 Ratings are a table: one row for each item, one column for each rater, None where a rater did
@@ -18,6 +19,8 @@ from reviewapp.pure.agreement.chance import cohen_kappa as cohen_kappa
 from reviewapp.pure.agreement.chance import fleiss_kappa as fleiss_kappa
 from reviewapp.pure.agreement.chance import krippendorff_alpha as krippendorff_alpha
 from reviewapp.pure.agreement.chance import percent_agreement as percent_agreement
+from reviewapp.pure.agreement.drifting import Stretch as Stretch
+from reviewapp.pure.agreement.drifting import stretches as stretches
 from reviewapp.pure.agreement.intervals import Interval as Interval
 from reviewapp.pure.agreement.intervals import PairAgreement as PairAgreement
 from reviewapp.pure.agreement.intervals import bootstrap as bootstrap

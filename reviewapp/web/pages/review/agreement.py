@@ -30,6 +30,11 @@ def agreement(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         render(
             request,
             f"pages/review/agreement.html{part}",
-            {**context, "found": found, "names": names},
+            {
+                **context,
+                "found": found,
+                "names": names,
+                "drifts": any(question.stretches for question in found.questions),
+            },
         )
     )
