@@ -12,6 +12,7 @@ from reviewapp.stages import review
 from reviewapp.stages.administer import Refused
 from tests.factories import (
     NOW,
+    make_actor,
     make_attempt,
     make_interaction,
     make_project,
@@ -173,6 +174,34 @@ def test_a_rule_brings_no_more_than_its_cap_a_day(project, admin, queue):
     review.route(now=SOON + timedelta(minutes=2))
 
     assert QueueItem.objects.count() == 2
+
+
+def test_the_first_rule_that_takes_an_answer_brings_it_and_admins_choose_the_order(project, admin, queue):
+    rule(admin, queue, name="Everything")
+    errors = rule(admin, queue, name="Errors", filter={"status": "error"})
+    early = record(project, started_at=NOW + timedelta(minutes=1), status=500)
+    review.route(now=SOON)
+    later = SOON + timedelta(minutes=1)
+
+    assert review.raise_rule(actor=admin, rule_id=errors.pk, now=SOON)
+    assert not review.raise_rule(actor=admin, rule_id=errors.pk, now=SOON)
+    late = record(project, started_at=later, status=500)
+    review.route(now=later + timedelta(minutes=10))
+
+    assert [one.name for one in RoutingRule.objects.order_by("place")] == ["Errors", "Everything"]
+    reasons = dict(QueueItem.objects.values_list("interaction", "reason"))
+    assert reasons == {early.pk: "Everything", late.pk: "Errors"}
+
+
+def test_only_admins_of_the_project_order_its_rules(reviewer, admin, queue):
+    rule(admin, queue)
+    second = rule(admin, queue)
+    stranger = make_actor(project=make_project())
+
+    with pytest.raises(NotAllowed):
+        review.raise_rule(actor=reviewer, rule_id=second.pk, now=SOON)
+
+    assert not review.raise_rule(actor=stranger, rule_id=second.pk, now=SOON)
 
 
 def test_a_rule_turned_off_brings_nothing(project, admin, queue):

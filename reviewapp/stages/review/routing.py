@@ -137,6 +137,28 @@ def move_rule(*, actor: Actor, rule_id: UUID, is_active: bool, now: datetime) ->
 
 
 @transaction.atomic
+def raise_rule(*, actor: Actor, rule_id: UUID, now: datetime) -> bool:
+    """Have a rule asked before the one that is asked before it: the first that takes an answer brings it."""
+    actor.check(Permission.ADMIN)
+    rule = RoutingRule.objects.visible_to(actor).filter(pk=rule_id).first()
+    if rule is None:
+        return False
+    # Two who move at once move one after the other.
+    rules = list(
+        RoutingRule.objects.select_for_update().filter(queue=rule.queue_id).order_by("place", "created_at")
+    )
+    at = rules.index(rule) if rule in rules else 0
+    if at == 0:
+        return False
+    rules[at - 1], rules[at] = rules[at], rules[at - 1]
+    for place, one in enumerate(rules):
+        one.place = place
+    RoutingRule.objects.bulk_update(rules, ["place"])
+    write_audit(actor=actor, action="rule.raise", target=rule, now=now, name=rule.name, place=at)
+    return True
+
+
+@transaction.atomic
 def remove_rule(*, actor: Actor, rule_id: UUID, now: datetime) -> bool:
     """Remove a rule; what it brought stays, and still says so."""
     actor.check(Permission.ADMIN)

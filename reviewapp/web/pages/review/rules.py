@@ -143,7 +143,7 @@ def preview(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 @needs(Permission.ADMIN)
 @require_POST
 def rule_deed(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    """On, off, back-fill or remove."""
+    """On, off, earlier, back-fill or remove."""
     rule: RoutingRule = find_or_404(request, RoutingRule.objects.select_related("queue"), id=id)
     now = timezone.now()
     deed = request.POST.get("deed", "")
@@ -151,6 +151,8 @@ def rule_deed(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         _told_backfill(request, review.backfill(actor=request.actor, rule=rule, now=now))
     elif deed == "remove":
         review.remove_rule(actor=request.actor, rule_id=rule.pk, now=now)
+    elif deed == "raise":
+        review.raise_rule(actor=request.actor, rule_id=rule.pk, now=now)
     elif deed in {"on", "off"}:
         review.move_rule(actor=request.actor, rule_id=rule.pk, is_active=deed == "on", now=now)
     queue: Queue = rule.queue
