@@ -249,6 +249,19 @@ def when(context: template.Context, moment: dt.datetime | None, form: str = "sho
     )
 
 
+@register.simple_tag
+def due(day: dt.date | None, waits: bool = True) -> SafeString:
+    """The day by which a queue should be done; in words and colour where it is past and something waits."""
+    if day is None:
+        return mark_safe('<span class="muted">–</span>')
+    today = timezone.localdate()
+    shown = date_format(day, "j M" if day.year == today.year else "j M Y")
+    if waits and day < today:
+        said = _("overdue since %(day)s") % {"day": shown}
+        return format_html('<span class="badge nowrap" data-tone="bad">{}</span>', said)
+    return format_html('<span class="nowrap">{}</span>', _("due %(day)s") % {"day": shown})
+
+
 def ago(*, moment: dt.datetime, now: dt.datetime) -> str:
     """`5 minutes ago`, `in 2 hours`, `yesterday`, `4 March 2026`."""
     seconds = (now - moment).total_seconds()

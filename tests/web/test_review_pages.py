@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from reviewapp.models import Annotation, Membership, Queue, QueueItem, QueueSlot, RoutingRule
 from reviewapp.stages import review
@@ -56,6 +58,35 @@ def test_home_leads_to_the_queues_that_wait(project, reviewer, queue):
 
     assert "Waiting for you" in page
     assert reverse("review-queue", args=[queue.pk]) in page
+
+
+def test_an_overdue_queue_says_so_where_something_waits(project, reviewer):
+    past, ahead = timezone.localdate() - timedelta(days=1), timezone.localdate() + timedelta(days=1)
+    for name, day in (("Late", past), ("Late and done", past), ("Ahead", ahead)):
+        queue = make_queue(project=project, name=name, due_on=day)
+        if name != "Late and done":
+            fill_queue(queue, make_interaction(project=project))
+    client = signed_in(reviewer)
+
+    assert client.get(reverse("review")).content.decode().count("overdue since") == 1
+    assert client.get(reverse("home")).content.decode().count("overdue since") == 1
+    assert (
+        client.get(reverse("review-person", args=[reviewer.person.pk])).content.decode().count("overdue") == 1
+    )
+
+
+def test_queues_are_sorted_by_what_waits_or_by_date(project, reviewer):
+    today = timezone.localdate()
+    make_queue(project=project, name="Undated")
+    make_queue(project=project, name="Soon", due_on=today)
+    fill_queue(make_queue(project=project, name="Waits", due_on=today + timedelta(days=9)))
+    client = signed_in(reviewer)
+
+    def shown(path):
+        return [row["queue"].name for row in client.get(path).context["rows"]]
+
+    assert shown(reverse("review")) == ["Waits", "Soon", "Undated"]
+    assert shown(reverse("review") + "?sort=due") == ["Soon", "Waits", "Undated"]
 
 
 def test_a_viewer_is_told_of_nothing_to_do(project, viewer, queue):

@@ -167,7 +167,9 @@ def queues(request: AppRequest) -> HttpResponse:
         }
         for queue in found
     ]
-    rows.sort(key=lambda row: (row["queue"].state != QueueState.OPEN, not row["mine"]))
+    by_due = request.GET.get("sort") == "due"
+    # By their dates, those without one last; what waits for me goes before, unless dates are asked for.
+    rows.sort(key=lambda row: (row["queue"].state != QueueState.OPEN, not by_due and not row["mine"]))
     return render(
         request,
         "pages/review/queues.html",
@@ -175,7 +177,7 @@ def queues(request: AppRequest) -> HttpResponse:
             "rows": rows,
             "waiting": sum(mine.values()),
             "disputed": sum(row["progress"].adjudication for row in rows if row["decides"]),
-            "today": timezone.localdate(),
+            "by_due": by_due,
         },
     )
 
