@@ -246,15 +246,27 @@ def check_address(*, name: str, base_url: str) -> None:
         raise NotCallable(
             f"{name} has no address yet: it has only been recorded. An admin can give it one in Settings."
         )
+    fault = _fault_of(base_url)
+    if fault:
+        raise NotCallable(f"{name} has an address that can't be called: {fault}.")
+
+
+def _fault_of(address: str) -> str:
+    """What keeps an address from being called, in words; empty if nothing does."""
+    if any(one.isspace() or not one.isprintable() for one in address):
+        return "it must not hold spaces, line breaks or other signs that can't be seen"
     try:
-        parts = urlsplit(base_url)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good:
-        raise NotCallable(
-            f"{name} has an address that can't be called: it must start with https:// or http://."
-        )
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"}:
+            return "it must start with https:// or http://"
+        if not parts.hostname:
+            return "it names no host"
+        if parts.port == 0:
+            return "its port must be a number from 1 to 65535"
+        httpx2.URL(address)
+    except (ValueError, httpx2.InvalidURL):
+        return "it must be like https://api.example.org/v1, with a port from 1 to 65535 if any"
+    return ""
 
 
 def _lost(error: BaseException, *, name: str, seconds: float) -> CallFailed:

@@ -222,10 +222,21 @@ async def test_a_connection_that_breaks_off_is_a_provider_that_is_down(provider)
 
 
 @pytest.mark.parametrize(
-    "address", ["", "ftp://x/v1", "api.openai.com/v1", "http://", "http://x:99999999/v1"]
+    ("address", "mend"),
+    [
+        ("", "An admin can give it one"),
+        ("ftp://x/v1", "must start with https:// or http://"),
+        ("api.openai.com/v1", "must start with https:// or http://"),
+        ("http://", "names no host"),
+        ("http://x:0/v1", "a number from 1 to 65535"),
+        ("http://x:99999999/v1", "a port from 1 to 65535"),
+        ("http://[::1/v1", "must be like https://"),
+        ("http://a\nb/v1", "must not hold spaces, line breaks"),
+        ("http://a b/v1", "must not hold spaces, line breaks"),
+    ],
 )
-async def test_an_address_that_cannot_be_called_is_refused_before_any_call(address):
-    with pytest.raises(NotCallable):
+async def test_an_address_that_cannot_be_called_is_refused_before_any_call(address, mend):
+    with pytest.raises(NotCallable, match=mend):
         Client(Target(name="acme", base_url=address))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from django.core.management import CommandError, call_command
 
 from reviewapp.providers.endpoints import Outcome, compare_endpoints
 from reviewapp.providers.panel import SLOW_WIDTHS, WIDTHS, Side, asked_with, base_url
@@ -216,6 +217,15 @@ def test_the_command_prints_json_and_ends_with_the_verdicts_status(base: str, tm
     assert json.loads(same.stdout)["verdict"] == "identical"
     # No database was made or asked for.
     assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize("garbage", ["nonsense", "http://a\nb"])
+def test_garbage_for_an_address_is_told_in_one_line_that_names_its_option(garbage: str) -> None:
+    with pytest.raises(CommandError) as told:
+        call_command("compare_endpoints", "--baseline", garbage, "--candidate", "http://127.0.0.1:9")
+
+    assert str(told.value).startswith("--baseline ")
+    assert "\n" not in str(told.value)
 
 
 def run_command(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:

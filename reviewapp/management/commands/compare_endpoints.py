@@ -125,7 +125,8 @@ class Command(BaseCommand):
 def _side(name: str, options: dict[str, Any]) -> Side:
     for url in options[name]:
         try:
-            check_address(name=url, base_url=base_url(url))
+            # As Python writes it, so that a line break in it does not break the one line of the error.
+            check_address(name=f"--{name} {url!r}", base_url=base_url(url))
         except NotCallable as error:
             raise CommandError(str(error)) from error
     return Side(
