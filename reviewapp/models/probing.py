@@ -91,7 +91,7 @@ def probed_of(*, pairs: Sequence[tuple[UUID, str]]) -> list[Probed]:
 
 
 def _not_yet() -> str:
-    return _("Whether it heeds a seed was not tested yet; the Test button under Settings, Providers does.")
+    return _("Whether it heeds a seed was not tested yet: press Test under Settings, Providers.")
 
 
 def _latest(pairs: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], SeedProbe]:
