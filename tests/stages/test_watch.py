@@ -15,6 +15,7 @@ from reviewapp.models import (
 from reviewapp.models.browsing import list_rows
 from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_state, states_of
+from reviewapp.models.probing import Probes
 from reviewapp.stages import compare, watch
 from reviewapp.stages.administer import Refused
 from tests.factories import (
@@ -371,6 +372,7 @@ def test_a_comparison_is_told_the_pool_of_who_answered(project, changed):
         answer=attempt.answer,
         pools=Pools(),
         histories=Histories(),
+        probes=Probes(),
     )
 
     assert evidence.grade == "informative"
