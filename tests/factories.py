@@ -53,6 +53,8 @@ from reviewapp.stages import administer, review, watch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
+# Apart, and in small steps: however many tests ran before, what is made now is not yet "an hour later".
+_moments = itertools.count(1)
 
 
 def make_project(*, name: str = "", now: datetime = NOW) -> Project:
@@ -117,7 +119,7 @@ def make_interaction(
     **fields: Any,
 ) -> Interaction:
     """A recorded chat completion, written straight into the tables as the record stage would."""
-    moment = started_at or NOW + timedelta(seconds=next(_numbers))
+    moment = started_at or NOW + timedelta(milliseconds=10 * next(_moments))
     request = request or {
         "model": model,
         "messages": [{"role": "user", "content": prompt}],

@@ -222,10 +222,9 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
         result = result.filter(discussed(wanted.discussed))
     if wanted.verdict:
         # From the comparisons, which are few: to ask every interaction for its last one takes seconds.
-        newer = Comparison.objects.filter(
-            original=OuterRef("original"), created_at__gt=OuterRef("created_at")
-        )
-        last = Comparison.objects.filter(~Exists(newer), original=OuterRef("pk"), verdict=wanted.verdict)
+        told = Comparison.objects.of_replays()
+        newer = told.filter(original=OuterRef("original"), created_at__gt=OuterRef("created_at"))
+        last = told.filter(~Exists(newer), original=OuterRef("pk"), verdict=wanted.verdict)
         result = result.filter(Exists(last))
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))

@@ -25,6 +25,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools
+from reviewapp.models.probing import Probes
 from reviewapp.providers.simulated import server
 from reviewapp.stages import compare, replay, watch
 from reviewapp.stages.administer import Refused
@@ -603,7 +604,12 @@ def asked_again(project, *, asked, answered):
     answer = make_interaction(project=project, model="m", started_at=answered, replay_of=original)
     attempt = make_attempt(run=run, original=original, verdict="identical", answer=answer)
     return compare.evidence_of(
-        attempt, original=original, answer=answer, pools=Pools(), histories=Histories()
+        attempt,
+        original=original,
+        answer=answer,
+        pools=Pools(),
+        histories=Histories(),
+        probes=Probes(),
     ).canary
 
 

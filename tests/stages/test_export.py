@@ -236,7 +236,7 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
 ):
     rows = [corrected(project, reviewer) for _ in range(5)]
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         export.rows_of(list(export.with_bodies(type(rows[0]).objects.all())))
 
 

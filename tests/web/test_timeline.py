@@ -167,7 +167,7 @@ def test_a_span_without_answers_says_so(page, young):
 def test_zooming_is_answered_with_the_timelines_alone(page, young):
     part = page("?range=day", **{"HX-Request": "true"})
 
-    assert part.lstrip().startswith('<div class="page" id="timelines">')
+    assert part.lstrip().startswith('<div class="page" id="timelines" ')
 
 
 def test_a_decision_keeps_the_span_that_is_shown(page, client, young):
