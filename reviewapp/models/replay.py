@@ -201,7 +201,7 @@ class Attempt(Scoped):
     @property
     def repeat(self) -> int:
         """Which of the times it is that its question was asked in its way."""
-        return (self.number - 1) % self.run.attempts + 1
+        return self.number if self.variant is None else (self.number - 1) % self.run.attempts + 1
 
     @property
     def overrides(self) -> dict[str, Any]:

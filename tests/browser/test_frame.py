@@ -39,7 +39,7 @@ def test_keys_leave_alone_who_types(guide: Page):
     guide.keyboard.press("/")
     guide.keyboard.type("f?gi")
 
-    expect(guide.get_by_role("searchbox")).to_have_value("f?gi")
+    expect(guide.get_by_role("combobox", name="Search interactions")).to_have_value("f?gi")
     expect(guide.locator("dialog[open]")).to_have_count(0)
     assert guide.url.endswith(STYLE)
 

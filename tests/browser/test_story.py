@@ -238,7 +238,7 @@ def test_imported_into_an_empty_project_and_taken_out_again_it_is_the_same(
 
 # What the app gives (its id, the project, when it was written) is each project's own, and so is
 # what people and replays added.
-GIVEN = {"id", "project", "created_at", "flags", "annotations", "replays"}
+GIVEN = {"id", "project", "created_at", "flags", "annotations", "replays", "queues"}
 
 
 def recorded(rows: dict[int, Any]) -> dict[int, Any]:
