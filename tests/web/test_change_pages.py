@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reviewapp.models import BackendChange, Export, SeenKind, Verification
+from reviewapp.models import BackendChange, Comparison, Export, SeenKind, Verification
 from reviewapp.stages import watch
 from reviewapp.stages.watch import Seen
 from tests.factories import NOW, make_interaction, make_key, make_member, make_project, make_provider
@@ -172,6 +172,18 @@ def test_why_an_answer_counts_as_changed_is_not_cut(as_admin, verified):
     page = as_admin.get(f"/changes/{verified.pk}/").content.decode()
 
     assert '<span class="changed-reason">' in page
+
+
+def test_decisions_take_a_column_once_there_is_one(as_admin, admin, verified):
+    before = as_admin.get(f"/changes/{verified.pk}/").content.decode()
+    Comparison.objects.filter(verdict="backend_changed").update(
+        decision="regression", decided_by=admin.person, decided_at=LATER
+    )
+
+    after = as_admin.get(f"/changes/{verified.pk}/").content.decode()
+
+    assert "<th>Decision</th>" not in before
+    assert "<th>Decision</th>" in after
 
 
 def test_shares_until_then_add_up(as_admin, project, provider):

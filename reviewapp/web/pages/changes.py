@@ -97,13 +97,15 @@ def _story(request: AppRequest, found: BackendChange, *, status: int = 200, **sa
     (row,) = change_rows([found])
     values = values_for(project=found.project, provider=found.provider_id, model=found.model, now=now)
     last = row.last
+    differing_ones = _differing(last) if last else []
     context = {
         "row": row,
         "change": found,
         "story": _told(row, values),
         "values": _latest(row, values),
         "scope": watch.counted_scope(change=found, now=now) if found.state == "open" else None,
-        "differing": _differing(last) if last else [],
+        "differing": differing_ones,
+        "any_decided": any(one.comparison.decision for one in differing_ones),
         "more_differing": max(0, (last.changed + last.unclear if last else 0) - DIFFERING),
         "queue": Queue.objects.filter(project=found.project, slug=CHANGED_ANSWERS).first(),
         "why_not_decide": _reason(watch.check_can_decide, request, found),
