@@ -314,6 +314,20 @@ def test_an_attempt_says_what_happened_to_it(signed_in, project):
     assert "The provider did not answer within 120 s." in shown
 
 
+def test_decisions_take_a_column_of_a_run_once_there_is_one(signed_in, project, reviewer):
+    run = make_run(project=project, verdicts=["identical", "backend_changed"], failed=1)
+    address = reverse("replay-run", args=[run.pk])
+    before = signed_in.get(address).content.decode()
+    Comparison.objects.filter(verdict="backend_changed").update(
+        decision="regression", decided_by=reviewer.person, decided_at=run.created_at
+    )
+
+    after = signed_in.get(address).content.decode()
+
+    assert "<th>Decision</th>" not in before
+    assert "<th>Decision</th>" in after
+
+
 @pytest.mark.parametrize(("queued", "polls"), [(0, False), (2, True)])
 def test_a_run_polls_only_while_it_works(signed_in, project, queued, polls):
     run = make_run(project=project, verdicts=["identical"], queued=queued)

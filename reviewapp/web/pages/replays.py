@@ -199,6 +199,7 @@ def run(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 "row": shown.row,
                 "pace": 5 if shown.row.total > LARGE_RUN else 1,
                 "attempts": _with_words(page.items),
+                "any_decided": any(_decided(one) for one in page.items),
                 "show": show,
                 "shows": _shows(shown.row),
                 "before": _address(show=show, cursor=page.before) if page.before else "",
@@ -213,6 +214,12 @@ def _with_words(attempts: Sequence[Attempt]) -> list[tuple[Attempt, str, str]]:
     """Each attempt, what happened in a line, and the state of its answer's fingerprint."""
     states = states_of([one.answer for one in attempts if one.answer is not None])
     return [(one, _told(one), states.get(one.pk, "")) for one in attempts]
+
+
+def _decided(attempt: Attempt) -> bool:
+    """Whether a person has said what the comparison means."""
+    comparison = getattr(attempt, "comparison", None)
+    return comparison is not None and bool(comparison.decision)
 
 
 def _told(attempt: Attempt) -> str:
