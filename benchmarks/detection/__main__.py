@@ -1,7 +1,7 @@
 """Change detection measured on a real server.
 
-usage: python -m benchmarks.detection [--short] [--part servers|days|delays] [--trials N]
-                                       [--cache FOLDER] [--json FILE] [--plot FILE]
+usage: python -m benchmarks.detection [--short] [--part servers|days|delays] [--regime NAME]
+                                       [--trials N] [--cache FOLDER] [--json FILE] [--plot FILE]
 
 Collects rows from llama.cpp servers once (kept in the cache folder), then draws checks from them. The
 short form takes a few minutes and tries fewer changes with fewer trials. With `--json` the figures are
@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.detection.measuring import Figures, measure_days, measure_delays, measure_servers
 from benchmarks.detection.plot import draw_power
 from benchmarks.detection.servers import ROOT, TINY
+from benchmarks.detection.states import REGIMES
 from benchmarks.detection.tables import tables
 
 
@@ -32,6 +33,12 @@ def main() -> int:
     parser.add_argument("--plot", type=Path, help="draw power against requests here (SVG)")
     parser.add_argument("--trials", type=int, help="checks drawn for each cell")
     parser.add_argument("--part", choices=("servers", "days", "delays"), help="only this one (default: all)")
+    parser.add_argument(
+        "--regime",
+        action="append",
+        choices=[regime.name for regime in REGIMES],
+        help="of the servers only this one; can be given again (default: all)",
+    )
     options = parser.parse_args()
     if options.part in {None, "servers"} and not TINY.is_dir():
         print(f"The tiny model is not at {TINY}; nothing can be measured on it. There is --part days.")
@@ -50,6 +57,7 @@ def main() -> int:
     if options.part in {None, "servers"}:
         figures = measure_servers(
             cache=options.cache,
+            regimes=options.regime,
             short=options.short,
             trials=options.trials or (60 if options.short else 200),
             known=figures,

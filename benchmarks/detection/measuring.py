@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ Figures: TypeAlias = dict[str, Any]
 def measure_servers(
     *,
     cache: Path,
+    regimes: Container[str] | None,
     short: bool,
     trials: int,
     known: Figures,
@@ -38,13 +39,16 @@ def measure_servers(
     """The figures by regime and change, as plain values.
 
     `keep` gets them after each cell; cells that are `known` from a run that was broken off stay as they are.
+    Without names of `regimes`, all are measured.
     """
     collector = Collector(cache=cache / "rows", models=Models(cache / "models"))
     figures: Figures = {**known, "trials": trials, "short": short}
-    regimes: Figures = figures.setdefault("regimes", {})
+    measured: Figures = figures.setdefault("regimes", {})
     for regime in REGIMES:
+        if regimes is not None and regime.name not in regimes:
+            continue
         before = collector.rows(regime, SAME)
-        told = regimes.setdefault(regime.name, {"cells": {}, "repeated": [before.repeated, before.compared]})
+        told = measured.setdefault(regime.name, {"cells": {}, "repeated": [before.repeated, before.compared]})
         for change in (SAME, *(regime.short_changes if short else regime.changes)):
             if change in told["cells"]:
                 continue
