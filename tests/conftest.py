@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from reviewapp import tasks
 from reviewapp.celery import app
 from reviewapp.embedded.paths import DATABASE_NAME
-from tests import factories
+from tests import emptying, factories
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -20,6 +20,7 @@ SHARED = ROOT.parent / "shared"
 # A busy machine makes any example slow; how fast the code is, benchmarks tell.
 settings.register_profile("reviewapp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("reviewapp")
+emptying.install()
 
 
 @pytest.fixture(scope="session")

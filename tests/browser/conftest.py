@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -32,7 +33,18 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture
 def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
-    """`open_page(path, person=…, width=…, **context)`: a page in a context of its own.
+    """`open_page(path, person=…, width=…, **context)`: a page in a context of its own."""
+
+    def cookie(person: Person) -> Any:
+        return session_cookie(person=person, url=live_server.url)
+
+    with opening(browser, url=live_server.url, cookie=cookie) as open_page:
+        yield open_page
+
+
+@contextmanager
+def opening(browser: Browser, *, url: str, cookie: Callable[[Person], Any]) -> Iterator[OpenPage]:
+    """What `open_page` is, at any server; `cookie` signs a person in there.
 
     The test fails when a page logs an error: a script that broke, or something that the CSP refused.
     """
@@ -42,12 +54,10 @@ def open_page(browser: Browser, live_server) -> Iterator[OpenPage]:
     def open_page(
         path: str = "/", *, person: Person | None = None, width: int = 1440, height: int = 900, **context: Any
     ) -> Page:
-        made = browser.new_context(
-            base_url=live_server.url, viewport={"width": width, "height": height}, **context
-        )
+        made = browser.new_context(base_url=url, viewport={"width": width, "height": height}, **context)
         contexts.append(made)
         if person is not None:
-            made.add_cookies([session_cookie(person=person, url=live_server.url)])
+            made.add_cookies([cookie(person)])
         page = made.new_page()
         page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
         page.on("console", lambda message: note(message.type, message.text))
