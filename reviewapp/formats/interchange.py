@@ -43,8 +43,8 @@ SENT: Final = frozenset([
 ])
 DERIVED: Final = frozenset([
     "model", "response_model", "seed", "system_fingerprint", "output_text", "finish_reason", "usage",
-    "has_logprobs", "request_hash", "created_at", "flags", "annotations", "rubrics", "queues", "agreement",
-    "replays", "replay_of", "project", "url",
+    "cost", "has_logprobs", "request_hash", "created_at", "flags", "annotations", "rubrics", "queues",
+    "agreement", "replays", "replay_of", "project", "url",
 ])
 # fmt: on
 

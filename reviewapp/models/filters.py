@@ -79,6 +79,8 @@ class Filter:
     session: str = ""
     user: str = ""
     finish_reason: str = ""
+    # US dollars when it was recorded: more or less than, a range, or none known.
+    cost: str = ""
     verdict: str = ""
     # The id of a backend change: the answers that its verification found changed.
     regressions: str = ""
@@ -186,6 +188,8 @@ def condition(wanted: Filter) -> Q:
         q &= Q(end_user=wanted.user)
     if wanted.finish_reason:
         q &= Q(finish_reason=wanted.finish_reason)
+    if wanted.cost:
+        q &= _costs(wanted.cost)
     if wanted.endpoint:
         if wanted.endpoint not in Endpoint.values:
             raise InvalidFilter("endpoint", f"must be one of {', '.join(Endpoint.values)}")
@@ -331,6 +335,29 @@ def _seeds(text: str) -> Q:
     if low == high:
         return Q(seed=low)
     return Q(seed__gte=max(low, -_INT64), seed__lte=min(high, _INT64 - 1))
+
+
+_AMOUNT = r"(?:\d{1,9}(?:\.\d{0,15})?|\.\d{1,15})"
+_BOUND = re.compile(rf"(?P<sign>[<>]=?)\s*\$?(?P<amount>{_AMOUNT})")
+_SPAN = re.compile(rf"\$?(?P<low>{_AMOUNT})?\.\.\$?(?P<high>{_AMOUNT})?")
+_LOOKUPS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+
+
+def _costs(text: str) -> Q:
+    if text == NONE:
+        return Q(cost__isnull=True)
+    bound = _BOUND.fullmatch(text)
+    if bound is not None:
+        return Q(**{f"cost__{_LOOKUPS[bound['sign']]}": float(bound["amount"])})
+    span = _SPAN.fullmatch(text)
+    if span is None or not (span["low"] or span["high"]):
+        raise InvalidFilter(
+            "cost", "must be US dollars such as >0.01, <=0.5 or a range like 0.01..0.05, or none"
+        )
+    low, high = (None if span[end] is None else float(span[end]) for end in ("low", "high"))
+    if low is not None and high is not None and high < low:
+        raise InvalidFilter("cost", "is a range whose end lies before its start")
+    return Q(**{f"cost__{end}": value for end, value in (("gte", low), ("lte", high)) if value is not None})
 
 
 def _statuses(text: str) -> Q:

@@ -78,6 +78,8 @@ class Interaction(Scoped):
     finish_reason = models.TextField(null=True)
     input_tokens = models.IntegerField(null=True)
     output_tokens = models.IntegerField(null=True)
+    # US dollars by the provider's prices when it was recorded; null where no price or no tokens were known.
+    cost = models.FloatField(null=True)
     streamed = models.BooleanField(default=False)
     refused = models.BooleanField(default=False)
     has_logprobs = models.BooleanField(default=False)
@@ -185,6 +187,10 @@ class Interaction(Scoped):
                 fields=["replay_of"],
                 name="interaction_replay_of",
                 condition=models.Q(replay_of__isnull=False),
+            ),
+            # What cost most, and what cost more than so much: dear answers are few.
+            models.Index(
+                fields=["project", "cost"], name="interaction_cost", condition=models.Q(cost__isnull=False)
             ),
             # What the watch stage pulls: everything recorded since it last looked, replays too.
             models.Index(fields=["created_at", "id"], name="interaction_recorded"),

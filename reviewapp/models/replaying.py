@@ -20,6 +20,7 @@ from reviewapp.models.comparison import Comparison, VerdictName
 from reviewapp.models.pages import InvalidCursor
 from reviewapp.models.provider import Provider
 from reviewapp.models.replay import Attempt, AttemptState, ReplayRun, RunState
+from reviewapp.pure.prices import price_of
 
 # Beyond so many attempts what a run has cost is told from its estimate, not added up each time.
 MOST_ADDED_UP: Final = 20_000
@@ -161,12 +162,11 @@ def spent(rows: Iterable[RunRow]) -> dict[UUID, Spent]:
 def _added_up(groups: Sequence[Mapping[str, Any]], prices: Mapping[UUID, Any]) -> Spent:
     cost: float | None = 0.0 if groups else None
     for group in groups:
-        price = (prices.get(group["provider"]) or {}).get(group["answer__model"])
-        if not isinstance(price, Mapping) or cost is None:
+        price = price_of(prices.get(group["provider"]), group["answer__model"])
+        if price is None or cost is None:
             cost = None
             break
-        cost += (group["i"] or 0) * float(price.get("input", 0)) / 1e6
-        cost += (group["o"] or 0) * float(price.get("output", 0)) / 1e6
+        cost += price.of(group["i"], group["o"])
     return Spent(
         input_tokens=sum(group["i"] or 0 for group in groups),
         output_tokens=sum(group["o"] or 0 for group in groups),

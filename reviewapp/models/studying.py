@@ -14,6 +14,7 @@ from reviewapp.models.provider import Provider
 from reviewapp.models.replay import Attempt, AttemptState, ReplayVariant
 from reviewapp.models.study import Study, StudyPoint
 from reviewapp.pure.edits import EditKind
+from reviewapp.pure.prices import price_of
 from reviewapp.pure.studies import (
     Determination,
     Deviation,
@@ -94,11 +95,10 @@ class Condition:
         """US dollars by the present prices; None where a model has none."""
         total = 0.0
         for point in self.points:
-            price = (self.prices.get(point.provider) or {}).get(point.model)
-            if not isinstance(price, Mapping):
+            price = price_of(self.prices.get(point.provider), point.model)
+            if price is None:
                 return None
-            total += (point.input_tokens or 0) * float(price.get("input", 0)) / 1e6
-            total += (point.output_tokens or 0) * float(price.get("output", 0)) / 1e6
+            total += price.of(point.input_tokens, point.output_tokens)
         return total if self.points else None
 
     @property

@@ -31,6 +31,7 @@ FIELDS: tuple[str, ...] = (
     "session",
     "user",
     "finish_reason",
+    "cost",
     "verdict",
     "regressions",
     "selection",

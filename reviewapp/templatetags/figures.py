@@ -6,6 +6,7 @@ scale and work without JavaScript. Each carries its figures as text for those wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -131,7 +132,8 @@ def money(value: float | None) -> str:
     """US dollars; small amounts keep enough digits to say something."""
     if value is None:
         return DASH
-    digits = 2 if value == 0 or value >= 0.1 else 4
+    # Of what is less than a cent two figures count, however many zeros stand before them.
+    digits = 2 if value == 0 or value >= 0.1 else min(12, max(4, 1 - math.floor(math.log10(abs(value)))))
     return f"${number_format(value, digits)}"
 
 

@@ -217,7 +217,7 @@ def test_an_unknown_member_too_deep_for_the_metadata_is_refused():
 def test_what_the_app_derives_is_ignored():
     derived = {
         "model": "other", "response_model": "m", "seed": 7, "system_fingerprint": "fp", "output_text": "x",
-        "finish_reason": "stop", "usage": {}, "has_logprobs": True, "request_hash": "sha256:0",
+        "finish_reason": "stop", "usage": {}, "cost": 0.5, "has_logprobs": True, "request_hash": "sha256:0",
         "created_at": "2026-11-22T10:00:00Z", "flags": [], "annotations": [], "replays": [],
     }  # fmt: skip
 

@@ -51,6 +51,20 @@ def test_each_hot_column_narrows(project):
     assert ids({"fingerprint": "fp_44709d6fcb"}) == {plain.pk}
 
 
+def test_a_cost_is_more_or_less_than_so_many_dollars_or_between_two(project):
+    cheap, fair, dear = (make_interaction(project=project, cost=cost) for cost in (0.00001, 0.01, 0.5))
+    unpriced = make_interaction(project=project)
+
+    assert ids({"cost": ">0.01"}) == {dear.pk}
+    assert (
+        ids({"cost": ">=0.01"}) == ids({"cost": "0.01.."}) == ids({"q": "cost:>=$0.01"}) == {fair.pk, dear.pk}
+    )
+    assert ids({"cost": "<.01"}) == {cheap.pk}
+    assert ids({"cost": "<=0.01"}) == ids({"cost": "..0.01"}) == {cheap.pk, fair.pk}
+    assert ids({"cost": "0.005..0.1"}) == {fair.pk}
+    assert ids({"cost": "none"}) == {unpriced.pk}
+
+
 def test_words_are_found_in_prompt_and_answer(project):
     found = make_interaction(project=project, prompt="Where is my parcel?", answer="In 東京 station.")
     make_interaction(project=project)
@@ -128,6 +142,10 @@ def test_times_bound_from_since_up_to_until(project):
     [
         ({"seed": "abc"}, "seed"),
         ({"seed": "9..1"}, "seed"),
+        ({"cost": "dear"}, "cost"),
+        ({"cost": "0.01"}, "cost"),
+        ({"cost": ".."}, "cost"),
+        ({"cost": "0.2..0.1"}, "cost"),
         ({"status": "teapot"}, "status"),
         ({"flagged": "maybe"}, "flagged"),
         ({"discussed": "maybe"}, "discussed"),

@@ -80,6 +80,7 @@ def _interaction(project, sources, providers, n):
         started_at=NOW + timedelta(seconds=n),
         created_at=NOW + timedelta(seconds=n),
         finish_reason="stop",
+        cost=n * 7919 % ROWS / ROWS if n % 5 else None,
         request_hash=hashlib.sha256(str(n).encode()).digest(),
         prompt_preview="prompt",
         answer_preview="answer",
@@ -165,6 +166,8 @@ FILTERS = [
     {"until": (NOW + timedelta(minutes=9)).isoformat()},
     {"endpoint": "chat.completions"},
     {"finish_reason": "stop"},
+    {"cost": ">0.9"},
+    {"cost": "none"},
     {"verdict": "identical"},
     {"q": RARE},
     {"q": COMMON},
@@ -232,6 +235,20 @@ def test_a_verdict_is_looked_for_among_the_comparisons(stored):
 
     scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == LARGE[0]]
     assert [node.get("Index Name") for node in scans] == ["reviewapp_interaction_pkey"], sql
+
+
+@pytest.mark.django_db
+def test_the_few_dearest_are_found_by_what_they_cost(stored):
+    """To walk the list to fifty in a million that cost so much would read most of it."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        page_of(apply(seen, read_filter({"cost": ">0.999"})), limit=50)
+
+    ((sql, (plan,)),) = plans_of(deed)
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert used == {"interaction_cost"}, sql
 
 
 @pytest.mark.django_db

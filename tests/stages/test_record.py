@@ -19,7 +19,7 @@ from reviewapp.pure import rawjson
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import record, review
 from tests import factories
-from tests.factories import NOW
+from tests.factories import NOW, make_interaction, make_provider
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +84,37 @@ def test_an_arrival_becomes_an_interaction_with_what_lists_need(project):
     )
     assert (found.tags, found.trace) == (["a", "b"], "t-1")
     assert found.created_at == NOW
+
+
+def test_it_costs_what_its_provider_asked_when_it_was_recorded(project):
+    prices = {"gpt-4o-mini": {"input": 1.0, "output": 2.0}}
+    provider = make_provider(project=project, name="openai", prices=prices)
+    first = record_one(arrival(project, provider="openai"))
+    Provider.objects.filter(pk=provider.pk).update(prices={})
+
+    later = record_one(arrival(project, provider="openai"))
+
+    assert first.cost == pytest.approx((7 * 1.0 + 4 * 2.0) / 1e6)
+    assert later.cost is None
+    first.refresh_from_db()
+    assert first.cost is not None
+
+
+def test_what_was_recorded_before_its_price_was_known_can_be_given_a_cost(project):
+    priced, other = (
+        make_provider(project=project, name=name, prices={"gpt-4o-mini": {"input": 1.0, "output": 2.0}})
+        for name in ("openai", "azure")
+    )
+    early, dated = (make_interaction(project=project, provider=priced, cost=cost) for cost in (None, 0.5))
+    untold = make_interaction(project=project, provider=priced, input_tokens=None, output_tokens=None)
+    unpriced = make_interaction(project=project, provider=other, model="another")
+
+    assert sum(record.fill_costs(project_id=project.pk)) == 1
+
+    costs = dict(Interaction.objects.values_list("pk", "cost"))
+    assert costs[early.pk] == pytest.approx((8 * 1.0 + 5 * 2.0) / 1e6)
+    assert (costs[dated.pk], costs[untold.pk], costs[unpriced.pk]) == (0.5, None, None)
+    assert sum(record.fill_costs()) == 0
 
 
 def test_the_bodies_come_back_as_they_were_sent(project):

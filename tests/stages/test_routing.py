@@ -91,6 +91,7 @@ def test_what_became_visible_late_is_found(project, admin, queue):
         ({"certainty_below": 0.5}, {"mean_logprob": math.log(0.4)}),
         ({"token_below": 0.1}, {"min_logprob": math.log(0.05)}),
         ({"refused": True}, {"refused": True}),
+        ({"filter": {"cost": ">=0.01"}}, {"cost": 0.01}),
     ],
 )
 def test_a_rule_brings_what_it_asks_for_and_nothing_else(project, admin, queue, values, fields):

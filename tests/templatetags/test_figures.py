@@ -57,8 +57,21 @@ def test_a_size_is_told_in_the_unit_that_fits(value: int, words: str):
     assert plain(figures.file_size(value)) == words
 
 
-def test_small_amounts_of_money_keep_digits_that_say_something():
-    assert figures.money(0.0042) == "$0.0042"
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "$0.00"),
+        (12.5, "$12.50"),
+        (0.1, "$0.10"),
+        (0.0425, "$0.0425"),
+        (0.0042, "$0.0042"),
+        (0.00009, "$0.000090"),
+        (0.0000064, "$0.0000064"),
+        (0.00000005, "$0.000000050"),
+    ],
+)
+def test_small_amounts_of_money_keep_digits_that_say_something(value: float, words: str):
+    assert figures.money(value) == words
 
 
 def test_a_verdict_bar_fills_its_width():

@@ -326,6 +326,32 @@ def test_a_rule_that_can_not_be_is_told_in_the_preview(project, admin, queue):
     assert b"must be a whole number" in answer.content
 
 
+def test_a_rule_can_ask_for_what_an_answer_costs_at_least(project, admin, queue):
+    for cost in (0.01, 0.02, 0.001, None):
+        make_interaction(project=project, cost=cost)
+    said = {"name": "Dear", "sample": "100", "costs_at_least": "0.0100"}
+
+    told = (
+        signed_in(admin)
+        .post(reverse("review-queue-preview", args=[queue.pk]), said, headers=SCRIPT)
+        .content.decode()
+    )
+    page = signed_in(admin).post(reverse("review-queue-rules", args=[queue.pk]), said, follow=True)
+
+    assert "2 recorded answers match" in told
+    assert "cost:&gt;=0.01" in page.content.decode()
+    assert RoutingRule.objects.get().filter == {"cost": ">=0.01"}
+
+
+def test_a_rule_says_only_once_what_an_answer_costs(project, admin, queue):
+    answer = signed_in(admin).post(
+        reverse("review-queue-rules", args=[queue.pk]),
+        {"name": "Dear", "search": "cost:>1", "sample": "100", "costs_at_least": "0.01"},
+    )
+
+    assert (answer.status_code, RoutingRule.objects.count()) == (422, 0)
+
+
 def test_a_rule_saved_with_back_fill_fills_the_queue(project, admin, queue):
     make_interaction(project=project, prompt="My refund?")
     make_interaction(project=project, prompt="Something else")

@@ -51,6 +51,7 @@ class Stored(NamedTuple):
     finish_reason: str | None
     input_tokens: int | None
     output_tokens: int | None
+    cost: float | None
     has_logprobs: bool
     mean_logprob: float | None
     min_logprob: float | None
@@ -238,6 +239,7 @@ class ExportRow:
             system_fingerprint=one.fingerprint,
             finish_reason=one.finish_reason,
             usage={"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
+            cost=one.cost,
             has_logprobs=one.has_logprobs,
             request_hash="sha256:" + one.request_hash.hex(),
             created_at=one.created_at,
@@ -302,6 +304,7 @@ class ExportRow:
             "finish_reason": one.finish_reason,
             "input_tokens": one.input_tokens,
             "output_tokens": one.output_tokens,
+            "cost": one.cost,
             "latency_ms": one.latency_ms,
             "has_logprobs": one.has_logprobs,
             "mean_logprob": one.mean_logprob,
@@ -388,6 +391,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("finish_reason", "text"),
     ("input_tokens", "integer"),
     ("output_tokens", "integer"),
+    ("cost", "number"),
     ("latency_ms", "integer"),
     ("has_logprobs", "boolean"),
     ("mean_logprob", "number"),

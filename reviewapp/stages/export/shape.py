@@ -98,7 +98,16 @@ def _with_tags(one: Stored, added: Sequence[dict[str, Any]]) -> Stored:
 _COLUMNS: Final = (
     *("id", "source__name", "provider__name", "endpoint", "model", "response_model", "seed", "fingerprint"),
     *("status", "error", "started_at", "created_at", "latency_ms", "finish_reason", "input_tokens"),
-    *("output_tokens", "has_logprobs", "mean_logprob", "min_logprob", "request_hash", "trace", "session"),
+    *(
+        "output_tokens",
+        "cost",
+        "has_logprobs",
+        "mean_logprob",
+        "min_logprob",
+        "request_hash",
+        "trace",
+        "session",
+    ),
     *("end_user", "tags", "replay_of_id", "body__request", "body__response", "body__response_is_json"),
     *("body__chunks", "body__metadata", "body__headers", "is_marked"),
 )
@@ -176,6 +185,7 @@ def _stored(interaction: Interaction) -> Stored:
         finish_reason=interaction.finish_reason,
         input_tokens=interaction.input_tokens,
         output_tokens=interaction.output_tokens,
+        cost=interaction.cost,
         has_logprobs=interaction.has_logprobs,
         mean_logprob=interaction.mean_logprob,
         min_logprob=interaction.min_logprob,

@@ -3,6 +3,7 @@
     encode(arrival)                  what a receiver appends to the journal
     record_frames(frames, now)       what the worker does with them
     record_now(arrivals, now)        the same in the caller's process (replays)
+    fill_costs()                     gives costs to what was recorded before its price was known
     index_words()                    makes what was recorded searchable by its words
 
 An arrival whose id is there already changes nothing: a message may come twice, a client may send
@@ -28,6 +29,7 @@ from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, deco
 from reviewapp.stages.record.files import frames_of, ids_of, known_among, scope_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
+from reviewapp.stages.record.pricing import fill_costs
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
 from reviewapp.stages.record.wording import index_words
 from reviewapp.stages.record.writing import Written, write
@@ -47,6 +49,7 @@ __all__ = [
     "are_settled",
     "decode",
     "encode",
+    "fill_costs",
     "frames_of",
     "ids_of",
     "index_words",

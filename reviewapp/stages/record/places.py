@@ -23,10 +23,12 @@ UNKNOWN_PROVIDER: Final = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The rows that an interaction refers to."""
+    """The rows that an interaction refers to, and what the provider asks."""
 
     source: UUID
     provider: UUID
+    # What the provider asks, by model; see pure/prices.py.
+    prices: Any
 
 
 class _Wanted(NamedTuple):
@@ -60,7 +62,11 @@ def places_of(readings: Sequence[Reading], *, now: datetime) -> list[Place]:
             id_ = asks.get(source) or defaults.get(reading.project_id)
         wanted.append(_Wanted(reading.project_id, id_, name or UNKNOWN_PROVIDER))
     providers = _found_or_made(Provider, wanted, now=now)
-    return [Place(source, provider) for source, provider in zip(sources, providers, strict=True)]
+    prices = dict(Provider.objects.filter(id__in=set(providers)).values_list("id", "prices"))
+    return [
+        Place(source, provider, prices.get(provider))
+        for source, provider in zip(sources, providers, strict=True)
+    ]
 
 
 def _found_or_made(model: type[Source | Provider], wanted: list[_Wanted], *, now: datetime) -> list[UUID]:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from reviewapp.models import Interaction, InteractionBody, Project
+from reviewapp.pure.prices import cost_of
 from reviewapp.pure.words import storable
 from reviewapp.stages.record import wording
 from reviewapp.stages.record.places import Place, places_of
@@ -41,6 +42,7 @@ _INTERACTION: Final = {
     "finish_reason": "text",
     "input_tokens": "int4",
     "output_tokens": "int4",
+    "cost": "float8",
     "streamed": "bool",
     "refused": "bool",
     "has_logprobs": "bool",
@@ -157,6 +159,7 @@ def _interaction_row(reading: Reading, place: Place, now: datetime) -> tuple[Any
         reading.finish_reason,
         reading.input_tokens,
         reading.output_tokens,
+        cost_of(place.prices, reading.model, reading.input_tokens, reading.output_tokens),
         reading.streamed,
         reading.refused,
         reading.has_logprobs,

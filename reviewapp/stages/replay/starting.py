@@ -29,6 +29,7 @@ from reviewapp.models import (
     RunState,
 )
 from reviewapp.models.filters import apply, read_filter
+from reviewapp.pure.prices import price_of
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 
@@ -183,11 +184,10 @@ def _cost(rows: Any, attempts: int, provider: Provider | None, model: str | None
     prices = dict(asked.values_list("pk", "prices"))
     for group in groups:
         known = provider.prices if provider is not None else prices[group["provider"]]
-        price = known.get(model or group["model"])
-        if not isinstance(price, Mapping):
+        price = price_of(known, model or group["model"])
+        if price is None:
             return None
-        total += (group["i"] or 0) * float(price.get("input", 0)) / 1e6
-        total += (group["o"] or 0) * float(price.get("output", 0)) / 1e6
+        total += price.of(group["i"], group["o"])
     return total * attempts
 
 

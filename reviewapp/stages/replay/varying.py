@@ -24,6 +24,7 @@ from reviewapp.models import (
     ReplayVariant,
     RunKind,
 )
+from reviewapp.pure.prices import price_of
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.replay.starting import (
     MOST_ATTEMPTS,
@@ -108,12 +109,11 @@ class _Sums:
         self.providers.add(provider.name)
         if not provider.can_be_called:
             self.uncallable += group["n"]
-        price = provider.prices.get(way.overrides.get("model") or group["model"])
-        if not isinstance(price, Mapping):
+        price = price_of(provider.prices, way.overrides.get("model") or group["model"])
+        if price is None:
             self.unpriced = True
             return
-        self.cost += read * float(price.get("input", 0)) / 1e6
-        self.cost += written * float(price.get("output", 0)) / 1e6
+        self.cost += price.of(read, written)
 
 
 @transaction.atomic

@@ -57,6 +57,7 @@ LABELS: dict[str, Any] = {
     "user": gettext_lazy("end user"),
     "endpoint": gettext_lazy("endpoint"),
     "finish_reason": gettext_lazy("finish reason"),
+    "cost": gettext_lazy("cost in US dollars"),
     "verdict": gettext_lazy("last replay"),
     "since": gettext_lazy("since"),
     "until": gettext_lazy("until"),
@@ -205,6 +206,7 @@ HELP = {
     "until": "2026-11-22",
     "status": "200, 5xx, error",
     "fingerprint": "fp_…",
+    "cost": ">0.01, 0.01..0.05",
     "request_hash": "sha256:…",
 }
 

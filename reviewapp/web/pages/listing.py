@@ -35,6 +35,7 @@ COLUMNS: dict[str, Any] = {
     "provider": gettext_lazy("Provider"),
     "status": gettext_lazy("Status"),
     "certainty": gettext_lazy("Certainty"),
+    "cost": gettext_lazy("Cost"),
     "tags": gettext_lazy("Tags"),
 }
 SHOWN = ("source", "model", "seed", "fingerprint", "flags", "verdict", "latency", "tokens")

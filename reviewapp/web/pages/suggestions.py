@@ -20,6 +20,7 @@ MOST_VALUES = 12
 MOST_FIELDS = 4
 # Short for fields with a value; see pure/searching.py.
 _IS = ("canary", "replay", "flagged", "error")
+_COSTS = (">0.001", ">0.01", ">0.1", "none")
 _STATUSES = ("ok", "error", "200", "4xx", "5xx", "none")
 
 
@@ -67,6 +68,8 @@ def _values(actor: Actor, head: str, name: str, start: str) -> list[Suggestion]:
         values = ["none", *values]
     elif name == "status":
         values = list(_STATUSES)
+    elif name == "cost":
+        values = list(_COSTS)
     elif name == "is":
         values = list(_IS)
     wanted = start.strip('"').lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +62,14 @@ class RuleForm(forms.Form):
         min_value=0.001,
         max_value=100,
     )
+    costs_at_least = forms.DecimalField(
+        label=gettext_lazy("Costs at least, in US dollars"),
+        required=False,
+        min_value=Decimal("0.000000001"),
+        max_digits=18,
+        decimal_places=9,
+        help_text=gettext_lazy("By the provider’s prices when it was recorded, such as 0.01."),
+    )
     refused = forms.BooleanField(label=gettext_lazy("Only refusals"), required=False)
     new_fingerprint = forms.BooleanField(
         label=gettext_lazy("Only answers with a new fingerprint"), required=False
@@ -74,11 +83,15 @@ class RuleForm(forms.Form):
 
     @property
     def values(self) -> review.RuleValues:
-        """As the stage takes them. Raises InvalidFilter."""
+        """As the stage takes them. Raises InvalidFilter, Refused."""
         data = self.cleaned_data
         wanted = read_filter({"q": data["search"]}).values()
         if data["verdict"]:
             wanted["verdict"] = data["verdict"]
+        if data["costs_at_least"] is not None:
+            if "cost" in wanted:
+                raise Refused(_("The search says already what it costs."), field="costs_at_least")
+            wanted["cost"] = f">={data['costs_at_least'].normalize():f}"
         share = {
             name: None if data[name] is None else data[name] / 100
             for name in ("certainty_below", "token_below")
