@@ -4,7 +4,7 @@ The settings find the embedded servers from the data folder alone, so it is enou
 here and to start PostgreSQL and the broker in it. With xdist the controller starts them and the
 workers use them, each with a database of its own.
 
-To migrate an empty database takes half a minute, so it is done once for a set of migrations: the
+To migrate an empty database takes many seconds, so it is done once for a set of migrations: the
 server's files are kept in `.cache/test-database`, each run starts on a copy of them, and its
 databases are made from the migrated one as their template (see `django_db_modify_db_settings`).
 """
