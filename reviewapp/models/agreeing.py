@@ -14,16 +14,25 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, F, Q
+from django.utils.translation import gettext as _
 
 from reviewapp.models.people import Person
 from reviewapp.models.queue import Queue, QueueItem, QueueSlot, SlotState
-from reviewapp.models.review import Annotation, Rubric
+from reviewapp.models.review import Annotation, Preference, Rubric
 from reviewapp.pure import agreement
-from reviewapp.pure.agreement import Interval, Level, MarkedSpan, PairAgreement, Stretch
+from reviewapp.pure.agreement import (
+    Answers,
+    ChoiceAgreement,
+    Interval,
+    Kappa,
+    Level,
+    MarkedSpan,
+    PairAgreement,
+    Stretch,
+)
 from reviewapp.pure.disagreement import PREFERENCE, disagreements
 
 MOST_ITEMS: Final = 1000
-RESAMPLES: Final = 200
 _COUNTED = Q(slots__state=SlotState.JUDGED, slots__round=F("round"), slots__annotation__isnull=False)
 
 
@@ -33,15 +42,23 @@ class QuestionAgreement:
 
     key: str
     label: str
-    level: Level
     items: int
     percent: Interval
-    alpha: Interval
-    # Cohen's for two people, Fleiss' where each item was judged equally often; else none.
-    kappa: float | None
-    kappa_name: str
+    # At each level of measurement that suits the answers, the one to go by first.
+    alphas: tuple[tuple[Level, Interval], ...]
+    # Cohen's for two people (weighted too, where answers are ordered), Fleiss' where each item was judged
+    # equally often; else none.
+    kappas: tuple[Kappa, ...]
+    # Each answer against all others, with its words.
+    choices: tuple[tuple[str, ChoiceAgreement], ...]
+    is_ordered: bool
     pairs: tuple[PairAgreement, ...]
     stretches: tuple[Stretch, ...] = ()
+
+    @property
+    def alpha(self) -> Interval:
+        """The one to go by."""
+        return self.alphas[0][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,21 @@ def _value(annotation: Annotation | None, question: Mapping[str, Any]) -> agreem
     if question["kind"] == "preference":
         return annotation.preference
     found: agreement.Value | None = annotation.scores.get(question["key"])
+    # An earlier version may have asked otherwise under this key: what has no place in the order is left out.
+    if question["kind"] == "number" and (isinstance(found, bool) or not isinstance(found, int | float)):
+        return None
+    if question.get("ordered") and found not in _words(question):
+        return None
     return found
+
+
+def _words(question: Mapping[str, Any]) -> dict[agreement.Value, str]:
+    """The answers that it offers, in their order, each in words."""
+    if question["kind"] == "preference":
+        return dict(Preference.choices)
+    if question["kind"] == "boolean":
+        return {True: _("Yes"), False: _("No")}
+    return {choice["value"]: choice["label"] for choice in question.get("choices", ())}
 
 
 def _agreement(
@@ -135,31 +166,34 @@ def _agreement(
 ) -> QuestionAgreement:
     told = [(item.pk, [_value(judged[item.pk].get(pk), question) for pk in people]) for item in items]
     told = [(pk, row) for pk, row in told if sum(value is not None for value in row) >= 2]
-    rows = [row for _, row in told]
-    level: Level = "interval" if question["kind"] == "number" else "nominal"
-    kappa, kappa_name = _kappa(rows, len(people))
+    rows = [row for _pk, row in told]
+    words = _words(question)
+    answers = Answers(
+        values=tuple(words),
+        is_ordered=bool(question.get("ordered")),
+        is_number=question["kind"] == "number",
+    )
+    is_ordered = answers.is_ordered or answers.is_number
+    found = agreement.coefficients(rows, answers)
+    pairs = agreement.pair_matrix(
+        rows, [str(pk) for pk in people], is_ordered=is_ordered, order=answers.order
+    )
     return QuestionAgreement(
         key=question["key"],
         label=question["label"],
-        level=level,
         items=len(rows),
-        percent=agreement.bootstrap(rows, agreement.percent_agreement, resamples=RESAMPLES),
-        alpha=agreement.bootstrap(
-            rows, lambda drawn: agreement.krippendorff_alpha(drawn, level=level), resamples=RESAMPLES
+        percent=found.percent,
+        alphas=found.alphas,
+        kappas=found.kappas,
+        choices=tuple(
+            (words.get(one.value, str(one.value)), one) for one in agreement.by_choice(rows, answers)
         ),
-        kappa=kappa,
-        kappa_name=kappa_name,
-        stretches=agreement.stretches(rows, [moments[pk] for pk, _ in told], level=level),
-        pairs=tuple(pair for pair in agreement.pair_matrix(rows, [str(pk) for pk in people]) if pair.items),
+        is_ordered=is_ordered,
+        stretches=agreement.stretches(
+            rows, [moments[pk] for pk, _row in told], level=answers.levels[0], order=answers.order
+        ),
+        pairs=tuple(pair for pair in pairs if pair.items),
     )
-
-
-def _kappa(rows: Sequence[Sequence[agreement.Value | None]], people: int) -> tuple[float | None, str]:
-    if people == 2:
-        return agreement.cohen_kappa([row[0] for row in rows], [row[1] for row in rows]), "Cohen"
-    if len({sum(value is not None for value in row) for row in rows}) == 1:
-        return agreement.fleiss_kappa(rows), "Fleiss"
-    return None, ""
 
 
 def _marks(judged: Mapping[UUID, Mapping[UUID, Annotation]], *, label: str | None = None) -> list[float]:

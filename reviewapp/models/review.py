@@ -88,7 +88,8 @@ class Rubric(Scoped):
     """The questions a project asks of each answer. A version never changes once somebody answered it.
 
     `questions`: [{"key", "label", "kind": boolean|choice|number|text, "required", "help",
-    "choices": [{"value", "label"}], "min", "max", "step"}]; `labels`: [{"key", "label"}] for spans.
+    "choices": [{"value", "label"}], "ordered", "min", "max", "step"}]; `labels`: [{"key", "label"}] for
+    spans. `ordered` says that the choices go from one end to the other.
     """
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -129,6 +129,9 @@ def check_questions(questions: Any) -> list[dict[str, Any]]:
         }
         if kind == "choice":
             kept["choices"] = _choices(name, question.get("choices"))
+            if question.get("ordered"):
+                # Left out where it is not so, as in rubrics from before.
+                kept["ordered"] = True
         if kind == "number":
             kept |= _bounds(name, question)
         result.append(kept)

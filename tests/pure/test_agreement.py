@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.pure.agreement import (
+    Answers,
     MarkedSpan,
     bootstrap,
+    bootstrap_counts,
+    by_choice,
+    coefficients,
     cohen_kappa,
     fleiss_kappa,
     krippendorff_alpha,
@@ -22,7 +26,7 @@ from reviewapp.pure.agreement import (
     span_matches,
     stretches,
 )
-from reviewapp.pure.agreement.chance import InvalidRatings
+from reviewapp.pure.agreement.chance import InvalidRatings, counts_of, level_alpha_of_counts
 
 tables = st.integers(2, 4).flatmap(
     lambda raters: st.lists(
@@ -129,6 +133,93 @@ def test_alpha_as_the_krippendorff_package_computes_it(level: Any, alpha: float)
     )
 
     assert krippendorff_alpha(table, level=level) == pytest.approx(alpha, abs=1e-6)
+
+
+# Siskel's verdicts on 160 films, and Ebert's of each (Agresti and Winner 1997): against, mixed, for.
+FILMS = ["con", "mixed", "pro"]
+SISKEL_AND_EBERT = [
+    [siskel, ebert]
+    for siskel, row in zip(FILMS, [(24, 8, 13), (8, 13, 11), (10, 9, 64)], strict=True)
+    for ebert, count in zip(FILMS, row, strict=True)
+    for _ in range(count)
+]
+
+
+def test_the_kappas_of_two_film_critics_as_published() -> None:
+    found = coefficients(SISKEL_AND_EBERT, Answers(values=tuple(FILMS), is_ordered=True))
+
+    # 0.389 and 0.427 (linear) are the paper's, the third is scikit-learn's and statsmodels'.
+    kappas = {one.name: one.value for one in found.kappas}
+    assert kappas == {
+        "Cohen": pytest.approx(0.389, abs=5e-4),
+        "linear": pytest.approx(0.427, abs=5e-4),
+        "quadratic": pytest.approx(0.457972, abs=1e-6),
+    }
+
+
+def test_ordered_words_are_told_at_two_levels() -> None:
+    found = coefficients(SISKEL_AND_EBERT, Answers(values=tuple(FILMS), is_ordered=True))
+
+    # As the krippendorff package computes it.
+    assert [(level, alpha.value) for level, alpha in found.alphas] == [
+        ("ordinal", pytest.approx(0.466086, abs=1e-6)),
+        ("nominal", krippendorff_alpha(SISKEL_AND_EBERT)),
+    ]
+
+
+def test_numbers_are_told_as_measured_and_as_ordered() -> None:
+    found = coefficients(KRIPPENDORFF_C, Answers(is_number=True))
+
+    assert [(level, alpha.value) for level, alpha in found.alphas] == [
+        ("interval", pytest.approx(0.849, abs=5e-4)),
+        ("ordinal", pytest.approx(0.815, abs=5e-4)),
+    ]
+
+
+def test_each_of_fleiss_diagnoses_by_itself_as_published() -> None:
+    table = [[kind for kind, count in enumerate(row) for _ in range(int(count))] for row in FLEISS]
+
+    found = by_choice(table, Answers(values=(0, 1, 2, 3, 4)))
+
+    assert [one.kappa.value if one.kappa else None for one in found] == [
+        pytest.approx(kappa, abs=5e-4) for kappa in (0.245, 0.245, 0.520, 0.471, 0.566)
+    ]
+    assert [one.chosen for one in found] == [26, 26, 30, 55, 43]
+    # His formula: the kappa of a category is its conditional probability, corrected for its share.
+    share = 26 / 180
+    assert found[0].again == pytest.approx(0.244755 * (1 - share) + share, abs=1e-6)
+    # As the krippendorff package computes it of how often it was given and how often not.
+    assert [one.alpha.value for one in found] == [
+        pytest.approx(alpha, abs=1e-6) for alpha in (0.248951, 0.248951, 0.522667, 0.474065, 0.568529)
+    ]
+
+
+def test_an_answer_that_is_no_longer_offered_comes_last_and_one_that_nobody_gave_is_left_out() -> None:
+    table = [["old", "good"], ["bad", "bad"], ["good", "good"]]
+
+    found = by_choice(table, Answers(values=("good", "fair", "bad")))
+
+    assert [(one.value, one.chosen, one.again) for one in found] == [
+        ("good", 3, pytest.approx(2 / 3)),
+        ("bad", 2, 1.0),
+        ("old", 1, 0.0),
+    ]
+
+
+@given(tables, st.sampled_from(["nominal", "ordinal", "interval"]))
+def test_the_quick_bootstrap_draws_what_the_plain_one_draws(table: list[list[Any]], level: Any) -> None:
+    counts, values = counts_of(table)
+
+    quick = bootstrap_counts(
+        counts,
+        lambda rows, sizes: level_alpha_of_counts(rows, sizes, values, level=level, order=None),
+        resamples=20,
+    )
+
+    plain = bootstrap(table, partial(krippendorff_alpha, level=level), resamples=20)
+    assert [quick.value, quick.low, quick.high] == [
+        None if one is None else pytest.approx(one) for one in (plain.value, plain.low, plain.high)
+    ]
 
 
 def test_ordered_words_are_weighed_by_their_places() -> None:

@@ -388,8 +388,10 @@ def test_the_agreement_page_computes_kappa_and_lists_who_differs(project, viewer
     verdict = next(one for one in found.questions if one.key == "verdict")
     # By hand: observed 4/5; chance 0.6 × 0.4 + 0.4 × 0.6 = 0.48.
     assert verdict.percent.value == pytest.approx(0.8)
-    assert verdict.kappa == pytest.approx((0.8 - 0.48) / (1 - 0.48))
-    assert verdict.kappa_name == "Cohen"
+    assert (verdict.kappas[0].name, verdict.kappas[0].value) == (
+        "Cohen",
+        pytest.approx((0.8 - 0.48) / (1 - 0.48)),
+    )
     assert [one.questions for one in found.disagreements] == [["Is the answer good enough to send?"]]
     assert "0.62" in answer.content.decode()
 
@@ -406,6 +408,39 @@ def test_the_agreement_page_shows_drift_and_marks_by_their_labels(project, viewe
     assert [part.items for part in verdict.stretches] == [10, 10]
     assert [(share, pairs) for _label, share, pairs in found.marks_by_label] == [(0.0, 1)]
     assert "Over time" in answer.content.decode()
+
+
+def test_the_agreement_page_tells_ordered_answers_by_their_order_and_each_by_itself(project, viewer):
+    queue, _people = judged_by_two(
+        project, *[("good", "good")] * 4, *[("good", "minor")] * 2, *[("bad", "bad")] * 4
+    )
+
+    answer = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk]) + "?now=yes")
+
+    verdict = next(one for one in answer.context["found"].questions if one.key == "verdict")
+    assert [level for level, _alpha in verdict.alphas] == ["ordinal", "nominal"]
+    # To say that something is a minor problem is not far from good.
+    assert verdict.alphas[0][1].value > verdict.alphas[1][1].value
+    assert [one.name for one in verdict.kappas] == ["Cohen", "linear", "quadratic"]
+    assert [(words, one.chosen, one.again) for words, one in verdict.choices] == [
+        ("Good", 10, pytest.approx(0.8)),
+        ("Minor problems", 2, 0.0),
+        ("Bad", 8, 1.0),
+    ]
+    page = answer.content.decode()
+    assert "Answer by answer" in page
+    assert "Linear kappa" in page
+
+
+def test_answers_of_an_earlier_version_that_have_no_place_in_the_order_are_left_out(project, viewer):
+    queue, _people = judged_by_two(project, ("good", "good"), ("good", "bad"))
+    first = Annotation.objects.order_by("pk").first()
+    Annotation.objects.filter(pk=first.pk).update(scores={"verdict": "so so", "correct": True})
+
+    answer = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk]) + "?now=yes")
+
+    verdict = next(one for one in answer.context["found"].questions if one.key == "verdict")
+    assert verdict.items == 1
 
 
 def test_the_agreement_page_comes_before_its_figures(project, viewer, queue):

@@ -172,3 +172,14 @@ def test_a_judged_rubric_that_is_changed_by_the_form_becomes_a_new_version(signe
 def test_the_json_of_a_rubric_stays_within_reach(signed_in, project):
     assert f"{reverse('settings-rubrics')}?as=json" in signed_in.get(HERE).content.decode()
     assert "rubric-questions" in signed_in.get(f"{HERE}?as=json").content.decode()
+
+
+def test_choices_are_ordered_where_the_form_says_so(signed_in, project):
+    form = form_of(signed_in.get(HERE))
+    assert form["question-0-ordered"] == "on"
+
+    send(signed_in, {name: value for name, value in form.items() if name != "question-0-ordered"})
+    assert "ordered" not in Rubric.objects.get(project=project, is_default=True).questions[0]
+
+    send(signed_in, form)
+    assert Rubric.objects.get(project=project, is_default=True).questions[0]["ordered"] is True

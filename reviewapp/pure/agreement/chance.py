@@ -107,7 +107,39 @@ def krippendorff_alpha(
         return None
     values = _distinct([value for row in items for value in row], order)
     counts = _counts(items, values)
-    return alpha_of_counts(counts, _squared_distances(values, counts, level, order))
+    return level_alpha_of_counts(counts, np.ones(len(counts)), values, level=level, order=order)
+
+
+def counts_of(ratings: Ratings, *, order: Sequence[Value] | None = None) -> tuple[Floats, tuple[Value, ...]]:
+    """How often each item was given each answer (a row for each item), and the answers."""
+    items = [_present(row) for row in ratings]
+    values = _distinct([value for row in items for value in row], order)
+    return _counts(items, values), tuple(values)
+
+
+def percent_of_counts(counts: Floats, sizes: Floats) -> float | None:
+    """Percent agreement from such a table; `sizes` says how often each row occurs."""
+    judgements = counts.sum(axis=1)
+    pairs = float((judgements * (judgements - 1)) @ sizes)
+    return float((counts * (counts - 1)).sum(axis=1) @ sizes) / pairs if pairs > 0 else None
+
+
+def again_of_counts(counts: Floats, sizes: Floats, at: int) -> float | None:
+    """How often a second judgement of an item gives the answer that another gave: specific agreement.
+
+    Fleiss 1971 calls it the conditional probability of agreement on a category.
+    """
+    chosen, judgements = counts[:, at], counts.sum(axis=1)
+    pairs = float((chosen * (judgements - 1)) @ sizes)
+    return float((chosen * (chosen - 1)) @ sizes) / pairs if pairs > 0 else None
+
+
+def level_alpha_of_counts(
+    counts: Floats, sizes: Floats, values: Sequence[Value], *, level: Level, order: Sequence[Value] | None
+) -> float | None:
+    """Alpha at a level of measurement from such a table."""
+    distance = _squared_distances(values, counts * sizes[:, None], level, order, counts.sum(axis=1) >= 2)
+    return alpha_of_counts(counts, distance, sizes=sizes)
 
 
 def alpha_of_counts(counts: Floats, distance: Floats, *, sizes: Floats | None = None) -> float | None:
@@ -134,13 +166,17 @@ def nominal_distances(count: int) -> Floats:
 
 
 def _squared_distances(
-    values: Sequence[Value], counts: Floats, level: Level, order: Sequence[Value] | None
+    values: Sequence[Value],
+    counts: Floats,
+    level: Level,
+    order: Sequence[Value] | None,
+    paired: NDArray[np.bool_],
 ) -> Floats:
     if level == "nominal":
         return nominal_distances(len(values))
     if level == "ordinal":
         # How many judgements lie between two answers, the two themselves by half.
-        totals = counts[counts.sum(axis=1) >= 2].sum(axis=0)
+        totals = counts[paired].sum(axis=0)
         # Values stand in their order already; sorting here is for numbers given without one.
         ranks = np.argsort(np.argsort(_places(values, order)))
         ordered = np.empty_like(totals)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reviewapp.pure.agreement.chance import Level, Ratings, krippendorff_alpha, percent_agreement
+from reviewapp.pure.agreement.chance import Level, Ratings, Value, krippendorff_alpha, percent_agreement
 
 MOST_STRETCHES: Final = 6
 # Fewer items than this make a figure that jumps by chance.
@@ -30,16 +30,20 @@ class Stretch:
 
 
 def stretches(
-    ratings: Ratings, moments: Sequence[datetime], *, level: Level = "nominal"
+    ratings: Ratings,
+    moments: Sequence[datetime],
+    *,
+    level: Level = "nominal",
+    order: Sequence[Value] | None = None,
 ) -> tuple[Stretch, ...]:
     """The agreement of each stretch, the oldest first; none where there are too few items to compare two."""
-    order = sorted(range(len(ratings)), key=lambda at: moments[at])
-    count = min(MOST_STRETCHES, len(order) // LEAST_ITEMS)
+    by_time = sorted(range(len(ratings)), key=lambda at: moments[at])
+    count = min(MOST_STRETCHES, len(by_time) // LEAST_ITEMS)
     if count < 2:
         return ()
     found = []
     for number in range(count):
-        part = order[number * len(order) // count : (number + 1) * len(order) // count]
+        part = by_time[number * len(by_time) // count : (number + 1) * len(by_time) // count]
         rows = [ratings[at] for at in part]
         found.append(
             Stretch(
@@ -47,7 +51,7 @@ def stretches(
                 last=moments[part[-1]],
                 items=len(part),
                 percent=percent_agreement(rows),
-                alpha=krippendorff_alpha(rows, level=level),
+                alpha=krippendorff_alpha(rows, level=level, order=order),
             )
         )
     return tuple(found)

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from reviewapp.pure.agreement.chance import Ratings, Value, cohen_kappa, percent_agreement
+from reviewapp.pure.agreement.chance import Floats, Ratings, Value, cohen_kappa, percent_agreement
 
 Statistic: TypeAlias = Callable[[Ratings], float | None]
 
@@ -42,6 +42,30 @@ class PairAgreement:
     items: int
     percent: float | None
     kappa: float | None
+    # For ordered answers: kappa in which a difference counts by how many places it is.
+    weighted: float | None = None
+
+
+def bootstrap_counts(
+    counts: Floats,
+    statistic: Callable[[Floats, Floats], float | None],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 1,
+) -> Interval:
+    """What `bootstrap` gives, for a statistic of a table of counts and of how often each row was drawn.
+
+    The items are counted once, not at each draw, so it takes a fiftieth of the time.
+    """
+    count = len(counts)
+
+    def drawn(generator: np.random.Generator) -> float | None:
+        chosen = generator.integers(0, count, size=count)
+        return statistic(counts, np.bincount(chosen, minlength=count).astype(np.float64))
+
+    value = statistic(counts, np.ones(count)) if count else None
+    return _interval(value, count, drawn, confidence=confidence, resamples=resamples, seed=seed)
 
 
 def bootstrap(
@@ -53,16 +77,27 @@ def bootstrap(
     seed: int = 1,
 ) -> Interval:
     """The coefficient with its bootstrap interval; the same ratings and seed give the same interval."""
-    value = statistic(ratings)
     count = len(ratings)
+
+    def drawn(generator: np.random.Generator) -> float | None:
+        return statistic([ratings[at] for at in generator.integers(0, count, size=count)])
+
+    return _interval(statistic(ratings), count, drawn, confidence=confidence, resamples=resamples, seed=seed)
+
+
+def _interval(
+    value: float | None,
+    count: int,
+    drawn: Callable[[np.random.Generator], float | None],
+    *,
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> Interval:
     if value is None or count < 2:
         return Interval(value, None, None, count, confidence)
     generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(resamples):
-        drawn = statistic([ratings[at] for at in generator.integers(0, count, size=count)])
-        if drawn is not None:
-            found.append(drawn)
+    found = [one for _ in range(resamples) if (one := drawn(generator)) is not None]
     if len(found) < _USABLE * resamples:
         return Interval(value, None, None, count, confidence)
     tail = (1 - confidence) / 2
@@ -75,12 +110,18 @@ def pair_matrix(
     raters: Sequence[str],
     *,
     kappa: Callable[[Sequence[Value | None], Sequence[Value | None]], float | None] = cohen_kappa,
+    is_ordered: bool = False,
+    order: Sequence[Value] | None = None,
 ) -> tuple[PairAgreement, ...]:
-    """The agreement of each two raters, in the raters' order."""
+    """The agreement of each two raters, in the raters' order.
+
+    With `is_ordered` also by linearly weighted kappa, over numbers or in the order given.
+    """
     columns = {rater: [row[at] for row in ratings] for at, rater in enumerate(raters)}
     found = []
     for first, second in combinations(raters, 2):
         a, b = columns[first], columns[second]
         both = [[x, y] for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-        found.append(PairAgreement(first, second, len(both), percent_agreement(both), kappa(a, b)))
+        weighted = cohen_kappa(a, b, weights="linear", order=order) if is_ordered else None
+        found.append(PairAgreement(first, second, len(both), percent_agreement(both), kappa(a, b), weighted))
     return tuple(found)

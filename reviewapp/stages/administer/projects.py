@@ -27,6 +27,7 @@ DEFAULT_QUESTIONS: list[dict[str, Any]] = [
             {"value": "minor", "label": "Minor problems"},
             {"value": "bad", "label": "Bad"},
         ],
+        "ordered": True,
     },
     {"key": "correct", "label": "Is it factually correct?", "kind": "boolean", "required": True},
     {

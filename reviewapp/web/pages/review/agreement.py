@@ -34,6 +34,7 @@ def agreement(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 **context,
                 "found": found,
                 "names": names,
+                "has_choices": any(question.choices for question in found.questions),
                 "drifts": any(question.stretches for question in found.questions),
             },
         )

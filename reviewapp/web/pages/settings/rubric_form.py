@@ -32,6 +32,8 @@ class Draft:
     help: str = ""
     # One choice a line; `was` holds those that came with the form, to know a mended word again.
     choices: str = ""
+    # Whether they go from one end to the other.
+    ordered: bool = False
     was: str = "[]"
     min: str = "1"
     max: str = "5"
@@ -49,6 +51,7 @@ def drafts_of(questions: Sequence[Mapping[str, Any]]) -> list[Draft]:
             required=bool(question.get("required")),
             help=question.get("help") or "",
             choices="\n".join(choice["label"] for choice in question.get("choices", [])),
+            ordered=bool(question.get("ordered")),
             was=json.dumps(question.get("choices", []), ensure_ascii=False),
             **{name: f"{question[name]:g}" for name in ("min", "max", "step") if name in question},
         )
@@ -63,7 +66,13 @@ def posted_drafts(post: Mapping[str, str]) -> list[Draft]:
         if f"question-{number}-label" not in post:
             break
         values = {name: post.get(f"question-{number}-{name}", "") for name in _FIELDS}
-        found.append(Draft(**values, required=f"question-{number}-required" in post))
+        found.append(
+            Draft(
+                **values,
+                required=f"question-{number}-required" in post,
+                ordered=f"question-{number}-ordered" in post,
+            )
+        )
     return found
 
 
@@ -101,7 +110,10 @@ def questions_of(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
             "help": draft.help.strip(),
         }
         if draft.kind == "choice":
-            question["choices"] = _named(draft.choices, draft.was, name="value")
+            question |= {
+                "choices": _named(draft.choices, draft.was, name="value"),
+                "ordered": draft.ordered,
+            }
         if draft.kind == "number":
             question |= {
                 name: _number(number, getattr(draft, name), label)
