@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import statistics
 import tempfile
 import time
@@ -142,6 +143,7 @@ class Session:
     def __init__(self, port: int, link: str) -> None:
         self.port = port
         self.cookies: dict[str, str] = {}
+        self.answer = ""
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         path = f"/accounts/link/{link}/"
         self.call("GET", path)
@@ -149,7 +151,7 @@ class Session:
         assert "sessionid" in self.cookies, "the link signs nobody in"
 
     def call(self, method: str, path: str, body: str = "") -> tuple[float, int]:
-        """Milliseconds until all of the answer is there, and its status."""
+        """Milliseconds until all of the answer is there, and its status; `answer` keeps what it said."""
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if method == "POST":
             headers |= {
@@ -161,7 +163,7 @@ class Session:
         started = time.perf_counter()
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
-        answer.read()
+        self.answer = answer.read().decode()
         took = (time.perf_counter() - started) * 1000
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
@@ -172,14 +174,32 @@ class Session:
 
 def _next_items(person: Session, queue: str) -> Iterator[Line]:
     person.call("GET", f"/review/{queue}/")
+    at_hand = _slot(person)
     empty = [person.call("GET", "/healthz")[0] for _ in range(ROUNDS)]
-    took = []
+    took, judging = [], []
     for _ in range(ROUNDS):
-        milliseconds, status = person.call("POST", f"/review/{queue}/next/")
+        # As focus mode does it: the next one is fetched, then this one is judged.
+        milliseconds, status = person.call("POST", f"/review/{queue}/next/", f"slot={at_hand}")
         assert status == 200, f"the next item answers {status}"
         took.append(milliseconds)
+        ahead = _slot(person)
+        assert ahead != at_hand, "the next item is the same one"
+        said = "score-verdict=good&score-correct=true"
+        milliseconds, status = person.call("POST", f"/review/slots/{at_hand}/judge/", said)
+        assert status == 200, f"judging answers {status}"
+        judging.append(milliseconds)
+        at_hand = ahead
     yield Line("next item, 100,000 queued: median", statistics.median(took), statistics.median(empty), "ms")
     yield Line("next item, 100,000 queued: 95th percentile", _late(took), None, "ms", at_most=20)
+    yield Line("judging it: median", statistics.median(judging), statistics.median(empty), "ms")
+    yield Line("judging it: 95th percentile", _late(judging), None, "ms")
+
+
+def _slot(person: Session) -> str:
+    """The slot of the item that the last answer shows."""
+    found = re.search(r'data-slot="([0-9a-f-]+)"', person.answer)
+    assert found, "no item is shown"
+    return found[1]
 
 
 def _annotations(product: Product, key: str, rows: int) -> Iterator[Line]:

@@ -124,7 +124,7 @@ async def send_all(port: int, requests: Sequence[bytes], *, clients: int) -> Mea
                 first = time.perf_counter()
             measured.first.append(first - started)
             measured.last.append(time.perf_counter() - started)
-            measured.failed += not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202"))
+            measured.failed += not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 202"))
         writer.close()
 
     started = time.perf_counter()

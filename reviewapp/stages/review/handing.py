@@ -69,30 +69,28 @@ def _take(actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID]) -> 
     if held is not None:
         mine.filter(pk=held.pk).update(lease_until=now + LEASE)
         return held
-    waiting = QueueItem.objects.filter(queue=queue).waiting_for(person).in_order()
+    waiting = QueueItem.objects.filter(queue=queue).next_for(person)
     item: QueueItem | None = (
         waiting.select_for_update(skip_locked=True, of=("self",)).first()
         or waiting.select_for_update(of=("self",)).first()
     )
     if item is None:
         return None
-    slot, _made = QueueSlot.objects.update_or_create(
+    # The item is locked, and this person's other windows wait: nobody else makes the row meanwhile.
+    slot: QueueSlot = QueueSlot.objects.filter(
+        item=item, person=person, round=item.round
+    ).first() or QueueSlot(
         item=item,
         person=person,
         round=item.round,
-        defaults={"state": SlotState.LEASED, "lease_until": now + LEASE, "taken_at": now},
-        create_defaults={
-            "project_id": queue.project_id,
-            "queue": queue,
-            "state": SlotState.LEASED,
-            "lease_until": now + LEASE,
-            "taken_at": now,
-            "replay_first": queue.kind == QueueKind.PAIRWISE and bool(secrets.randbits(1)),
-        },
+        project_id=queue.project_id,
+        queue=queue,
+        replay_first=queue.kind == QueueKind.PAIRWISE and bool(secrets.randbits(1)),
     )
+    slot.state, slot.lease_until, slot.taken_at = SlotState.LEASED, now + LEASE, now
+    slot.save()
     QueueItem.objects.filter(pk=item.pk).update(free=item.free - 1, state=ItemState.IN_PROGRESS)
-    found: QueueSlot = slot
-    return found
+    return slot
 
 
 def renew(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> list[UUID]:
