@@ -402,7 +402,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "reviewapp.web.activity.ActivityMiddleware",
     "reviewapp.web.frame.ProjectMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

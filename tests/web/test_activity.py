@@ -1,0 +1,56 @@
+"""The list of one's sessions says when each was last seen, and no click waits for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+HERE = "/accounts/sessions/"
+
+
+@pytest.fixture
+def client(viewer):
+    client = Client()
+    client.force_login(viewer.person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.get(HERE)
+    return client
+
+
+def aged(minutes):
+    seen = timezone.now() - timedelta(minutes=minutes)
+    UserSession.objects.update(last_seen_at=seen)
+    return seen
+
+
+def test_a_session_is_noted_at_its_first_request(client):
+    assert UserSession.objects.count() == 1
+
+
+def test_a_request_within_a_minute_writes_nothing(client):
+    seen = aged(0.5)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/")
+
+    assert not [query for query in captured.captured_queries if query["sql"].startswith(("UPDATE", "INSERT"))]
+    assert UserSession.objects.get().last_seen_at == seen
+
+
+def test_after_a_minute_it_is_noted_again(client):
+    seen = aged(1.5)
+
+    client.get("/")
+
+    assert UserSession.objects.get().last_seen_at > seen
+
+
+def test_another_browser_with_the_same_session_is_noted_at_once(client):
+    client.get("/", headers={"User-Agent": "Another/1.0"})
+
+    assert UserSession.objects.get().user_agent == "Another/1.0"
