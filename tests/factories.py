@@ -296,6 +296,28 @@ def make_attempt(
     return attempt
 
 
+def answer_attempt(attempt: Attempt, *, answer: str, verdict: str, sentence: str) -> Comparison:
+    """What a worker makes of an attempt that waits: its answer, recorded and compared."""
+    original = attempt.original
+    row = make_interaction(
+        project=attempt.project, provider=original.provider, replay_of=original, answer=answer, id=attempt.pk
+    )
+    Attempt.objects.filter(pk=attempt.pk).update(
+        state="done", answer=row, finished_at=NOW, compared_at=NOW, lease_until=None
+    )
+    comparison: Comparison = Comparison.objects.create(
+        project=attempt.project,
+        run=attempt.run,
+        attempt=attempt,
+        original=original,
+        verdict=verdict,
+        sentence=sentence,
+        method=1,
+        created_at=NOW,
+    )
+    return comparison
+
+
 def make_study(
     *,
     project: Project,

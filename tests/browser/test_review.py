@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from reviewapp.models import Annotation, Comparison, Queue, QueueItem, QueueSlot
+from reviewapp.models import Annotation, Attempt, Comparison, Queue, QueueItem, QueueSlot
 from reviewapp.stages import review
 from tests import factories
 from tests.browser.conftest import OpenPage
@@ -357,6 +357,29 @@ def test_a_replay_is_judged_beside_its_original(open_page: OpenPage, project: An
 
     shows(page, "Nothing is left")
     assert eventually(lambda: Comparison.objects.get().decision == "regression")
+
+
+def test_r_asks_again_and_shows_the_comparison_without_leaving(
+    open_page: OpenPage, project: Any, reviewer: Any
+):
+    factories.make_provider(project=project, base_url="http://127.0.0.1:9/v1")
+    queue = filled(project, "Within five days.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    shows(page, "Within five days.")
+    press(page, "n")
+    page.keyboard.type("Half a thought")
+
+    press(page, "Escape", "r")
+    expect(page.locator("#replayed")).to_contain_text("Asking the same again")
+    factories.answer_attempt(
+        Attempt.objects.get(), answer="Within ten days.", verdict="nondeterministic", sentence="They part."
+    )
+
+    expect(page.locator("#replayed")).to_contain_text("They part.")
+    shows(page, "Within five days.")
+    expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a thought")
+    press(page, "1", "1", "Enter")
+    shows(page, "The second.")
 
 
 def test_in_a_pair_nothing_tells_which_is_which(open_page: OpenPage, project: Any, reviewer: Any):

@@ -10,13 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from reviewapp.models import Annotation, Membership, Queue, QueueItem, QueueSlot, RoutingRule
+from reviewapp.models import Annotation, Attempt, Membership, Queue, QueueItem, QueueSlot, RoutingRule
 from reviewapp.stages import review
 from tests.factories import (
     NOW,
+    answer_attempt,
     fill_queue,
     make_actor,
     make_interaction,
+    make_provider,
     make_queue,
     make_run,
 )
@@ -252,6 +254,46 @@ FORM = {
 }
 
 
+@pytest.fixture
+def callable_queue(project):
+    provider = make_provider(project=project, base_url="http://127.0.0.1:9/v1")
+    queue = make_queue(project=project)
+    fill_queue(queue, make_interaction(project=project, provider=provider, answer="Within five days."))
+    return queue
+
+
+def test_a_reviewer_asks_again_and_sees_the_comparison_beside_the_item(reviewer, callable_queue):
+    client, here = (
+        signed_in(reviewer),
+        reverse("review-slot-replay", args=[held(reviewer, callable_queue).pk]),
+    )
+
+    asked = client.post(here, headers=SCRIPT).content.decode()
+    waiting = client.get(here, headers=SCRIPT).content.decode()
+    attempt = Attempt.objects.get()
+    answer_attempt(
+        attempt, answer="Within ten days.", verdict="nondeterministic", sentence="They part at a word."
+    )
+    told = client.get(here, headers=SCRIPT).content.decode()
+
+    assert attempt.run.created_by == reviewer.person
+    # It looks again while there is something to wait for, and no longer.
+    assert all("Asking the same again" in page and "load delay" in page for page in (asked, waiting))
+    assert "load delay" not in told
+    assert "They part at a word." in told
+    assert re.search(r"<ins[^>]*>ten</ins>", told)
+
+
+def test_what_can_not_be_asked_again_is_told_in_words(project, reviewer, queue):
+    fill_queue(queue, make_interaction(project=project))
+    here = reverse("review-slot-replay", args=[held(reviewer, queue).pk])
+
+    page = signed_in(reviewer).post(here, headers=SCRIPT).content.decode()
+
+    assert "Not asked" in page
+    assert not Attempt.objects.exists()
+
+
 def test_an_admin_makes_a_queue_and_is_led_to_its_rules(project, admin):
     answer = signed_in(admin).post(reverse("review-queue-new"), FORM)
 
@@ -362,6 +404,20 @@ def test_a_rule_saved_with_back_fill_fills_the_queue(project, admin, queue):
     )
 
     assert QueueItem.objects.get().reason == "Refunds"
+
+
+def test_a_rule_is_asked_earlier_by_its_button(project, admin, queue):
+    for name in ("First", "Second", "Third"):
+        review.save_rule(actor=admin, queue=queue, values=review.RuleValues(name=name), now=NOW)
+    client, here = signed_in(admin), reverse("review-queue-rules", args=[queue.pk])
+    page = client.get(here).content.decode()
+
+    last = RoutingRule.objects.get(name="Third")
+    after = client.post(reverse("review-rule-deed", args=[last.pk]), {"deed": "raise"}, follow=True)
+
+    # The first one has nothing before it.
+    assert page.count('value="raise"') == 2
+    assert re.findall(r"<strong>(\w+)</strong>", after.content.decode()) == ["First", "Third", "Second"]
 
 
 def judged_by_two(project, *pairs):
