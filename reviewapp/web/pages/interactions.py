@@ -57,7 +57,7 @@ LABELS: dict[str, Any] = {
     "user": gettext_lazy("end user"),
     "endpoint": gettext_lazy("endpoint"),
     "finish_reason": gettext_lazy("finish reason"),
-    "cost": gettext_lazy("cost in US dollars"),
+    "cost": gettext_lazy("cost in US$"),
     "verdict": gettext_lazy("last replay"),
     "since": gettext_lazy("since"),
     "until": gettext_lazy("until"),
