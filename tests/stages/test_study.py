@@ -259,17 +259,27 @@ def test_answers_are_told_apart_by_fingerprint(admin, server, original):
     turns = itertools.cycle(["fp_a", "fp_b"])
     server.behave = lambda _: completion("Within five days.", fingerprint=next(turns))
 
-    found = finished(started(admin, Providers([original.pk], [Arm()]), repeats=4))
+    found = finished(started(admin, Providers([original.pk], [Arm(), Arm(model="large")]), repeats=4))
 
     shown = fingerprints_of(conditions_of(found))
-    assert {(one.fingerprint, one.came_back.whole) for one in shown} == {("fp_a", 2), ("fp_b", 2)}
+    assert {one.fingerprint for one in shown} == {"fp_a", "fp_b"}
+    assert sum(one.came_back.whole for one in shown) == 8
+
+
+@pytest.mark.parametrize("arms", [[], [Arm()], [Arm(), Arm("", "")]])
+def test_one_provider_alone_is_no_comparison(admin, original, arms):
+    with pytest.raises(Refused, match="name a second one") as refused:
+        started(admin, Providers([original.pk], arms))
+
+    assert refused.value.field == "providers"
+    assert not Study.objects.exists()
 
 
 def test_a_provider_without_an_address_is_refused(admin, project, original):
     make_provider(project=project, name="later")
 
     with pytest.raises(Refused, match="base URL") as refused:
-        started(admin, Providers([original.pk], [Arm("later")]))
+        started(admin, Providers([original.pk], [Arm(), Arm("later")]))
 
     assert refused.value.field == "providers"
 

@@ -20,6 +20,7 @@ from reviewapp.stages.replay import Way
 MOST_EDITS: Final = 100
 MOST_SEEDS: Final = 200
 MOST_TEMPERATURES: Final = 10
+FEWEST_ARMS: Final = 2
 MOST_ARMS: Final = 20
 MOST_INTERACTIONS: Final = 1_000
 LONGEST_TEXT: Final = 100_000
@@ -213,8 +214,13 @@ def _providers(actor: Actor, plan: Providers) -> tuple[list[UUID], list[Way]]:
             field="interactions",
         )
     arms = list(dict.fromkeys(plan.arms))
-    if not 1 <= len(arms) <= MOST_ARMS:
-        raise Refused(f"Choose from 1 to {MOST_ARMS} providers or models.", field="providers")
+    if len(arms) < FEWEST_ARMS:
+        raise Refused(
+            "One provider or model alone is no comparison: name a second one. An empty one asks as recorded.",
+            field="providers",
+        )
+    if len(arms) > MOST_ARMS:
+        raise Refused(f"Choose at most {MOST_ARMS} providers or models.", field="providers")
     rows = Interaction.objects.filter(project=actor.project, pk__in=wanted)
     # The answer of a replay stands for its original.
     ids = list(dict.fromkeys(original or pk for pk, original in rows.values_list("pk", "replay_of")))

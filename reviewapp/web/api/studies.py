@@ -77,7 +77,9 @@ class NewStudy(Schema):
     temperatures: list[float | None] = Field(default=[None], description="seeds: null is the recorded one")
     interactions: list[UUID] | None = None
     filter: dict[str, Any] | None = None
-    providers: list[NewArm] = Field(default=[], description="providers: whom and which models to ask")
+    providers: list[NewArm] = Field(
+        default=[], description="providers: whom and which models to ask, at least two; {} asks as recorded"
+    )
 
 
 class StudyValue(Schema):

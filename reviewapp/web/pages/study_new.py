@@ -24,7 +24,7 @@ from reviewapp.pure.edits import AMOUNTS, AUTOMATIC, EditKind, size_of
 from reviewapp.stages import replay, study
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.study import Arm, Deviations, Edited, Plan, Providers, Seeds
-from reviewapp.stages.study.planning import MOST_INTERACTIONS, Question, question_of
+from reviewapp.stages.study.planning import FEWEST_ARMS, MOST_INTERACTIONS, Question, question_of
 from reviewapp.tasks import replay_nudge
 from reviewapp.web.frame import AppRequest, needs, vary_on_htmx
 from reviewapp.web.pages.replay_new import Selection, read_selection
@@ -327,6 +327,9 @@ def _context(request: AppRequest, draft: Draft) -> dict[str, Any]:
     ready = draft.interactions if draft.kind == StudyKind.PROVIDERS else draft.question
     if not ready or draft.problem is not None:
         return context
+    if draft.kind == StudyKind.PROVIDERS and len(set(_arms(draft))) < FEWEST_ARMS:
+        # As the form begins; no fault of anybody's yet.
+        return {**context, "needs_arms": True}
     try:
         plan = _plan(draft)
         expected = study.estimate(actor=request.actor, plan=plan, repeats=draft.repeats)
