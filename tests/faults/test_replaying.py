@@ -1,4 +1,8 @@
-"""A run comes to its end, each attempt recorded once, whichever worker is killed in the middle of it."""
+"""A run comes to its end, each attempt recorded once, whichever worker is killed in the middle of it.
+
+A study is a run that asks in several ways and measures what comes back; it stands for others when the whole
+worker is killed.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from reviewapp.models import Attempt, Comparison, Interaction, ReplayRun
-from reviewapp.stages import replay
+from reviewapp.models import Attempt, Comparison, Interaction, ReplayRun, StudyPoint
+from reviewapp.models.studying import conditions_of
+from reviewapp.pure.edits import EditKind
+from reviewapp.stages import replay, study
+from reviewapp.stages.study import Deviations, Edited
 from tests.answering import answering, completion
 from tests.embedded.processes import Program, started
 from tests.factories import make_actor, make_interaction, make_provider
@@ -106,31 +113,19 @@ def run(project, server):
     )
 
 
-def check_whole(run: ReplayRun, server) -> None:
+def check_whole(run: ReplayRun, server, attempts: int = ATTEMPTS) -> None:
     answers = Interaction.objects.filter(replay_of__isnull=False)
-    assert Counter(Attempt.objects.values_list("state", flat=True)) == {"done": ATTEMPTS}
-    assert answers.count() == ATTEMPTS
+    assert Counter(Attempt.objects.values_list("state", flat=True)) == {"done": attempts}
+    assert answers.count() == attempts
     assert set(answers.values_list("pk", flat=True)) == set(Attempt.objects.values_list("pk", flat=True))
-    assert Comparison.objects.filter(run=run).count() == ATTEMPTS
+    assert Comparison.objects.filter(run=run).count() == attempts
     # Only what was under way, or leased for the next moment, may have been asked twice.
-    assert len(server.asked) <= ATTEMPTS + AT_ONCE
+    assert len(server.asked) <= attempts + AT_ONCE
     assert server.most_busy <= AT_ONCE
 
 
 def is_done(run: ReplayRun) -> bool:
     return bool(ReplayRun.objects.filter(pk=run.pk, state="done").exists())
-
-
-def test_a_run_survives_its_whole_worker(run, server, tmp_path):
-    with worker(tmp_path / "first.log") as program:
-        until(lambda: done() >= 8, program)
-        os.killpg(program.process.pid, signal.SIGKILL)
-    assert done() < ATTEMPTS
-
-    with worker(tmp_path / "second.log") as program:
-        until(lambda: is_done(run), program)
-
-    check_whole(run, server)
 
 
 def test_a_run_survives_the_process_that_works_on_it(run, server, tmp_path):
@@ -144,3 +139,30 @@ def test_a_run_survives_the_process_that_works_on_it(run, server, tmp_path):
         until(lambda: is_done(run), program)
 
     check_whole(run, server)
+
+
+def test_a_study_survives_its_whole_worker(project, server, tmp_path):
+    from django.utils import timezone
+
+    provider = make_provider(project=project, name="acme", base_url=server.base_url, max_concurrency=AT_ONCE)
+    original = make_interaction(project=project, provider=provider, prompt="When is my refund due?")
+    edits = [Edited(EditKind.TYPO, "When is my refnud due?"), Edited(EditKind.CASE, "WHEN is my refund due?")]
+    found = study.start(
+        actor=make_actor(project=project),
+        plan=Deviations(original.pk, edits),
+        repeats=8,
+        name="How far?",
+        now=timezone.now(),
+    )
+
+    with worker(tmp_path / "first.log") as program:
+        until(lambda: done() >= 8, program)
+        os.killpg(program.process.pid, signal.SIGKILL)
+    assert done() < 24
+    with worker(tmp_path / "second.log") as program:
+        until(lambda: StudyPoint.objects.filter(study=found).count() == 24, program)
+        until(lambda: is_done(found.run), program)
+
+    check_whole(found.run, server, 24)
+    # Each way of asking has its eight answers: none was measured twice, none fell to another.
+    assert [one.came_back.whole for one in conditions_of(found)] == [8, 8, 8]
