@@ -1,8 +1,14 @@
 """Brings recordings to the app: a bounded queue, a thread that sends, and a folder for what must wait.
 
-What does not fit into the queue, and what the app can't take now, goes to the spill folder as lines of
-JSON, up to its bound; beyond that it is lost and counted. Files in the folder are sent first, also those
-that a process left behind. Every recording has its id, so that sending one twice records it once.
+What the app can't take now goes to the spill folder as lines of JSON, up to its bound. What is beyond that,
+or finds the queue full, is lost and counted.
+
+The thread shares Python's lock with the callers, so it works seldom and in small pieces: it gathers for a
+moment before it encodes, and lets others go first between two recordings. Otherwise a caller that comes
+back from its provider could wait for the lock for as long as five milliseconds.
+
+Files in the folder are sent first, also those that a process left behind. Every recording has its id, so
+that sending one twice records it once.
 """
 
 from __future__ import annotations
@@ -31,6 +37,8 @@ log = logging.getLogger("reviewapp.client")
 BATCH_ITEMS: Final = 500
 BATCH_BYTES: Final = 8 * 1024 * 1024
 _GATHER_SECONDS: Final = 0.2
+# Long enough for a thread that waits for Python's lock to take it.
+_BREATH_SECONDS: Final = 0.00005
 _LONGEST_PAUSE: Final = 30.0
 _TIMEOUT: Final = 15.0
 
@@ -76,6 +84,9 @@ class Sender:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
+        # The thread waits for more; to be woken by each recording would cost the callers.
+        self._gathering = False
+        self._hurried = False
         self._pause = 0.0
         self._retry_at = 0.0
         self._told = ""
@@ -102,18 +113,23 @@ class Sender:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="reviewapp-recorder", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if not self._gathering or len(self._queue) >= BATCH_ITEMS:
+                self._changed.notify_all()
 
     def flush(self, *, seconds: float) -> bool:
         end = time.monotonic() + seconds
         with self._changed:
             self._retry_at = 0.0
+            self._hurried = True
             self._changed.notify_all()
-            while self._queue or self._busy:
-                left = end - time.monotonic()
-                if left <= 0 or self._thread is None:
-                    return False
-                self._changed.wait(left)
+            try:
+                while self._queue or self._busy:
+                    left = end - time.monotonic()
+                    if left <= 0 or self._thread is None:
+                        return False
+                    self._changed.wait(left)
+            finally:
+                self._hurried = False
         try:
             self._send_files()
         except _Away:
@@ -141,7 +157,7 @@ class Sender:
             batch = self._next()
             if batch is None:
                 return
-            lines = self._encoded(batch)
+            lines = self._encoded(batch, politely=True)
             with self._changed:
                 self._in_hand = lines
             try:
@@ -163,8 +179,7 @@ class Sender:
                 if not self._queue and self._pause and not self._closing:
                     # Nothing new, but what is on disk may be sent by now.
                     return []
-            if len(self._queue) < BATCH_ITEMS and not self._closing:
-                self._changed.wait(_GATHER_SECONDS)
+            self._gather()
             batch: list[Exchange] = []
             size = 0
             while self._queue and len(batch) < BATCH_ITEMS and size < BATCH_BYTES:
@@ -176,9 +191,22 @@ class Sender:
             self._busy = len(batch)
             return batch
 
-    def _encoded(self, batch: list[Exchange]) -> list[bytes]:
+    def _gather(self) -> None:
+        """Wait for more, so that many go at once; called with the lock, which it gives away meanwhile."""
+        end = time.monotonic() + _GATHER_SECONDS
+        self._gathering = True
+        while len(self._queue) < BATCH_ITEMS and not (self._closing or self._hurried):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            self._changed.wait(left)
+        self._gathering = False
+
+    def _encoded(self, batch: list[Exchange], *, politely: bool = False) -> list[bytes]:
         lines = []
         for exchange in batch:
+            if politely and len(self._queue) < BATCH_ITEMS:
+                time.sleep(_BREATH_SECONDS)
             try:
                 lines.append(encode(exchange))
             except Exception:

@@ -15,6 +15,7 @@ import openai
 import pytest
 
 from reviewapp.client import Recorder
+from reviewapp.client.wire import Exchange
 from reviewapp.models import Interaction
 from reviewapp.providers.simulated import server
 from tests.serving import free_port, settle
@@ -169,6 +170,18 @@ def test_a_full_queue_loses_what_is_new_and_counts_it(gateway, simulated, tmp_pa
 
 def test_a_client_that_can_not_be_watched_is_left_as_it_is(recorder):
     client = object()
+def test_recordings_are_gathered_and_sent_together(recorder, monkeypatch):
+    sent = []
+    deliver = recorder._sender._deliver
+    monkeypatch.setattr(recorder._sender, "_deliver", lambda lines: (sent.append(len(lines)), deliver(lines)))
+
+    for _ in range(5):
+        recorder._sender.put(Exchange("chat.completions", b'{"model": "m"}', time.time()))
+
+    assert recorder.flush()
+    assert sent == [5]
+
+
 
     assert recorder.watch(client) is client
 
