@@ -168,8 +168,6 @@ def test_a_full_queue_loses_what_is_new_and_counts_it(gateway, simulated, tmp_pa
     assert (recorder.delivered.lost, recorder.delivered.sent) == (1, 0)
 
 
-def test_a_client_that_can_not_be_watched_is_left_as_it_is(recorder):
-    client = object()
 def test_recordings_are_gathered_and_sent_together(recorder, monkeypatch):
     sent = []
     deliver = recorder._sender._deliver
@@ -182,6 +180,8 @@ def test_recordings_are_gathered_and_sent_together(recorder, monkeypatch):
     assert sent == [5]
 
 
+def test_a_client_that_can_not_be_watched_is_left_as_it_is(recorder):
+    client = object()
 
     assert recorder.watch(client) is client
 
