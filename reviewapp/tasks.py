@@ -254,6 +254,7 @@ def replay_sweep() -> None:
 def watch_sweep_alerts() -> None:
     """Finds alerts that are due to be sent, also those whose worker died; and trouble nobody was told of."""
     trouble.notice_failed_messages(now=timezone.now())
+    trouble.notice_seeds_running_out(now=timezone.now())
     for channel_id in delivering.sweep(now=timezone.now()):
         watch_deliver_alerts.delay(channel_id=str(channel_id))
 

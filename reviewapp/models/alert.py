@@ -40,6 +40,7 @@ class AlertKind(models.TextChoices):
     REVIEW = "review", _("Reviewing")
     DISCUSSION = "discussion", _("Discussions")
     RECORDING = "recording", _("Recording")
+    SEEDS = "seeds", _("Seeds running out")
     DELIVERY = "delivery", _("Deliveries of alerts")
 
 

@@ -18,6 +18,9 @@ from reviewapp.models.source import Source
 from reviewapp.pure import seeds
 from reviewapp.pure.ids import new_id
 
+# From this share on it is time to reserve more.
+NEARLY_USED = 0.9
+
 
 class SeedPolicyKind(models.TextChoices):
     RANDOM = "random", "Random, none twice"

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import IntegrityError, connection
 
-from reviewapp.models import AuditEntry, SeedRange
+from reviewapp.models import Alert, AuditEntry, SeedCounter, SeedRange
 from reviewapp.stages import administer
 from reviewapp.stages.administer import RangeValues, Refused
+from reviewapp.stages.watch import trouble
 from tests import factories
 from tests.factories import NOW
 
@@ -232,3 +233,49 @@ def test_twenty_clients_take_a_hundred_thousand_seeds_none_twice_none_outside(pr
 
     assert len(seeds) == len(set(seeds)) == 100_000
     assert (min(seeds), max(seeds)) == (5, 100_004)
+
+
+# ---- what is told before they are used up ----
+
+
+def told():
+    return list(Alert.objects.order_by("first_at", "id").values_list("severity", "title"))
+
+
+def test_who_reserves_hears_once_that_seeds_run_out_and_once_that_they_have(admin, bot):
+    reserve(admin, bot, 1, 100)
+
+    take(admin, bot, 89)
+    assert trouble.notice_seeds_running_out(now=NOW) == 0
+    take(admin, bot, 1)
+    assert [trouble.notice_seeds_running_out(now=NOW) for _ in range(2)] == [1, 0]
+    take(admin, bot, 10)
+    assert [trouble.notice_seeds_running_out(now=NOW) for _ in range(2)] == [1, 0]
+
+    assert told() == [
+        ("warning", "bot has 10 of its 100 seeds left"),
+        ("critical", "All 100 seeds of bot are given"),
+    ]
+
+
+def test_who_reserved_more_hears_again_when_those_run_out(admin, bot):
+    reserve(admin, bot, 1, 100)
+    take(admin, bot, 95)
+    trouble.notice_seeds_running_out(now=NOW)
+
+    reserve(admin, bot, 101, 200)
+    assert trouble.notice_seeds_running_out(now=NOW) == 0
+    take(admin, bot, 90)
+    assert trouble.notice_seeds_running_out(now=NOW) == 1
+
+    assert told()[-1] == ("warning", "bot has 15 of its 200 seeds left")
+
+
+def test_of_seeds_that_never_run_out_nothing_is_told(admin, bot, project):
+    reserve(admin, bot, 7, 7, policy="fixed", seed=7)
+    take(admin, bot, 3)
+    other = factories.make_source(project=project, name="other")
+    take(admin, other, 1)
+    SeedCounter.objects.filter(range__source=other).update(given=10_000_000)
+
+    assert trouble.notice_seeds_running_out(now=NOW) == 0

@@ -1,4 +1,4 @@
-"""Alerts about the app's own trouble: what recording set aside. Recording tells nobody; this looks."""
+"""Alerts about trouble that nobody else tells of: what recording set aside, and seeds that run out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count
 
-from reviewapp.models import AlertKind, AlertSeverity, FailedMessage, Membership
+from reviewapp.models import Alert, AlertKind, AlertSeverity, FailedMessage, Membership, SeedRange
+from reviewapp.models.seeds import NEARLY_USED
 from reviewapp.stages.watch.alerts import raise_alert
 
 PATH = "/settings/operations/"
@@ -50,3 +51,42 @@ def _operators_projects() -> list[UUID]:
     """Where those who run the installation look: what has no project concerns them."""
     rows = Membership.objects.filter(person__is_operator=True, role="admin")
     return list(rows.order_by().values_list("project", flat=True).distinct())
+
+
+def notice_seeds_running_out(*, now: datetime) -> int:
+    """Raise an alert for each source whose reserved seeds are nearly or wholly given; gives how many.
+
+    Told once for as many seeds as are reserved: who reserves more hears of it again when those run out.
+    Of ranges that a source got by itself the next follows, so there is nothing to tell.
+    """
+    rows = SeedRange.objects.filter(is_open=True, is_automatic=False).select_related("source", "counter")
+    by_source: dict[UUID, list[SeedRange]] = {}
+    for row in rows:
+        by_source.setdefault(row.source_id, []).append(row)
+    return sum(_tell_of_seeds(ranges, now) for ranges in by_source.values())
+
+
+def _tell_of_seeds(ranges: list[SeedRange], now: datetime) -> bool:
+    if not all(one.counts for one in ranges):
+        return False
+    size = sum(one.rule.length for one in ranges)
+    given = sum(min(one.counter.given, one.rule.length) for one in ranges)
+    if given < NEARLY_USED * size:
+        return False
+    source, left = ranges[0].source, size - given
+    key = f"seeds:{source.pk}:{size}:{'nearly' if left else 'used'}"
+    if Alert.objects.filter(project=source.project_id, key=key).exists():
+        return False
+    raise_alert(
+        project_id=source.project_id,
+        kind=AlertKind.SEEDS,
+        severity=AlertSeverity.WARNING if left else AlertSeverity.CRITICAL,
+        title=f"{source.name} has {left:,} of its {size:,} seeds left"
+        if left
+        else f"All {size:,} seeds of {source.name} are given",
+        text="Reserve more: with all given, the API refuses further ones, and the gateway gives them again.",
+        path=f"/settings/seeds/?source={source.pk}",
+        key=key,
+        now=now,
+    )
+    return True

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewapp.models import Permission, SeedPolicyKind, SeedRange, Source
+from reviewapp.models.seeds import NEARLY_USED
 from reviewapp.pure.seeds import FIRST_DEFAULT, LAST_DEFAULT
 from reviewapp.stages import administer
 from reviewapp.stages.administer import RangeValues
@@ -23,8 +24,6 @@ from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
 
 LARGEST_FILE: Final = 1_000_000
-# From this share on it is time to reserve more.
-NEARLY_USED: Final = 0.9
 
 
 class RangeForm(forms.Form):
