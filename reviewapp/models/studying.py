@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from reviewapp.models.provider import Provider
 from reviewapp.models.replay import Attempt, AttemptState, ReplayVariant
@@ -164,6 +164,28 @@ def _measured(row: StudyPoint, repeats: int) -> Measured:
         output_tokens=answer.output_tokens,
         preview=answer.answer_preview,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBy:
+    """A study that asked an interaction: how many answers came, and how many were the same."""
+
+    study: Study
+    answers: int
+    same: int
+
+
+def studies_of(interaction: UUID) -> list[AskedBy]:
+    """The studies that asked this interaction, newest first."""
+    counted = (
+        StudyPoint.objects.filter(attempt__original=interaction)
+        .values("study")
+        .annotate(n=Count("pk"), same=Count("pk", filter=Q(equivalent=True)))
+    )
+    figures = {study: (n, same) for study, n, same in counted.values_list("study", "n", "same")}
+    runs = Attempt.objects.filter(original=interaction, variant__isnull=False).values("run")
+    studies = Study.objects.filter(run__in=runs).order_by("-created_at", "-id")
+    return [AskedBy(study, *figures.get(study.pk, (0, 0))) for study in studies]
 
 
 def deviation_of(conditions: Sequence[Condition]) -> Deviation:

@@ -214,6 +214,55 @@ def test_a_provider_study_asks_what_was_chosen_of_each_row(signed_in, project, o
     assert asked == [{"provider": "", "model": ""}, {"provider": "acme", "model": "big"}]
 
 
+def test_one_provider_alone_is_no_comparison(signed_in, original):
+    form = {
+        "kind": "providers", "ids": str(original.pk), "provider-0": "", "model-0": "", "provider-1": "",
+        "model-1": "", "repeats": "1", "name": "Alone", "do": "start",
+    }  # fmt: skip
+
+    answer = signed_in.post(reverse("study-new"), form)
+
+    assert answer.status_code == 422
+    assert "One provider or model alone is no comparison: name a second one." in words(answer)
+    assert not Study.objects.exists()
+
+
+def test_the_form_of_a_comparison_begins_by_asking_for_a_second_one(signed_in, original):
+    page = signed_in.get(reverse("study-new"), {"kind": "providers", "ids": str(original.pk)})
+
+    assert "Name a second provider or model" in words(page)
+    assert "Start the study" not in words(page)
+
+
+# ---- where its answers stand besides ----
+
+
+def test_the_studied_interaction_names_the_study_and_no_verdict_of_it(signed_in, project, original):
+    study = make_study(project=project, interaction=original, conditions=[(NONE, [1.0]), (TYPO, [0.5, 1.0])])
+
+    page = signed_in.get(reverse("interaction", args=[original.pk]))
+
+    card = page.content.decode().partition('id="replays"')[2].partition("</section>")[0]
+    assert f'href="{reverse("study", args=[study.pk])}"' in card
+    assert "with edited prompts: 2 of 3 answers the same" in words(page)
+    assert "data-verdict" not in card
+
+
+def test_an_answer_to_an_edited_prompt_says_so(signed_in, project, original):
+    study = make_study(project=project, interaction=original, conditions=[(NONE, [1.0]), (TYPO, [0.5])])
+    floor, typo = study.run.attempt_set.order_by("number")
+
+    pages = [reverse("compare", args=[typo.pk]), reverse("interaction", args=[typo.answer_id])]
+    of_typo = [words(signed_in.get(page)) for page in pages]
+    of_floor = words(signed_in.get(reverse("compare", args=[floor.pk])))
+
+    for shown in of_typo:
+        assert "Asked by the study How far may it drift?" in shown
+        assert "Typos, 2.0 % of the prompt. The prompt was edited, so this is no verdict" in shown
+    assert "No edit." in of_floor
+    assert "The prompt was edited" not in of_floor
+
+
 # ---- taking it home ----
 
 

@@ -44,6 +44,7 @@ from reviewapp.web.comparing.groups import together
 from reviewapp.web.comparing.telling import told_now, told_of
 from reviewapp.web.discussing import ShownDiscussion, show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
+from reviewapp.web.studying.telling import asked_as
 
 # Reading and judging so many tokens takes an eighth of a second; what has more comes after the page.
 QUICK_TOKENS = 1_500
@@ -133,6 +134,7 @@ def _around(request: AppRequest, attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt,
         "run": attempt.run,
+        "asked_as": asked_as(attempt),
         "original": attempt.original,
         "attempts": len(siblings),
         "previous_attempt": siblings[place - 1][0] if place else None,
@@ -276,7 +278,8 @@ def _load(request: AppRequest, id_: UUID) -> Attempt:
     found: Attempt = find_or_404(
         request,
         Attempt.objects.select_related(
-            "run", "run__created_by", "original", "provider", "comparison", "comparison__decided_by"
+            *("run", "run__created_by", "run__study", "variant"),
+            *("original", "provider", "comparison", "comparison__decided_by"),
         ),
         id=id_,
     )

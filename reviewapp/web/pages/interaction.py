@@ -30,6 +30,7 @@ from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.discussing import unread_here
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.reviewing import others_hidden_from
+from reviewapp.models.studying import studies_of
 from reviewapp.models.tag import added_tags
 from reviewapp.pure import rawjson
 from reviewapp.stages import export, review, watch
@@ -38,6 +39,7 @@ from reviewapp.web import rendering
 from reviewapp.web.discussing import show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.review.asking import labels_on_page
+from reviewapp.web.studying.telling import AskedAs, asked_as
 
 VIEWS = {
     "conversation": gettext_lazy("Conversation"),
@@ -132,7 +134,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         .order_by("created_at")
     )
     attempts = list(
-        Attempt.objects.filter(original=found)
+        # What studies asked stands by study: they ask many times, mostly something else.
+        Attempt.objects.filter(original=found, variant__isnull=True)
         .select_related("answer", "comparison", "run", "run__created_by")
         .order_by("-created_at")[:50]
     )
@@ -152,6 +155,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "canary": Canary.objects.filter(interaction=found).first(),
         "cannot_watch": _why_not_watched(found),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],
+        "studies": studies_of(found.pk),
+        "asked_as": _asked_as(found),
         "carried": carried_to(interaction=found.pk) if found.replay_of_id else [],
         "carried_on": carried_from(interaction=found.pk)[:5],
         "fingerprint_state": states.get(found.pk, ""),
@@ -161,6 +166,15 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "link": permanent_link(request, found),
     }
+
+
+def _asked_as(found: Interaction) -> AskedAs | None:
+    """In which way of which study this answer was asked for, if any did."""
+    if found.replay_of_id is None:
+        return None
+    attempts = Attempt.objects.filter(answer=found, variant__isnull=False)
+    attempt = attempts.select_related("variant", "run__study").first()
+    return None if attempt is None else asked_as(attempt)
 
 
 def _why_not_watched(found: Interaction) -> str:

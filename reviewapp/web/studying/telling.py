@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from reviewapp.models import Study, StudyKind
+from reviewapp.models import Attempt, Study, StudyKind
 from reviewapp.models.studying import AtTemperature, Condition, deviation_of, temperatures_of
 from reviewapp.pure.edits import EditKind
 from reviewapp.pure.studies import Deviation, Share
@@ -38,13 +39,17 @@ def edit_words(kind: str) -> str:
 
 def condition_words(condition: Condition) -> str:
     """A condition as screens call it."""
-    about = condition.variant.about
-    if condition.kind:
-        if condition.kind == EditKind.NONE:
-            return edit_words(condition.kind)
+    return way_words(condition.variant.about)
+
+
+def way_words(about: Mapping[str, Any]) -> str:
+    """One way of asking as screens call it."""
+    if kind := about.get("kind"):
+        if kind == EditKind.NONE:
+            return edit_words(kind)
         return _("%(edit)s, %(size)s of the prompt") % {
-            "edit": edit_words(condition.kind),
-            "size": percent(condition.size, 1),
+            "edit": edit_words(kind),
+            "size": percent(float(about.get("size", 0.0)), 1),
         }
     if "seed" in about:
         return _("Seed %(seed)s, temperature %(temperature)s") % {
@@ -53,6 +58,32 @@ def condition_words(condition: Condition) -> str:
         }
     provider = about.get("provider") or _("Provider as recorded")
     return f"{provider} · {about.get('model') or _('model as recorded')}"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAs:
+    """Of an answer: which study asked for it and in which way."""
+
+    study: Study
+    way: str
+    # Another prompt than was recorded, so that the answer says nothing of the recorded one.
+    edited: bool
+    prompt: str
+    system: str | None
+
+
+def asked_as(attempt: Attempt) -> AskedAs | None:
+    """None where no study asked. Reads `variant` and `run.study`: select them with it."""
+    if attempt.variant is None or not hasattr(attempt.run, "study"):
+        return None
+    about = attempt.variant.about
+    return AskedAs(
+        study=attempt.run.study,
+        way=way_words(about),
+        edited=about.get("kind", EditKind.NONE) != EditKind.NONE,
+        prompt=about.get("text", ""),
+        system=about.get("system"),
+    )
 
 
 def temperature_words(temperature: object) -> str:
