@@ -275,6 +275,15 @@ def states_of(interactions: Sequence[Interaction]) -> dict[UUID, str]:
     return {id_: state for id_, state in found.items() if state}
 
 
+def present_of(one: Interaction) -> Fingerprint | None:
+    """What the model of an interaction answered with last."""
+    rows = Fingerprint.objects.filter(
+        project=one.project_id, provider=one.provider_id, model=pool_model(one.model, one.response_model)
+    )
+    found: Fingerprint | None = rows.order_by("-last_seen").first()
+    return found
+
+
 # What stands in the index must fit it; nothing real is as long.
 _LONGEST = 200
 

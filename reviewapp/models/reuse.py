@@ -54,6 +54,9 @@ class ReuseDay(models.Model):
     joined = models.BigIntegerField(default=0)
     input_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)
+    # US dollars by the provider's prices of that day, and how many answers had none to count by.
+    cost = models.FloatField(default=0, db_default=0)
+    unpriced = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

@@ -9,11 +9,13 @@ yet; there every value is as good as the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from reviewapp.models import (
@@ -23,6 +25,7 @@ from reviewapp.models import (
     Interaction,
     InteractionBody,
     Permission,
+    Provider,
     Reuse,
     ReuseDay,
     ReusePolicy,
@@ -30,6 +33,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.approvals import approved
 from reviewapp.models.fingerprint import pool_model, pool_value
+from reviewapp.pure.prices import price_of
 from reviewapp.stages.administer import write_audit
 
 # Equal requests and seeds are few; the latest that may be served is among the first of them.
@@ -48,6 +52,8 @@ class Wanted:
     seed: int
     policy: str
     source: UUID | None = None
+    # What it asks for by name; prices are by model.
+    model: str = ""
     days: int | None = None
     since: datetime | None = None
     trace: str | None = None
@@ -135,6 +141,15 @@ class _Validity:
         return states.get(value) in _GOOD if states else True
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who wanted stored answers, and of whom."""
+
+    source: UUID
+    provider: UUID
+    model: str
+
+
 @dataclass(slots=True)
 class Tally:
     """What reuse did for a source since it was last written."""
@@ -146,23 +161,37 @@ class Tally:
     output_tokens: int = 0
 
 
-def note_tallies(*, tallies: Mapping[UUID, Tally], now: datetime) -> None:
-    """Add what was counted to the day's figures."""
+def note_tallies(*, tallies: Mapping[Asked, Tally], now: datetime) -> None:
+    """Add what was counted to the day's figures, with what it would have cost at the present prices."""
     table = ReuseDay._meta.db_table
-    columns = ("hits", "misses", "joined", "input_tokens", "output_tokens")
+    columns = ("hits", "misses", "joined", "input_tokens", "output_tokens", "cost", "unpriced")
     day = now.astimezone(timezone.get_default_timezone()).date()
+    rows = Provider.objects.filter(pk__in={asked.provider for asked in tallies})
+    prices = dict(rows.values_list("pk", "prices"))
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {table} (source_id, day, {', '.join(columns)}) "  # noqa: S608
-            "SELECT %s, %s, %s, %s, %s, %s, %s WHERE EXISTS "
+            f"SELECT {', '.join(['%s'] * (2 + len(columns)))} WHERE EXISTS "
             f"(SELECT FROM {Source._meta.db_table} WHERE id = %s) "
             "ON CONFLICT (source_id, day) DO UPDATE SET "
             + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns),
             [
-                [source, day, *(getattr(tally, name) for name in columns), source]
-                for source, tally in tallies.items()
+                [
+                    asked.source,
+                    day,
+                    *_figures(tally, prices.get(asked.provider, {}), asked.model),
+                    asked.source,
+                ]
+                for asked, tally in tallies.items()
             ],
         )
+
+
+def _figures(tally: Tally, prices: Any, model: str) -> list[float]:
+    price = price_of(prices, model)
+    cost = 0.0 if price is None else price.of(tally.input_tokens, tally.output_tokens)
+    unpriced = tally.hits + tally.joined if price is None else 0
+    return [tally.hits, tally.misses, tally.joined, tally.input_tokens, tally.output_tokens, cost, unpriced]
 
 
 def note_joined(*, reuses: Sequence[tuple[Wanted, UUID]], now: datetime) -> set[UUID]:
@@ -205,6 +234,8 @@ class Saved:
     joined: int
     input_tokens: int
     output_tokens: int
+    cost: float
+    unpriced: int
 
     @property
     def rate(self) -> float | None:
@@ -215,11 +246,7 @@ class Saved:
 
 def saved(*, sources: Sequence[UUID], now: datetime, days: int = 30) -> dict[UUID, Saved]:
     """What reuse did for each of the sources lately."""
-    found: dict[UUID, list[int]] = {}
     rows = ReuseDay.objects.filter(source__in=sources, day__gt=(now - timedelta(days=days)).date())
-    for source, *figures in rows.values_list(
-        "source", "hits", "misses", "joined", "input_tokens", "output_tokens"
-    ):
-        sums = found.setdefault(source, [0] * len(figures))
-        found[source] = [one + more for one, more in zip(sums, figures, strict=True)]
-    return {source: Saved(*figures) for source, figures in found.items()}
+    names = [one.name for one in fields(Saved)]
+    sums: Any = rows.order_by().values("source").annotate(**{f"all_{name}": Sum(name) for name in names})
+    return {row["source"]: Saved(**{name: row[f"all_{name}"] for name in names}) for row in sums}

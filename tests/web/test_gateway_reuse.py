@@ -13,7 +13,16 @@ import pytest
 from aiohttp import web
 from django.utils import timezone
 
-from reviewapp.models import Annotation, AuditEntry, Fingerprint, Interaction, Reuse, Rubric, Source
+from reviewapp.models import (
+    Annotation,
+    AuditEntry,
+    Fingerprint,
+    Interaction,
+    Provider,
+    Reuse,
+    Rubric,
+    Source,
+)
 from reviewapp.stages import reuse
 from tests import answering, factories
 from tests.serving import settle
@@ -177,6 +186,22 @@ def test_the_sources_policy_holds_where_the_call_says_nothing(gateway, provider)
     assert Reuse.objects.get().source == source
 
 
+@pytest.mark.parametrize(
+    ("prices", "cost", "unpriced"),
+    [({"gpt-4o-mini": {"input": 1000.0, "output": 2000.0}}, 8e-3 + 10e-3, 0), ({}, 0.0, 1)],
+)
+def test_what_was_spared_is_told_in_dollars_where_prices_are_known(project, prices, cost, unpriced):
+    source = factories.make_source(project=project, name="bot", reuse="valid")
+    provider = factories.make_provider(project=project, name="acme", prices=prices)
+    tally = reuse.Tally(hits=1, input_tokens=8, output_tokens=5)
+    reuse.note_tallies(
+        tallies={reuse.Asked(source.pk, provider.pk, "gpt-4o-mini"): tally}, now=timezone.now()
+    )
+
+    saved = reuse.saved(sources=[source.pk], now=timezone.now())[source.pk]
+    assert (saved.hits, saved.cost, saved.unpriced) == (1, pytest.approx(cost), unpriced)
+
+
 def test_what_is_too_old_or_purged_is_asked_anew(gateway, provider):
     source = factories.make_source(project=gateway.project, name="bot", reuse="valid", reuse_days=30)
     first = recorded(gateway)
@@ -207,6 +232,7 @@ def test_an_error_is_never_served_again(gateway, provider):
 
 def test_equal_calls_at_a_time_ask_once(gateway, provider):
     source = factories.make_source(project=gateway.project, name="bot", reuse="valid")
+    Provider.objects.update(prices={"gpt-4o-mini": {"input": 1000.0, "output": 2000.0}})
 
     async def slowly(_: answering.Asked) -> web.StreamResponse:
         await asyncio.sleep(1)
@@ -234,6 +260,8 @@ def test_equal_calls_at_a_time_ask_once(gateway, provider):
     until(lambda: Reuse.objects.count() == 9)
     figures = reuse.saved(sources=[source.pk], now=timezone.now())
     assert (figures[source.pk].joined, figures[source.pk].misses) == (9, 2)
+    assert figures[source.pk].cost > 0
+    assert figures[source.pk].unpriced == 0
     assert Source.objects.filter(project=gateway.project).count() == 1
 
 

@@ -30,7 +30,7 @@ from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.splitting import split_response
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.stages import reuse
-from reviewapp.stages.reuse import Tally, Wanted
+from reviewapp.stages.reuse import Asked, Tally, Wanted
 from reviewapp.web.gateway.calls import Call
 from reviewapp.web.gateway.relay import Exchange, Send
 
@@ -78,7 +78,7 @@ class Reuser:
         )
         self._flights: dict[tuple[Any, ...], Flight] = {}
         self._lock = threading.Lock()
-        self._tallies: dict[UUID, Tally] = {}
+        self._tallies: dict[Asked, Tally] = {}
         self._joined: list[tuple[float, Wanted, UUID]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._problem = ""
@@ -92,7 +92,9 @@ class Reuser:
         if not -(2**63) <= call.seed < 2**63:
             return None
         source = call.route.source
-        digest = request_hash(call.endpoint, rawjson.parse(call.request))
+        request = rawjson.parse(call.request)
+        digest = request_hash(call.endpoint, request)
+        model = request.get("model")
         return Wanted(
             project=call.route.project,
             provider=call.route.provider.id,
@@ -101,6 +103,7 @@ class Reuser:
             seed=call.seed,
             policy=policy,
             source=source.id if source is not None else None,
+            model=model if isinstance(model, str) else "",
             days=source.reuse_days if source is not None else None,
             since=source.reuse_since if source is not None else None,
             trace=call.context.trace,
@@ -170,7 +173,8 @@ class Reuser:
     def _count(self, wanted: Wanted, answer: Answer | None, **more: int) -> None:
         if wanted.source is not None:
             with self._lock:
-                tally = self._tallies.setdefault(wanted.source, Tally())
+                asked = Asked(wanted.source, wanted.provider, wanted.model)
+                tally = self._tallies.setdefault(asked, Tally())
                 for name, number in more.items():
                     setattr(tally, name, getattr(tally, name) + number)
                 if answer is not None:
@@ -202,8 +206,8 @@ class Reuser:
         kept = [one for one in joined if one[2] in late and time.monotonic() - one[0] < FORGET_SECONDS]
         with self._lock:
             self._joined += kept
-            for source, told in tallies.items():
-                tally = self._tallies.setdefault(source, Tally())
+            for asked, told in tallies.items():
+                tally = self._tallies.setdefault(asked, Tally())
                 for name in fields(Tally):
                     setattr(tally, name.name, getattr(tally, name.name) + getattr(told, name.name))
 

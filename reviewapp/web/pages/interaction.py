@@ -28,7 +28,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.discussing import unread_here
-from reviewapp.models.fingerprint import states_of
+from reviewapp.models.fingerprint import present_of, states_of
 from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.models.studying import studies_of
 from reviewapp.models.tag import added_tags
@@ -140,6 +140,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         .order_by("-created_at")[:50]
     )
     rubric = review.default_rubric(request.actor)
+    reused = Reuse.objects.filter(interaction=found).aggregate(count=Count("pk"), last=Max("at"))
     states = states_of([found, *(one.answer for one in attempts if one.answer is not None)])
     return {
         "flags": Flag.objects.filter(interaction=found)
@@ -160,7 +161,8 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "carried": carried_to(interaction=found.pk) if found.replay_of_id else [],
         "carried_on": carried_from(interaction=found.pk)[:5],
         "fingerprint_state": states.get(found.pk, ""),
-        "reused": Reuse.objects.filter(interaction=found).aggregate(count=Count("pk"), last=Max("at")),
+        "reused": reused,
+        "present": present_of(found) if reused["count"] else None,
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
         "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewapp.models import Permission, Provider, Reuse, ReusePolicy, Source, UnreadableSecret
+from reviewapp.models.fingerprint import states_of
 from reviewapp.providers.errors import CallFailed
 from reviewapp.stages import administer, reuse
 from reviewapp.stages.administer import ProviderValues, SourceValues
@@ -291,6 +292,10 @@ def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa
         else:
             messages.success(request, _("%(name)s saved.") % {"name": form.cleaned_data["name"]})
             return redirect("settings-sources")
+    served = list(
+        Reuse.objects.filter(source=found).select_related("interaction").order_by("-at")[:10] if found else ()
+    )
+    states = states_of([one.interaction for one in served])
     return section(
         request,
         "pages/settings/source.html",
@@ -298,9 +303,7 @@ def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa
         form=form,
         source=found,
         spared=reuse.saved(sources=[found.pk], now=timezone.now()).get(found.pk) if found else None,
-        served=Reuse.objects.filter(source=found).select_related("interaction").order_by("-at")[:10]
-        if found
-        else (),
+        served=[(one, states.get(one.interaction_id, "")) for one in served],
         status=422 if form.errors else 200,
     )
 
