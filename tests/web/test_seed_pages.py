@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -109,3 +111,16 @@ def test_the_palette_leads_to_the_seed_and_names_its_source(signed_in, bot):
 
     assert "/seeds/104/" in found
     assert "bot" in found
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"), [(150, "150 of bot’s range"), (999, "999 in no source’s range"), (None, "none sent")]
+)
+def test_an_interaction_says_whose_its_seed_is(signed_in, project, bot, seed, told):
+    factories.make_seed_range(source=bot, first=100, last=200)
+    one = factories.make_interaction(project=project, seed=seed)
+
+    page = signed_in.get(reverse("interaction", args=[one.pk])).content.decode()
+
+    assert told in re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+    assert (f'href="/seeds/{seed}/"' in page) is (seed is not None)

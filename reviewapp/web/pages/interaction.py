@@ -33,7 +33,7 @@ from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.models.studying import studies_of
 from reviewapp.models.tag import added_tags
 from reviewapp.pure import rawjson
-from reviewapp.stages import export, review, watch
+from reviewapp.stages import administer, export, review, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
 from reviewapp.web.discussing import show_discussion
@@ -163,6 +163,9 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "fingerprint_state": states.get(found.pk, ""),
         "reused": reused,
         "present": present_of(found) if reused["count"] else None,
+        "seed_owner": None
+        if found.seed is None
+        else administer.describe_seed(actor=request.actor, seed=found.seed),
         "original": Interaction.objects.filter(pk=found.replay_of_id).first() if found.replay_of_id else None,
         "curl": as_curl(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
         "python": as_python(endpoint=row.endpoint, request_text=row.request_text, base_url=base_url),
