@@ -47,13 +47,14 @@ document.addEventListener("htmx:confirm", (event) => {
   ask(ctx.confirm, { yes: issueRequest, no: dropRequest });
 });
 
-// Plain forms: data-confirm="What will be lost".
+// Plain forms: data-confirm="What will be lost", on the form or on the button.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!confirm || !form.dataset.confirm || form.dataset.confirmed) return;
-  event.preventDefault();
   const submitter = event.submitter;
-  ask(form.dataset.confirm, {
+  const text = submitter?.dataset.confirm ?? form.dataset.confirm;
+  if (!confirm || !text || form.dataset.confirmed) return;
+  event.preventDefault();
+  ask(text, {
     yes: () => {
       form.dataset.confirmed = "yes";
       form.requestSubmit(submitter);
