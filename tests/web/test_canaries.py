@@ -126,6 +126,26 @@ def test_a_model_is_watched_with_a_starter_set(admin_client, project):
     assert AuditEntry.objects.filter(action="canaries.create").count() == 1
 
 
+def test_a_model_of_any_provider_can_be_watched(admin_client, project):
+    for name in ("first", "second", "third"):
+        last = make_provider(project=project, name=name, base_url="http://127.0.0.1:9/v1")
+
+    answer = admin_client.post(
+        "/settings/canaries/new/",
+        {
+            "provider": last.pk,
+            "model": "m",
+            "every_minutes": 60,
+            "learn_every_minutes": 480,
+            "repeats": 1,
+            "daily_budget": 900,
+        },
+    )
+
+    assert answer.status_code == 302
+    assert CanarySet.objects.get().provider == last
+
+
 def test_a_model_that_is_watched_already_is_refused_on_the_form(admin_client, project, canaries):
     provider = canaries.provider
     provider.base_url = "http://127.0.0.1:9/v1"

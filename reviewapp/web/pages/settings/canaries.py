@@ -134,8 +134,8 @@ def new(request: AppRequest) -> HttpResponse:
     form = NewForm(request.POST or None, providers=providers, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
-        provider = next(one for one in providers if str(one.pk) == values.pop("provider"))
-        model = values.pop("model")
+        chosen, model = values.pop("provider"), values.pop("model")
+        provider = next(one for one in providers if str(one.pk) == chosen)
         try:
             made = watch.make_set(
                 actor=request.actor,
