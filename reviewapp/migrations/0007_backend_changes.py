@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                             ("value_gone", "Fingerprint gone"),
                             ("reporting_stopped", "Fingerprint no longer reported"),
                             ("reporting_started", "Fingerprint reported again"),
-                            ("behaviour_changed", "Canaries answer otherwise"),
+                            ("behaviour_changed", "Canaries answer differently"),
                             ("model_changed", "Another model answers"),
                             ("tier_changed", "Another service tier answers"),
                             ("header_changed", "A response header changed"),

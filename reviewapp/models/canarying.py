@@ -55,8 +55,8 @@ class BaselineRow:
 
     @property
     def minutes(self) -> int:
-        """From the first session to the last."""
-        return round((self.last - self.first).total_seconds() / 60) if self.first and self.last else 0
+        """From the first session to the last, one at least."""
+        return max(1, round((self.last - self.first).total_seconds() / 60)) if self.first and self.last else 0
 
     @property
     def is_short(self) -> bool:
@@ -83,6 +83,11 @@ class SetRow:
         """What the schedule asks in a day when nothing is found."""
         repeats = max(self.set.repeats, -(-LEAST_REPLIES // max(self.canaries, 1)))
         return round(self.canaries * repeats * 1440 / self.set.every_minutes)
+
+    @property
+    def outspends(self) -> bool:
+        """Whether a day of checks asks more than the budget allows."""
+        return self.requests_a_day > self.set.daily_budget
 
     def days_left(self, now: datetime) -> int | None:
         """Days until the model goes; negative when it is gone."""

@@ -67,7 +67,7 @@ class SeenKind(models.TextChoices):
     REPORTING_STOPPED = "reporting_stopped", "Fingerprint no longer reported"
     REPORTING_STARTED = "reporting_started", "Fingerprint reported again"
     # Canaries: the answers themselves differ from their baseline.
-    BEHAVIOUR_CHANGED = "behaviour_changed", "Canaries answer otherwise"
+    BEHAVIOUR_CHANGED = "behaviour_changed", "Canaries answer differently"
     # The other parts of identity.
     MODEL_CHANGED = "model_changed", "Another model answers"
     TIER_CHANGED = "tier_changed", "Another service tier answers"

@@ -121,9 +121,9 @@ class Figures:
         said = [f"{self.kept:,} of {self.asked:,} judged answers came out the same and keep their verdicts"]
         said.append(f"{self.changed:,} changed" if self.changed else "none changed")
         if self.unclear:
-            said.append(f"for {self.unclear:,} that came out otherwise nobody can tell why")
+            said.append(f"{self.unclear:,} differ and nobody can tell why")
         if self.varied:
-            said.append(f"{self.varied:,} came out otherwise as could have happened without a change")
+            said.append(f"{self.varied:,} differ as they could have without a change")
         if self.unmeasured:
             said.append(f"{self.unmeasured:,} could not be measured")
         text = "; ".join(said) + "."

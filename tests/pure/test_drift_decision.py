@@ -260,7 +260,7 @@ def test_a_new_label_alone_is_no_change() -> None:
     decision = judge(baseline(Fleet()), look(Fleet(fingerprints=("fp_new",))))
 
     assert decision.verdict is VerdictKind.IDENTICAL
-    assert "Vendor label: new (fp_new)" in decision.notes[0]
+    assert "Fingerprint: new (fp_new)" in decision.notes[0]
     assert "behaviour does not differ" in decision.notes[0]
 
 
@@ -270,13 +270,13 @@ def test_a_known_label_does_not_hide_a_change() -> None:
     decision = judge(baseline(Fleet()), look(moved), look(moved, seed=51))
 
     assert decision.verdict is CHANGED
-    assert decision.notes[0] == "Vendor label: the same as before."
+    assert decision.notes[0] == "Fingerprint: the same as before."
 
 
 def test_an_absent_label_is_said_to_be_absent() -> None:
     fleet = Fleet(fingerprints=(None,))
 
-    assert judge(baseline(fleet), look(fleet)).notes[0] == "Vendor label: none reported."
+    assert judge(baseline(fleet), look(fleet)).notes[0] == "Fingerprint: none reported."
 
 
 def test_a_rollback_is_named_by_its_date() -> None:

@@ -119,6 +119,18 @@ def test_a_flip_where_the_original_was_sure_is_a_change() -> None:
     )
 
 
+def test_a_change_between_two_known_values_of_a_pool_is_none_that_they_announce() -> None:
+    verdict = compare(
+        SURE, parting(**SWUNG, fingerprint=NEW), context=Evidence(grade="rotating", states={NEW: "accepted"})
+    )
+
+    assert verdict.kind == VerdictKind.BACKEND_CHANGED
+    assert verdict.sentence.startswith(
+        "Backend changed without saying so: both fingerprints are of a known, rotating pool "
+        "(fp_4470… → fp_a1c9…). The answers agree for 9 of 12 tokens"
+    )
+
+
 def test_a_flip_far_beyond_noise_is_a_change_that_nobody_announced() -> None:
     verdict = compare(SURE, parting(**SWUNG))
 

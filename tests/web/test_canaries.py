@@ -44,7 +44,7 @@ def canaries(project):
         p=0.0001,
         alarmed=True,
         evidence=1700.0,
-        notes=["Vendor label: the same as before."],
+        notes=["Fingerprint: the same as before."],
         figures={
             "looks": [
                 [
@@ -177,13 +177,31 @@ def test_a_set_tells_baseline_budget_and_that_it_is_young(admin_client, canaries
     assert "Take what answers now for the baseline" in page
 
 
+@pytest.mark.parametrize(("budget", "warned"), [(10, True), (50_000, False)])
+def test_a_schedule_that_asks_more_than_its_budget_says_so(admin_client, canaries, budget, warned):
+    CanarySet.objects.filter(pk=canaries.pk).update(daily_budget=budget)
+
+    page = text(admin_client.get(f"/settings/canaries/{canaries.pk}/"))
+
+    assert ("more than the budget" in page) is warned
+
+
 def test_a_models_last_day_counts_down(admin_client, canaries):
     day = (timezone.now() + timedelta(days=12)).date()
     CanarySet.objects.filter(pk=canaries.pk).update(retires_on=day)
 
     page = text(admin_client.get(f"/settings/canaries/{canaries.pk}/"))
 
-    assert "The model goes in 12 days" in page
+    assert "The model retires in 12 days" in page
+
+
+@pytest.mark.parametrize(("state", "reads_again"), [("asking", True), ("read", False)])
+def test_a_set_is_read_again_only_while_something_is_asked(admin_client, canaries, state, reads_again):
+    canaries.sessions.filter(state="asking").update(state=state)
+
+    page = admin_client.get(f"/settings/canaries/{canaries.pk}/").content.decode()
+
+    assert ('hx-trigger="every 3s"' in page) is reads_again
 
 
 def test_the_schedule_is_changed_in_the_app(admin_client, canaries):
@@ -237,7 +255,7 @@ def test_a_checks_page_has_the_sentence_and_the_evidence(client, project, canari
     page = text(client.get(f"/canaries/{check.pk}/"))
 
     assert CHANGED in page
-    assert "Vendor label: the same as before." in page
+    assert "Fingerprint: the same as before." in page
     assert "distance of log probabilities from the nearest known answer" in page
     assert "0.02 nat" in page
     assert "0.0001 nat" in page
@@ -289,11 +307,11 @@ def test_an_admin_makes_an_interaction_a_canary_from_its_page(admin_client, proj
     answer = admin_client.post(f"/interactions/{interaction.pk}/watch/")
     after = text(admin_client.get(f"/interactions/{interaction.pk}/"))
 
-    assert "Watch with this" in before
+    assert "Make it a canary" in before
     assert answer["Location"] == f"/settings/canaries/{CanarySet.objects.get().pk}/"
     assert Canary.objects.get().interaction == interaction
     assert "A canary" in after
-    assert "Watch with this" not in after
+    assert "Make it a canary" not in after
 
 
 def test_what_can_not_be_watched_says_why_on_the_button(admin_client, project):
@@ -308,7 +326,7 @@ def test_a_reviewer_sees_no_such_button(client, project):
     client.force_login(make_member(project=project, role="reviewer"))
     interaction = make_interaction(project=project)
 
-    assert "Watch with this" not in text(client.get(f"/interactions/{interaction.pk}/"))
+    assert "Make it a canary" not in text(client.get(f"/interactions/{interaction.pk}/"))
 
 
 def test_another_projects_set_is_not_there(client, canaries, db):

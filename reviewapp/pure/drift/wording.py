@@ -215,16 +215,16 @@ def nondeterministic(
 def label_note(labels: Labels, *, same: bool, measure: Measure | None) -> str:
     """The vendor's fingerprint, always apart from the verdict."""
     if labels.absent:
-        return "Vendor label: none reported."
+        return "Fingerprint: none reported."
     if labels.new:
         names = ", ".join(labels.new[:3]) + (" and others" if len(labels.new) > 3 else "")
         if same and measure is not None:
             return (
-                f"Vendor label: new ({names}). The vendor says the stack changed; behaviour does not differ "
+                f"Fingerprint: new ({names}). The vendor says the stack changed; behaviour does not differ "
                 f"({_p(measure.p)}, {measure.tested_rows} answers)."
             )
-        return f"Vendor label: new ({names})."
-    return "Vendor label: the same as before." if labels.known else "Vendor label: none on record."
+        return f"Fingerprint: new ({names})."
+    return "Fingerprint: the same as before." if labels.known else "Fingerprint: none on record."
 
 
 def pool_notes(pool: Pool) -> list[str]:

@@ -105,7 +105,7 @@ def _opaque(reported: Sequence[Life], told: int, calls: int) -> Graded:
             "rotating",
             f"Rotating: {len(reported)} values, several at once, the commonest in {percent(share)} of the "
             "answers. Another value among the known ones means little; one never seen before, or a lasting "
-            "shift, means that the backend changed.",
+            "shift, may mean that the backend changed.",
         )
     if sum(life.count >= 3 for life in reported) >= 2:
         return Graded(

@@ -58,8 +58,10 @@ def changed_head(how: Relation, original: Reply, attempt: Reply) -> tuple[Messag
     """How a sentence about a changed backend begins."""
     if models_differ(original.model, attempt.model):
         return (say("changed_model", original=original.model or "", attempt=attempt.model or ""),)
-    if how in ANNOUNCED or how == "pool":
+    if how in ANNOUNCED:
         return (say("changed", **_pair(original, attempt)),)
+    if how == "pool":
+        return (say("changed_pool", **_pair(original, attempt)),)
     if how == "same":
         return (say("changed_same_fp", fingerprint=short_fingerprint(original.fingerprint or "")),)
     if how in ("stopped", "started"):

@@ -91,6 +91,10 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "changed_same_fp": gettext_noop(
         "Backend changed without saying so: the fingerprint is the same (%(fingerprint)s)."
     ),
+    "changed_pool": gettext_noop(
+        "Backend changed without saying so: both fingerprints are of a known, rotating pool "
+        "(%(original)s → %(attempt)s)."
+    ),
     "changed_no_fp": gettext_noop("Backend changed without saying so: no fingerprint was reported."),
     "changed_idle_fp": gettext_noop(
         "Backend changed without saying so: this provider's fingerprint says nothing."

@@ -38,7 +38,7 @@ _TITLES: Final[Mapping[str, str]] = {
     SeenKind.VALUE_RETURNED: "A retired fingerprint answers again for {model}",
     SeenKind.SHARES_SHIFTED: "The fingerprints of {model} answer in other shares",
     SeenKind.VALUE_GONE: "A fingerprint of {model} is gone",
-    SeenKind.BEHAVIOUR_CHANGED: "{model} answers its canaries otherwise",
+    SeenKind.BEHAVIOUR_CHANGED: "{model} answers its canaries differently",
     SeenKind.MODEL_CHANGED: "Another model answers for {model}",
     SeenKind.TIER_CHANGED: "Another service tier answers for {model}",
     SeenKind.HEADER_CHANGED: "A response header of {model} changed",
@@ -167,7 +167,7 @@ def _undecided(
 
 
 def _title(kind: str, model: str) -> str:
-    return _TITLES.get(kind, "{model} answers otherwise").format(model=model)
+    return _TITLES.get(kind, "{model} answers differently").format(model=model)
 
 
 def _store(

@@ -405,8 +405,8 @@ def _queue(verification: Verification, now: datetime) -> int:
         project=change.project,
         slug=CHANGED_ANSWERS,
         name="Changed answers",
-        instructions="Each of these was approved or flagged before, and came out otherwise after the backend "
-        "changed. Judge the new answer; the earlier one stands beside it.",
+        instructions="Each of these was approved or flagged before, and came out differently after the "
+        "backend changed. Judge the new answer; the earlier one stands beside it.",
         now=now,
     )
     return review.enqueue(
