@@ -70,6 +70,7 @@ from reviewapp.models.interaction import (
     InteractionText,
 )
 from reviewapp.models.people import OUTSIDE, Person, SignInLink
+from reviewapp.models.privacy import ProjectPrivacy, Pseudonym
 from reviewapp.models.probing import SeedProbe
 from reviewapp.models.project import ApiKey, AuditEntry, Membership, Project, Role, Scope
 from reviewapp.models.provider import EncryptedTextField, Provider, UnreadableSecret
@@ -217,8 +218,10 @@ __all__ = [
     "PostRevision",
     "Preference",
     "Project",
+    "ProjectPrivacy",
     "Provider",
     "ProviderPace",
+    "Pseudonym",
     "Queue",
     "QueueItem",
     "QueueKind",

@@ -95,6 +95,8 @@ class Interaction(Scoped):
     session = models.TextField(null=True)
     end_user = models.TextField(null=True)
     tags = ArrayField(models.TextField(), default=list)
+    # How many different values were hidden before it was stored.
+    hidden = models.PositiveIntegerField(default=0, db_default=0)
     # The interaction that this one asked again; null for what a source asked.
     replay_of = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, related_name="answers", db_index=False
@@ -233,6 +235,8 @@ class InteractionBody(models.Model):
     metadata = models.BinaryField(null=True)
     # The response headers that are part of the backend's identity, by lower-case name.
     headers = models.JSONField(default=dict)
+    # How many values of which kind were hidden, by detector; null where none was.
+    hidden = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return f"body of {self.interaction_id}"

@@ -30,7 +30,8 @@ class UnreadableSecret(Exception):
         )
 
 
-def _cipher() -> MultiFernet:
+def cipher() -> MultiFernet:
+    """Encrypts with the first of the keys, decrypts with any."""
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
@@ -49,7 +50,7 @@ class _OpenedOnUse(DeferredAttribute):
         if instance is None or not isinstance(value, _Sealed):
             return value
         try:
-            return _cipher().decrypt(value.token).decode()
+            return cipher().decrypt(value.token).decode()
         except InvalidToken:
             raise UnreadableSecret(instance, self.field.attname) from None
 
@@ -76,7 +77,7 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't
             return None
         if isinstance(value, _Sealed):
             return value.token
-        return _cipher().encrypt(str(value).encode())
+        return cipher().encrypt(str(value).encode())
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if not prepared:

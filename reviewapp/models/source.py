@@ -36,6 +36,8 @@ class Source(Scoped):
     reuse_days = models.PositiveIntegerField(null=True, blank=True)
     # Answers to what was asked before are not served again: purged.
     reuse_since = models.DateTimeField(null=True)
+    # What is hidden of its calls before they are stored, see pure/redaction; null: nothing.
+    redaction = models.JSONField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:

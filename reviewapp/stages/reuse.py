@@ -34,7 +34,9 @@ from reviewapp.models import (
 from reviewapp.models.approvals import approved
 from reviewapp.models.fingerprint import pool_model, pool_value
 from reviewapp.pure.prices import price_of
+from reviewapp.pure.redaction import Found
 from reviewapp.stages.administer import write_audit
+from reviewapp.stages.record.hiding import hider_for
 
 # Equal requests and seeds are few; the latest that may be served is among the first of them.
 _LOOKED_AT = 20
@@ -79,7 +81,8 @@ def serve(*, wanted: Wanted, now: datetime) -> Stored | None:
     found = _latest(wanted, now)
     if found is None:
         return None
-    _event(wanted, found.interaction, now).save(force_insert=True)
+    [event] = _events([(wanted, found.interaction)], now)
+    event.save(force_insert=True)
     return found
 
 
@@ -92,6 +95,8 @@ def _latest(wanted: Wanted, now: datetime) -> Stored | None:
         endpoint=wanted.endpoint,
         status=200,
         error__isnull=True,
+        # What was hidden before it was stored is not what the model answered, nor what it was asked.
+        hidden=0,
     )
     if wanted.days is not None:
         rows = rows.filter(started_at__gte=now - timedelta(days=wanted.days))
@@ -199,22 +204,35 @@ def note_joined(*, reuses: Sequence[tuple[Wanted, UUID]], now: datetime) -> set[
     of = {interaction for _, interaction in reuses}
     known = set(Interaction.objects.filter(pk__in=of).values_list("pk", flat=True)) if of else set()
     Reuse.objects.bulk_create(
-        _event(wanted, interaction, now) for wanted, interaction in reuses if interaction in known
+        _events([(wanted, interaction) for wanted, interaction in reuses if interaction in known], now)
     )
     return of - known
 
 
-def _event(wanted: Wanted, interaction: UUID, now: datetime) -> Reuse:
-    return Reuse(
-        project_id=wanted.project,
-        interaction_id=interaction,
-        source_id=wanted.source,
-        policy=wanted.policy,
-        at=now,
-        trace=wanted.trace,
-        session=wanted.session,
-        end_user=wanted.end_user,
+def _events(reuses: Sequence[tuple[Wanted, UUID]], now: datetime) -> list[Reuse]:
+    """Servings as they are noted: who asked is hidden where the source hides it."""
+    sources = Source.objects.filter(
+        pk__in={wanted.source for wanted, _ in reuses if wanted.source}, redaction__isnull=False
     )
+    hiders = {source.pk: hider_for(source=source) for source in sources}
+
+    def plain(wanted: Wanted, text: str | None) -> str | None:
+        hider = hiders.get(wanted.source) if wanted.source is not None else None
+        return text if hider is None or text is None else hider.text(text, Found())
+
+    return [
+        Reuse(
+            project_id=wanted.project,
+            interaction_id=interaction,
+            source_id=wanted.source,
+            policy=wanted.policy,
+            at=now,
+            trace=plain(wanted, wanted.trace),
+            session=plain(wanted, wanted.session),
+            end_user=plain(wanted, wanted.end_user),
+        )
+        for wanted, interaction in reuses
+    ]
 
 
 @transaction.atomic

@@ -43,6 +43,7 @@ from reviewapp.stages.administer.providers import (
     save_provider,
     save_source,
 )
+from reviewapp.stages.administer.redaction import save_redaction
 from reviewapp.stages.administer.seeds import (
     NoSeedsLeft,
     RangeValues,
@@ -101,6 +102,7 @@ __all__ = [
     "reserve_range",
     "revoke_key",
     "save_provider",
+    "save_redaction",
     "save_source",
     "sign_in_link_is_good",
     "sign_out_everywhere",

@@ -25,6 +25,9 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from reviewapp.models import FailedMessage, Interaction, Project
+from reviewapp.models.privacy import opened, seal
+from reviewapp.pure.redaction import Hider
+from reviewapp.stages.record import hiding
 from reviewapp.stages.record.arrival import Arrival, UnreadableFrame, Wire, decode, encode, id_of, project_of
 from reviewapp.stages.record.files import frames_of, ids_of, known_among, scope_of
 from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
@@ -92,6 +95,9 @@ class _Batch:
     known: list[UUID] = field(default_factory=list)
     failures: list[tuple[bytes, UUID | None, str]] = field(default_factory=list)
 
+    def fail_frame(self, frame: bytes, project: UUID, reason: str, hider: Hider | None) -> None:
+        self.failures.append((frame if hider is None else seal(frame), project, reason))
+
     def fail(self, reading: Reading, reason: str) -> None:
         self.failures.append((self.frames[id(reading)], reading.project_id, reason))
 
@@ -113,19 +119,36 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
     """Record frames of the journal. Raises DatabaseAway when the database is."""
     batch = _Batch(now)
     readings: list[Reading] = []
+    arrivals: list[tuple[bytes, Arrival]] = []
+    unreadable: list[tuple[bytes, str]] = []
     for frame in frames:
-        project: UUID | None = None
         try:
-            arrival = decode(frame)
-            project = arrival.project_id
-            reading = read(arrival)
-        except (UnreadableFrame, UnreadableArrival) as error:
-            batch.failures.append((frame, project, str(error)))
+            arrivals.append((frame, decode(frame)))
+        except UnreadableFrame as error:
+            unreadable.append((frame, str(error)))
+    try:
+        # Of what can't be read nobody knows whose it is.
+        sealing = bool(unreadable) and hiding.any_hides()
+        hiders = hiding.hiders_of([arrival for _, arrival in arrivals])
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseAway(str(error)) from error
+    batch.failures += [(seal(frame) if sealing else frame, None, why) for frame, why in unreadable]
+    for (frame, arrival), hider in zip(arrivals, hiders, strict=True):
+        try:
+            reading = read(arrival, hider=hider)
+        except UnreadableArrival as error:
+            batch.fail_frame(frame, arrival.project_id, str(error), hider)
         except Exception as error:  # whatever the content, its neighbours are recorded
-            log.exception("A frame can't be read")
-            batch.failures.append((frame, project, f"{type(error).__name__}: {error}"))
+            what = type(error).__name__
+            if hider is None:
+                log.exception("A frame can't be read")
+                what = f"{what}: {error}"
+            else:
+                # Its message may hold what must not be kept.
+                log.error("A frame of a source that hides values can't be read: %s", what)
+            batch.fail_frame(frame, arrival.project_id, what, hider)
         else:
-            batch.frames[id(reading)] = frame
+            batch.frames[id(reading)] = frame if hider is None else seal(frame)
             readings.append(reading)
     _write_or_halve(readings, batch)
     _set_aside(batch)
@@ -152,8 +175,12 @@ def record_message(*, message: Any, now: datetime) -> Outcome:
     except UnreadableMessage as error:
         log.error("A message of the broker can't be read: %s", error)
         whole = message if isinstance(message, str) else repr(message)
-        batch = _Batch(now, failures=[(whole.encode("utf-8", "replace"), None, str(error))])
-        _set_aside(batch)
+        try:
+            sealing = hiding.any_hides()
+        except (OperationalError, InterfaceError) as away:
+            raise DatabaseAway(str(away)) from away
+        kept = whole.encode("utf-8", "replace")
+        _set_aside(_Batch(now, failures=[(seal(kept) if sealing else kept, None, str(error))]))
         return Outcome(set_aside=(str(error),))
     return record_frames(frames=frames, now=now)
 
@@ -211,7 +238,7 @@ def _insert_failures(batch: _Batch) -> None:
             FailedMessage(
                 project_id=project if project in there else None,
                 payload=frame,
-                digest=hashlib.sha256(frame).digest(),
+                digest=hashlib.sha256(opened(frame)).digest(),
                 error=reason.replace("\x00", "\ufffd"),
                 created_at=batch.now,
             )

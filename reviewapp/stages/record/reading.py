@@ -22,9 +22,11 @@ from reviewapp.formats.packed import compress
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.exchange import Endpoint, Reply
+from reviewapp.pure.redaction import Found, Hider
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.pure.words import storable
 from reviewapp.stages.record.arrival import Arrival, Wire
+from reviewapp.stages.record.bare import hidden_in
 from reviewapp.stages.record.figures import TokenFigures, quick_figures, token_figures
 
 # An index row holds 2,700 bytes; four of them may be needed for one character.
@@ -75,13 +77,23 @@ class Reading:
     response: bytes | None
     chunks: bytes | None
     metadata: bytes | None
+    # What was hidden before, and the pseudonyms that stand for it.
+    found: Found | None = None
 
 
-def read(arrival: Arrival) -> Reading:
-    """The values to store. Raises UnreadableArrival."""
+def read(arrival: Arrival, *, hider: Hider | None = None) -> Reading:
+    """The values to store, without what the source hides. Raises UnreadableArrival."""
     content = arrival.content
     recorded, figures, chunks = _from_wire(content) if isinstance(content, Wire) else _from_texts(content)
     request = _parsed(recorded.request_text, "request")
+    found = None
+    if hider is not None:
+        # Before anything is derived from it. What the frame has packed is what must not be kept.
+        bare, found = hidden_in(recorded, hider)
+        if found:
+            arrival = replace(arrival, content=bare, packed=())
+            recorded, figures, chunks = _from_texts(bare)
+            request = _parsed(recorded.request_text, "request")
     if figures is None and chunks is not None:
         response = merge_chunks(recorded.endpoint, chunks)
         text = _dumped(response)
@@ -124,6 +136,7 @@ def read(arrival: Arrival) -> Reading:
         response=bodies[1],
         chunks=bodies[2],
         metadata=bodies[3],
+        found=found,
     )
 
 

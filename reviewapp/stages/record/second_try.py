@@ -9,9 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from reviewapp.formats.interchange import Recorded
 from reviewapp.models import Actor, FailedMessage
+from reviewapp.models.privacy import Unopenable, is_sealed, opened
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.record import Outcome, record_frames
 from reviewapp.stages.record.arrival import UnreadableFrame, decode
@@ -44,10 +46,15 @@ def _try_one(id_: UUID, now: datetime, actor: Actor | None) -> bool | None:
     row = FailedMessage.objects.select_for_update(skip_locked=True).filter(pk=id_, recorded_at=None).first()
     if row is None:
         return None
-    frames = _frames(bytes(row.payload))
+    try:
+        payload = opened(bytes(row.payload))
+    except Unopenable as error:
+        FailedMessage.objects.filter(pk=id_).update(retried_at=now, error=str(error))
+        return False
+    frames = _frames(payload)
     outcome: Outcome = record_frames(frames=frames, now=now)
     # A whole message is dealt with once it can be taken apart: what fails of it is set aside by itself.
-    done = not outcome.set_aside or frames != [bytes(row.payload)]
+    done = not outcome.set_aside or frames != [payload]
     FailedMessage.objects.filter(pk=id_).update(
         retried_at=now,
         recorded_at=now if done else None,
@@ -75,6 +82,8 @@ def _frames(payload: bytes) -> list[bytes]:
 def content_of(*, message: FailedMessage) -> str:
     """What of it can be read, for people: the request, else the bytes as they are."""
     payload = bytes(message.payload)
+    if is_sealed(payload):
+        return _("Kept encrypted: its source hides values before they are stored.")
     try:
         content = decode(payload).content
     except UnreadableFrame:

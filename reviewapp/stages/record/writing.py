@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from reviewapp.models import Interaction, InteractionBody, Project
 from reviewapp.pure.prices import cost_of
 from reviewapp.pure.words import storable
-from reviewapp.stages.record import wording
+from reviewapp.stages.record import hiding, wording
 from reviewapp.stages.record.places import Place, places_of
 from reviewapp.stages.record.reading import Reading
 
@@ -55,6 +55,7 @@ _INTERACTION: Final = {
     "session": "text",
     "end_user": "text",
     "tags": "text[]",
+    "hidden": "int4",
     "replay_of_id": "uuid",
 }
 _BODY: Final = {
@@ -65,6 +66,7 @@ _BODY: Final = {
     "chunks": "bytea",
     "metadata": "bytea",
     "headers": "jsonb",
+    "hidden": "jsonb",
 }
 
 
@@ -123,6 +125,7 @@ def _insert(readings: list[Reading], *, now: datetime) -> None:
     )
     _copy(InteractionBody, _BODY, map(_body_row, readings))
     wording.keep(readings, now=now)
+    hiding.keep_pseudonyms(readings, now=now)
     with connection.cursor() as cursor:
         # Foreign keys are checked at the commit otherwise, which may be the caller's and too late to halve.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
@@ -172,6 +175,7 @@ def _interaction_row(reading: Reading, place: Place, now: datetime) -> tuple[Any
         _clean(recorded.session),
         _clean(recorded.user),
         [storable(tag) for tag in recorded.tags],
+        len(reading.found or ()),
         reading.replay_of,
     )
 
@@ -186,6 +190,7 @@ def _body_row(reading: Reading) -> tuple[Any, ...]:
         reading.chunks,
         reading.metadata,
         Jsonb({storable(name): storable(value) for name, value in recorded.headers.items()}),
+        Jsonb(reading.found.counts()) if reading.found else None,
     )
 
 
