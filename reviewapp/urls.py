@@ -36,7 +36,7 @@ from reviewapp.web.pages import (
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
-from reviewapp.web.pages.settings import audit, keys, members, operations, providers, rubrics
+from reviewapp.web.pages.settings import audit, keys, members, operations, providers, redaction, rubrics
 from reviewapp.web.pages.settings import canaries as canary_settings
 from reviewapp.web.pages.settings import imports as settings_imports
 from reviewapp.web.pages.settings import seeds as settings_seeds
@@ -166,6 +166,7 @@ urlpatterns = [
     path("settings/sources/", providers.sources, name="settings-sources"),
     path("settings/sources/new/", providers.source, name="settings-source-new"),
     path("settings/sources/<uuid:id>/", providers.source, name="settings-source"),
+    path("settings/sources/<uuid:id>/redaction/", redaction.redaction, name="settings-source-redaction"),
     path("settings/sources/<uuid:id>/purge/", providers.purge_reuse, name="settings-source-purge"),
     path("settings/seeds/", settings_seeds.seeds, name="settings-seeds"),
     path("settings/seeds/import/", settings_seeds.import_file, name="settings-seeds-import"),

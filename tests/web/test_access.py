@@ -152,6 +152,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-source-new": ("admin", "admin"),
     "settings-source": ("admin", "admin"),
     "settings-source-purge": (None, "admin"),
+    "settings-source-redaction": (None, "admin"),
     "settings-canaries": ("admin", None),
     "settings-canary-new": ("admin", "admin"),
     "settings-canary-set": ("admin", "admin"),

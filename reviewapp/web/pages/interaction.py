@@ -112,6 +112,7 @@ def shown(found: Interaction) -> dict[str, Any]:
         "answer_text": review.answer_text(found),
         "answer_error": found.error or reply.error,
         "tokens": [rendering.show_tokens(choice.tokens) for choice in reply.choices],
+        "hidden_kinds": sorted((found.body.hidden or {}).items()),
         "settings": sorted(view.parameters.items()),
         "request_json": rendering.pretty(row.request_text),
         "response_json": rendering.pretty(row.response_text),

@@ -22,6 +22,7 @@ from reviewapp.stages import administer, reuse
 from reviewapp.stages.administer import ProviderValues, SourceValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.pages.settings.redacting import form_of as redaction_form_of
 
 # A person waits for the answer.
 TEST_SECONDS = 20
@@ -275,8 +276,7 @@ def sources(request: AppRequest) -> HttpResponse:
 def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
     """Add a source, or change one."""
     found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id) if id else None
-    initial = {} if found is None else {name: getattr(found, name) for name in SourceForm.base_fields}
-    form = SourceForm(request.POST or None, initial=initial, request=request)
+    form = source_form(request, found, sent=request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             administer.save_source(
@@ -292,20 +292,35 @@ def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa
         else:
             messages.success(request, _("%(name)s saved.") % {"name": form.cleaned_data["name"]})
             return redirect("settings-sources")
-    served = list(
-        Reuse.objects.filter(source=found).select_related("interaction").order_by("-at")[:10] if found else ()
-    )
-    states = states_of([one.interaction for one in served])
-    return section(
-        request,
-        "pages/settings/source.html",
-        "settings-sources",
-        form=form,
-        source=found,
-        spared=reuse.saved(sources=[found.pk], now=timezone.now()).get(found.pk) if found else None,
-        served=[(one, states.get(one.interaction_id, "")) for one in served],
-        status=422 if form.errors else 200,
-    )
+    return source_page(request, found, form=form, status=422 if form.errors else 200)
+
+
+def source_page(
+    request: AppRequest,
+    found: Source | None,
+    *,
+    form: SourceForm | None = None,
+    status: int = 200,
+    **said: Any,
+) -> HttpResponse:
+    """The source's page; `said` is what the form of what is hidden has to say."""
+    context: dict[str, Any] = {"source": found}
+    if found is not None:
+        served = list(Reuse.objects.filter(source=found).select_related("interaction").order_by("-at")[:10])
+        states = states_of([one.interaction for one in served])
+        context |= {
+            "spared": reuse.saved(sources=[found.pk], now=timezone.now()).get(found.pk),
+            "served": [(one, states.get(one.interaction_id, "")) for one in served],
+            "redaction_form": redaction_form_of(found),
+        }
+    context["form"] = form if form is not None else source_form(request, found)
+    return section(request, "pages/settings/source.html", "settings-sources", status=status, **context | said)
+
+
+def source_form(request: AppRequest, found: Source | None, *, sent: Any = None) -> SourceForm:
+    """The form, with what the source is now."""
+    initial = {} if found is None else {name: getattr(found, name) for name in SourceForm.base_fields}
+    return SourceForm(sent, initial=initial, request=request)
 
 
 @needs(Permission.ADMIN)
