@@ -269,6 +269,7 @@ CELERY_TASK_ROUTES = {
     "reviewapp.tasks.watch_*": {"queue": "watch"},
     "reviewapp.tasks.export_*": {"queue": "export"},
     "reviewapp.tasks.find_*": {"queue": "export"},
+    "reviewapp.tasks.privacy_*": {"queue": "export"},
 }
 # How many workers may be busy with replays at once: each keeps a process for minutes, and one must be
 # left for recording. The embedded worker has a process for each core, from two to four.
@@ -310,6 +311,12 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     },
     "bulk-sweep": {"task": "reviewapp.tasks.find_sweep", "schedule": 30.0, "options": {"expires": 25}},
     "find-learn": {"task": "reviewapp.tasks.find_learn", "schedule": 60.0, "options": {"expires": 50}},
+    "privacy-retain": {
+        "task": "reviewapp.tasks.privacy_retain",
+        "schedule": 86_400.0,
+        "options": {"expires": 3_600},
+    },
+    "privacy-sweep": {"task": "reviewapp.tasks.privacy_sweep", "schedule": 30.0, "options": {"expires": 25}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
 if urlsplit(BROKER_URL).scheme.startswith("redis"):

@@ -25,8 +25,8 @@ from kombu.exceptions import ChannelError, OperationalError
 from reviewapp import metrics
 from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
-from reviewapp.models import unsearchable
-from reviewapp.stages import compare, discuss, export, find, record, replay, review, study, watch
+from reviewapp.models import RetentionRule, unsearchable
+from reviewapp.stages import compare, discuss, export, find, privacy, record, replay, review, study, watch
 from reviewapp.stages.administer import sealing
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, probing, trouble
@@ -45,6 +45,7 @@ _WORDS_PATIENCE_SECONDS = 30.0
 # A large import is counted in many turns, between which others have theirs.
 WATCH_TURN_SECONDS = 30.0
 FIND_TURN_SECONDS = 20.0
+PRIVACY_TURN_SECONDS = 60.0
 _journals: dict[str, Journal] = {}
 _journals_lock = threading.Lock()
 _words_sent_at = 0.0
@@ -347,3 +348,32 @@ def review_seal_audit() -> None:
     """Put what was written into the audit trail since into its chains."""
     while sealing.seal_audit(now=timezone.now()):
         pass
+
+
+@shared_task
+def privacy_retain() -> None:
+    """The night's nudge: a turn for each rule of retention."""
+    for rule_id in RetentionRule.objects.values_list("pk", flat=True):
+        privacy_retain_by.delay(rule_id=str(rule_id))
+
+
+@shared_task
+def privacy_retain_by(*, rule_id: str) -> None:
+    """One turn on what a rule wants gone; others have theirs between."""
+    until = time.monotonic() + PRIVACY_TURN_SECONDS
+    while privacy.retain(rule_id=UUID(rule_id), now=timezone.now()):
+        if time.monotonic() > until:
+            privacy_retain_by.delay(rule_id=rule_id)
+            return
+
+
+@shared_task
+def privacy_erase(*, erasure_id: str) -> None:
+    privacy.erase(erasure_id=UUID(erasure_id), clock=timezone.now)
+
+
+@shared_task
+def privacy_sweep() -> None:
+    """Finds erasures whose message was lost or whose worker died."""
+    for erasure_id in privacy.sweep_erasures(now=timezone.now()):
+        privacy_erase.delay(erasure_id=str(erasure_id))

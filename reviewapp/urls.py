@@ -36,7 +36,16 @@ from reviewapp.web.pages import (
 )
 from reviewapp.web.pages.review import agreement, focus, items, queues, rules
 from reviewapp.web.pages.settings import alerts as alert_channels
-from reviewapp.web.pages.settings import audit, keys, members, operations, providers, redaction, rubrics
+from reviewapp.web.pages.settings import (
+    audit,
+    keys,
+    members,
+    operations,
+    privacy,
+    providers,
+    redaction,
+    rubrics,
+)
 from reviewapp.web.pages.settings import canaries as canary_settings
 from reviewapp.web.pages.settings import imports as settings_imports
 from reviewapp.web.pages.settings import seeds as settings_seeds
@@ -45,6 +54,7 @@ urlpatterns = [
     path("api/v1/", api_urls()),
     path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
     path("accounts/no-project/", accounts.no_project, name="no-project"),
+    path("accounts/data/", accounts.own_data, name="own-data"),
     path("accounts/projects/new/", accounts.new_project, name="project-new"),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
@@ -196,6 +206,23 @@ urlpatterns = [
     path("settings/alerts/<uuid:id>/test/", alert_channels.test, name="settings-alert-test"),
     path("settings/alerts/<uuid:id>/turn-<str:to>/", alert_channels.switch, name="settings-alert-switch"),
     path("settings/alerts/deliveries/<uuid:id>/retry/", alert_channels.retry, name="settings-alert-retry"),
+    path("settings/privacy/", privacy.privacy, name="settings-privacy"),
+    path("settings/privacy/rules/", privacy.rules, name="settings-privacy-rules"),
+    path(
+        "settings/privacy/rules/<uuid:id>/remove/", privacy.remove_rule, name="settings-privacy-rule-remove"
+    ),
+    path("settings/privacy/holds/", privacy.holds, name="settings-privacy-holds"),
+    path("settings/privacy/holds/<uuid:id>/lift/", privacy.lift_hold, name="settings-privacy-hold-lift"),
+    path("settings/privacy/person/", privacy.person, name="settings-privacy-person"),
+    path("settings/privacy/person/erase/", privacy.erase, name="settings-privacy-erase"),
+    path("settings/privacy/erasures/<uuid:id>/", privacy.erasure, name="settings-privacy-erasure"),
+    path("settings/privacy/pseudonyms/", privacy.pseudonyms, name="settings-privacy-pseudonyms"),
+    path(
+        "settings/privacy/pseudonyms/forget/",
+        privacy.forget_pseudonyms,
+        name="settings-privacy-pseudonyms-forget",
+    ),
+    path("settings/privacy/pseudonyms/reveal/", privacy.reveal, name="settings-privacy-reveal"),
     path("settings/operations/", operations.operations, name="settings-operations"),
     path("settings/operations/parts/", operations.parts, name="settings-operations-parts"),
     path("settings/operations/retry/", operations.retry, name="settings-operations-retry"),

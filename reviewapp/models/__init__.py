@@ -70,7 +70,15 @@ from reviewapp.models.interaction import (
     InteractionText,
 )
 from reviewapp.models.people import OUTSIDE, Person, SignInLink
-from reviewapp.models.privacy import ProjectPrivacy, Pseudonym
+from reviewapp.models.privacy import (
+    ERASURE_TRANSITIONS,
+    Erasure,
+    ErasureState,
+    Hold,
+    ProjectPrivacy,
+    Pseudonym,
+    RetentionRule,
+)
 from reviewapp.models.probing import SeedProbe
 from reviewapp.models.project import ApiKey, AuditEntry, Membership, Project, Role, Scope
 from reviewapp.models.provider import EncryptedTextField, Provider, UnreadableSecret
@@ -135,6 +143,7 @@ __all__ = [
     "CHANGE_TRANSITIONS",
     "DECIDED",
     "DELIVERY_TRANSITIONS",
+    "ERASURE_TRANSITIONS",
     "EXPORT_TRANSITIONS",
     "FILE_IMPORT_TRANSITIONS",
     "FINGERPRINT_TRANSITIONS",
@@ -188,6 +197,8 @@ __all__ = [
     "DeliveryState",
     "EncryptedTextField",
     "Endpoint",
+    "Erasure",
+    "ErasureState",
     "Export",
     "ExportFormat",
     "ExportState",
@@ -200,6 +211,7 @@ __all__ = [
     "Flag",
     "FlagReason",
     "FlagState",
+    "Hold",
     "IdentityPart",
     "IdentityPartName",
     "Interaction",
@@ -230,6 +242,7 @@ __all__ = [
     "QueueState",
     "ReplayRun",
     "ReplayVariant",
+    "RetentionRule",
     "Reuse",
     "ReuseDay",
     "ReusePolicy",

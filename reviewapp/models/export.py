@@ -39,7 +39,8 @@ EXPORT_TRANSITIONS: dict[str, frozenset[str]] = {
     ExportState.RUNNING: frozenset(
         {ExportState.DONE, ExportState.FAILED, ExportState.CANCELLED, ExportState.QUEUED}
     ),
-    ExportState.DONE: frozenset(),
+    # Its file was removed, because it held what was erased since.
+    ExportState.DONE: frozenset({ExportState.FAILED}),
     ExportState.FAILED: frozenset({ExportState.QUEUED}),
     ExportState.CANCELLED: frozenset(),
 }

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from reviewapp.models import Person
-from reviewapp.stages import administer
+from reviewapp.stages import administer, privacy
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -49,6 +49,15 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 def no_project(request: HttpRequest) -> HttpResponse:
     """Signed in, but a member of nothing yet."""
     return render(request, "account/no_project.html")
+
+
+@require_safe
+def own_data(request: HttpRequest) -> HttpResponse:
+    """All that is kept of who asks, as a file."""
+    kept = privacy.account_data(person=cast(Person, request.user))
+    answer = JsonResponse(kept, json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer["Content-Disposition"] = 'attachment; filename="reviewapp-my-data.json"'
+    return answer
 
 
 class ProjectForm(forms.Form):

@@ -22,6 +22,7 @@ from reviewapp.models import (
     BulkWork,
     CanaryCheck,
     CanarySet,
+    Erasure,
     Export,
     FailedMessage,
     FileImport,
@@ -36,7 +37,8 @@ from reviewapp.models import (
     Study,
 )
 from reviewapp.models.filters import Filter
-from reviewapp.stages import discuss, export, find, review, watch
+from reviewapp.stages import discuss, export, find, privacy, review, watch
+from reviewapp.stages.privacy.retaining import RuleValues
 from tests import emptying, factories
 from tests.browser.conftest import OpenPage, opening, session_cookie
 from tests.factories import NOW
@@ -170,6 +172,11 @@ def make_full() -> World:
         created_at=NOW,
     )
     FailedMessage.objects.create(project=project, payload=b"x", digest=b"x" * 32, error=LONG, created_at=NOW)
+    privacy.add_rule(actor=actor, values=RuleValues(days=30, verdict="identical", flagged="no"), now=NOW)
+    privacy.place_hold(actor=actor, reason=LONG[:300], interaction=one.pk, now=NOW)
+    privacy.choose_pseudonyms(actor=actor, now=NOW)
+    erasure = privacy.start_erasure(actor=actor, name="user-4711", now=NOW)
+    privacy.erase(erasure_id=erasure.pk, clock=lambda: NOW)
     factories.make_alert(project=project, severity="critical", title=LONG, text=LONG)
     alert = factories.make_alert(project=project, severity="info")
     watch.acknowledge(actor=other, alert=alert, now=NOW)
@@ -356,6 +363,8 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "settings-alerts": ("settings-alerts", None, ""),
     "settings-alert-new": ("settings-alert-new", None, ""),
     "settings-alert": ("settings-alert", by_id(AlertChannel), ""),
+    "settings-privacy": ("settings-privacy", None, ""),
+    "settings-privacy-erasure": ("settings-privacy-erasure", by_id(Erasure), ""),
     "settings-operations": ("settings-operations", None, ""),
     "settings-audit": ("settings-audit", None, ""),
 }
@@ -367,7 +376,7 @@ NOT_PAGES = {
     "palette", "running", "interactions-suggest", "replay-estimate", "export-download", "style",
     "study-estimate", "study-points",
     "sign-in-link", "alerts-bell", "review-slot", "review-slot-replay", "settings-operations-parts",
-    "discussion", "people-names", "notification",
+    "discussion", "people-names", "notification", "own-data",
 }  # fmt: skip
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")

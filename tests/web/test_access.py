@@ -20,14 +20,17 @@ from reviewapp.models import (
     BackendChange,
     BulkWork,
     Comparison,
+    Erasure,
     Export,
     FailedMessage,
     FileImport,
     Fingerprint,
     Flag,
+    Hold,
     Membership,
     Notification,
     ReplayRun,
+    RetentionRule,
     RoutingRule,
     Rubric,
 )
@@ -184,6 +187,17 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-alert-test": (None, "admin"),
     "settings-alert-switch": (None, "admin"),
     "settings-alert-retry": (None, "admin"),
+    "settings-privacy": ("admin", None),
+    "settings-privacy-rules": (None, "admin"),
+    "settings-privacy-rule-remove": (None, "admin"),
+    "settings-privacy-holds": (None, "admin"),
+    "settings-privacy-hold-lift": (None, "admin"),
+    "settings-privacy-person": (None, "admin"),
+    "settings-privacy-erase": (None, "admin"),
+    "settings-privacy-erasure": ("admin", None),
+    "settings-privacy-pseudonyms": (None, "admin"),
+    "settings-privacy-pseudonyms-forget": (None, "admin"),
+    "settings-privacy-reveal": (None, "admin"),
     "settings-operations": ("admin", None),
     "settings-operations-parts": ("admin", None),
     "settings-operations-retry": (None, "admin"),
@@ -193,6 +207,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
     "no-project": ("person", None),
+    "own-data": ("person", None),
     "project-new": ("person", "person"),
 }
 # The accounts library's own addresses: its own tests hold them; here only that strangers see no data.
@@ -314,6 +329,13 @@ def world(project):
         "settings-member": Membership.objects.get(person=member).pk,
         "settings-key": ApiKey.objects.create(
             project=project, name="k", hint="ra_", digest=uuid4().bytes * 2, scopes=["read"], created_at=NOW
+        ).pk,
+        "settings-privacy-rule": RetentionRule.objects.create(project=project, days=30, created_at=NOW).pk,
+        "settings-privacy-hold": Hold.objects.create(
+            project=project, interaction=interaction, reason="A case.", created_at=NOW
+        ).pk,
+        "settings-privacy-erasure": Erasure.objects.create(
+            project=project, salt="s", digest="d", end_user="x", created_at=NOW
         ).pk,
         "settings-provider": interaction.provider_id,
         "settings-source": interaction.source_id,

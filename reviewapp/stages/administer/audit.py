@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 from reviewapp.models import Actor, AuditEntry, Project
 
@@ -35,6 +37,21 @@ def write_audit(
         action=action,
         object_type=target._meta.model_name or "",
         object_id=str(target.pk),
-        detail=detail,
+        detail=_unnamed(detail),
         at=now,
     )
+
+
+def _unnamed(value: Any) -> Any:
+    """What is told without end users' names: an entry is for ever, and they may be erased one day.
+
+    The same name has the same digest, so that what was done about one user can be seen together.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: f"digest:{salted_hmac('audit.user', one, algorithm='sha256').hexdigest()[:16]}"
+            if key == "user" and isinstance(one, str) and one
+            else _unnamed(one)
+            for key, one in value.items()
+        }
+    return value

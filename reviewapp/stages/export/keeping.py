@@ -48,6 +48,17 @@ def keep(*, export: Export, file: Path) -> None:
     shutil.rmtree(file.parent)
 
 
+def remove(*, export: Export) -> None:
+    """Take the finished file away, wherever it is. Raises StorageAway."""
+    bucket = settings.EXPORTS_BUCKET
+    if bucket is not None and export.file_name:
+        try:
+            _client().delete_object(Bucket=bucket.name, Key=_key(export, export.file_name))
+        except _problems() as error:
+            raise StorageAway(f"the object storage does not delete it ({_reason(error)})") from error
+    shutil.rmtree(folder_of(export), ignore_errors=True)
+
+
 def opened(*, export: Export) -> BinaryIO | None:
     """The finished file, to be read once from its beginning; None where it is not. Raises StorageAway."""
     path = file_of(export)

@@ -8,7 +8,7 @@ they are the average of. A project's table is bounded; what is rare and unlikely
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,6 +68,39 @@ def rebuild_continuations(*, now: datetime) -> int:
         total += passed
     mark.save()
     return total
+
+
+def forget(*, interactions: Sequence[UUID]) -> None:
+    """Take out what these may have taught; call it before they are deleted, within its transaction.
+
+    Only some of what is recorded is learnt, so this may take out more than they put in: a word or two too
+    few to suggest, and none that only they had.
+    """
+    by_project: dict[UUID, list[Following]] = defaultdict(list)
+    answers = Interaction.objects.filter(pk__in=interactions, has_logprobs=True).select_related("body")
+    for one in answers.order_by("id"):
+        by_project[one.project_id] += _words(one)
+    for project, words in by_project.items():
+        taken = Counter(
+            (context, word)
+            for following_ in words
+            for context in following_.contexts
+            for word in ("", key_of(following_.text), *(key_of(one.text) for one in following_.alternatives))
+        )
+        rows = sorted(taken.items())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {_TABLE} SET count = {_TABLE}.count - given.taken "  # noqa: S608
+                "FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS given (context, next, taken) "
+                f"WHERE project_id = %s AND {_TABLE}.context = given.context AND {_TABLE}.next = given.next",
+                [[c for (c, _), _ in rows], [w for (_, w), _ in rows], [n for _, n in rows], project],
+            )
+            cursor.execute(
+                f"DELETE FROM {_TABLE} USING unnest(%s::text[], %s::text[]) AS given (context, next) "  # noqa: S608
+                f"WHERE project_id = %s AND {_TABLE}.context = given.context AND {_TABLE}.next = given.next "
+                f"AND {_TABLE}.count <= 0",
+                [[c for (c, _), _ in rows], [w for (_, w), _ in rows], project],
+            )
 
 
 def _step(mark: Watermark, now: datetime, *, read: int = READ, most_rows: int = MOST_ROWS) -> int:

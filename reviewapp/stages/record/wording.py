@@ -8,7 +8,7 @@ Several workers may do so side by side: each locks the rows that it is at.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -47,6 +47,19 @@ def keep(readings: Sequence[Reading], *, now: datetime) -> None:
     ]
     packed = compress(msgspec.msgpack.encode(texts))
     WaitingWords.objects.create(count=len(texts), texts=packed, recorded_at=now)
+
+
+def forget(*, interactions: Collection[UUID]) -> None:
+    """Leave these out of what waits. Call it within the transaction that deletes them."""
+    gone = {id_.bytes for id_ in interactions}
+    for row in WaitingWords.objects.select_for_update().order_by("id"):
+        texts = _texts.decode(decompress(row.texts))
+        left = [text for text in texts if text.id not in gone]
+        if not left:
+            row.delete()
+        elif len(left) < len(texts):
+            row.count, row.texts = len(left), compress(msgspec.msgpack.encode(left))
+            row.save()
 
 
 def index_words() -> int:

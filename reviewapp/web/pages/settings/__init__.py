@@ -30,6 +30,7 @@ SECTIONS: tuple[tuple[str, Any, str], ...] = (
     ("settings-canaries", gettext_lazy("Canaries"), "activity"),
     ("settings-rubrics", gettext_lazy("Rubrics and flags"), "clipboard-check"),
     ("settings-alerts", gettext_lazy("Alert channels"), "bell"),
+    ("settings-privacy", gettext_lazy("Privacy"), "shield-check"),
     ("settings-operations", gettext_lazy("Operations"), "speedometer2"),
     ("settings-audit", gettext_lazy("Audit log"), "receipt"),
 )
