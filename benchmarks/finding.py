@@ -53,7 +53,9 @@ def measure(*, rows: int) -> Iterator[Line]:
 
     def searched() -> Any:
         wanted = read_filter({"q": COMMON})
-        found = apply(Interaction.objects.visible_to(actor), wanted).select_related("source", "provider")
+        found = apply(Interaction.objects.visible_to(actor), wanted, project=project).select_related(
+            "source", "provider"
+        )
         return list_rows(page_of(found, limit=50).items, search=wanted.q)
 
     floor = milliseconds(lambda: Interaction.objects.filter(pk=one.pk).first())

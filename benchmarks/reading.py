@@ -54,7 +54,9 @@ def measure(*, rows: int) -> Iterator[Line]:
 
     def listed(**values: str) -> Callable[[], Any]:
         def deed() -> Any:
-            found = apply(seen, read_filter(values).browsed).select_related("source", "provider")
+            found = apply(seen, read_filter(values).browsed, project=project).select_related(
+                "source", "provider"
+            )
             return list_rows(page_of(found, limit=50).items)
 
         return deed

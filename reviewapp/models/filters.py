@@ -28,6 +28,7 @@ from reviewapp.models.interaction import (
     InteractionQuerySet,
     InteractionText,
 )
+from reviewapp.models.project import Project
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.models.tag import AddedTag, Selection
 from reviewapp.pure import words
@@ -213,8 +214,8 @@ def condition(wanted: Filter) -> Q:
     return q
 
 
-def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
-    """The queryset, which is of one project, narrowed. Raises InvalidFilter."""
+def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | UUID) -> InteractionQuerySet:
+    """The queryset, which is of that project, narrowed. Raises InvalidFilter."""
     result = queryset.filter(condition(wanted))
     if wanted.flagged:
         # The project stands in the condition so that the partial index of open flags serves it.
@@ -233,7 +234,7 @@ def apply(queryset: InteractionQuerySet, wanted: Filter) -> InteractionQuerySet:
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))
     if wanted.tag:
-        result = result.filter(_tagged(wanted.tag))
+        result = result.filter(_tagged(wanted.tag, project))
     if wanted.selection:
         result = result.filter(pk__in=_chosen(wanted.selection))
     if wanted.q:
@@ -274,29 +275,23 @@ def _fenced(queryset: Any) -> tuple[str, Any]:
     return f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found", parameters  # noqa: S608
 
 
-def filtered(*, queryset: InteractionQuerySet, values: Mapping[str, Any]) -> InteractionQuerySet:
-    """`read_filter` and `apply` in one."""
-    return apply(queryset, read_filter(values))
-
-
 def frozen(wanted: Filter, *, now: datetime) -> Filter:
     """The filter as it is at this moment: ages become times. Raises InvalidFilter."""
     ages = {name: text for name in ("since", "until") if _AGO.fullmatch(text := getattr(wanted, name))}
     return replace(wanted, **{name: _moment(name, text, now=now).isoformat() for name, text in ages.items()})
 
 
-def _tagged(name: str) -> Any:
-    """Recorded with this tag, or given it by somebody."""
+def _tagged(name: str, project: Project | UUID) -> Any:
+    """Recorded with this tag, or given it by somebody of the project."""
     recorded = Q(tags__contains=[name])
-    given = AddedTag.objects.filter(name=name).values_list("interaction", flat=True)[: _FEW_TAGGED + 1]
-    ids = list(given)
+    mine = AddedTag.objects.filter(project=project, name=name)
+    ids = list(mine.values_list("interaction", flat=True)[: _FEW_TAGGED + 1])
     if not ids:
         return recorded
     if len(ids) <= _FEW_TAGGED:
         # Two bitmaps of two indexes, where a subquery would have the whole list walked.
         return recorded | Q(pk__in=ids)
-    mine = AddedTag.objects.filter(project=OuterRef("project"), name=name, interaction=OuterRef("pk"))
-    return recorded | Exists(mine)
+    return recorded | Exists(mine.filter(interaction=OuterRef("pk")))
 
 
 def _chosen(text: str) -> list[UUID]:

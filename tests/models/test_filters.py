@@ -3,16 +3,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from reviewapp.models import Flag, Interaction
-from reviewapp.models.filters import Filter, InvalidFilter, filtered, read_filter
+from reviewapp.models import AddedTag, Flag, Interaction, Project
+from reviewapp.models.filters import Filter, InvalidFilter, apply, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.stages import discuss
-from tests.factories import NOW, make_interaction, make_provider, make_source
+from tests.factories import NOW, make_interaction, make_project, make_provider, make_source
 
 
-def ids(values, queryset=None):
-    rows = filtered(queryset=queryset or Interaction.objects.all(), values=values)
+def ids(values):
+    rows = apply(Interaction.objects.all(), read_filter(values), project=Project.objects.get())
     return {row.pk for row in rows}
 
 
@@ -192,3 +194,19 @@ def test_pages_hold_every_row_once_in_both_directions(project):
 def test_a_cursor_that_was_not_given_out_is_refused(db, cursor):
     with pytest.raises(InvalidCursor):
         page_of(Interaction.objects.all(), limit=4, cursor=cursor)
+
+
+def test_only_the_tags_of_ones_own_project_are_looked_at(project):
+    """How often others gave a tag of the same name says nothing here."""
+    mine, theirs = make_interaction(project=project), make_interaction(project=make_project())
+    for one in (mine, theirs):
+        AddedTag.objects.create(project=one.project, interaction=one, name="golden", created_at=NOW)
+
+    with CaptureQueriesContext(connection) as captured:
+        rows = apply(
+            Interaction.objects.filter(project=project), read_filter({"tag": "golden"}), project=project
+        )
+        found = list(rows)
+
+    assert found == [mine]
+    assert theirs.pk.hex not in str(captured.captured_queries).replace("-", "")

@@ -188,7 +188,7 @@ def test_a_page_of_the_list_is_read_by_an_index(stored, values):
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 
     def deed():
-        rows = apply(seen, read_filter(values)).select_related("source", "provider")
+        rows = apply(seen, read_filter(values), project=stored).select_related("source", "provider")
         list_rows(page_of(rows, limit=50).items)
 
     assert_no_scan(deed)
@@ -201,7 +201,7 @@ def test_a_rare_word_is_found_by_the_index_of_words_and_a_few_texts(stored, word
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 
     def deed():
-        page_of(apply(seen, read_filter({"q": word})), limit=50)
+        page_of(apply(seen, read_filter({"q": word}), project=stored), limit=50)
 
     sql, (plan,) = plans_of(deed)[-1]
 
@@ -214,7 +214,7 @@ def test_a_common_word_is_found_along_the_list(stored):
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 
     def deed():
-        page_of(apply(seen, read_filter({"q": COMMON})), limit=50)
+        page_of(apply(seen, read_filter({"q": COMMON}), project=stored), limit=50)
 
     sql, (plan,) = plans_of(deed)[-1]
 
@@ -229,7 +229,7 @@ def test_a_verdict_is_looked_for_among_the_comparisons(stored):
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 
     def deed():
-        page_of(apply(seen, read_filter({"verdict": "failed"})), limit=50)
+        page_of(apply(seen, read_filter({"verdict": "failed"}), project=stored), limit=50)
 
     ((sql, (plan,)),) = plans_of(deed)
 

@@ -56,7 +56,7 @@ def finish(work: BulkWork) -> BulkWork:
 
 
 def tagged(project: Any, name: str) -> list[UUID]:
-    found = apply(Interaction.objects.filter(project=project), read_filter({"tag": name}))
+    found = apply(Interaction.objects.filter(project=project), read_filter({"tag": name}), project=project)
     return list(found.order_by("started_at").values_list("pk", flat=True))
 
 

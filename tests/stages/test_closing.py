@@ -15,7 +15,7 @@ from reviewapp.models import (
     NotAllowed,
     SeenKind,
 )
-from reviewapp.models.filters import InvalidFilter, filtered
+from reviewapp.models.filters import InvalidFilter, apply, read_filter
 from reviewapp.stages import export, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import Seen
@@ -138,6 +138,10 @@ def report(project, admin, change, verdicts=("backend_changed", "identical"), no
     return export.report_regressions(actor=admin, change=change, note=note, now=LATER)
 
 
+def found(project, values):
+    return apply(Interaction.objects.all(), read_filter(values), project=project)
+
+
 def test_reporting_exports_the_changed_answers_for_anybody_to_run_again(project, admin, change):
     made = report(project, admin, change)
 
@@ -145,7 +149,7 @@ def test_reporting_exports_the_changed_answers_for_anybody_to_run_again(project,
     assert (change.state, change.export) == ("reported", made)
     assert (made.format, made.expected) == ("bundle", 1)
     changed = Comparison.objects.get(verdict="backend_changed").original
-    assert list(filtered(queryset=Interaction.objects.all(), values=made.filter)) == [changed]
+    assert list(found(project, made.filter)) == [changed]
 
 
 def test_what_a_person_called_the_same_is_no_regression(project, admin, change):
@@ -158,7 +162,7 @@ def test_what_a_person_called_the_same_is_no_regression(project, admin, change):
 
     made = export.report_regressions(actor=admin, change=change, note="Worse.", now=LATER)
 
-    assert one.original not in filtered(queryset=Interaction.objects.all(), values=made.filter)
+    assert one.original not in found(project, made.filter)
 
 
 def test_reporting_needs_a_changed_answer(project, admin, change):
@@ -182,7 +186,7 @@ def test_a_decision_without_its_time_is_refused_by_the_database(change):
 
 def test_the_filter_names_a_change():
     with pytest.raises(InvalidFilter, match="id of a backend change"):
-        filtered(queryset=Interaction.objects.all(), values={"regressions": "yes"})
+        read_filter({"regressions": "yes"})
 
 
 def test_every_decision_leaves_its_trace(admin, change):

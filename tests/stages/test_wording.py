@@ -33,8 +33,9 @@ def recorded(project, *prompts, now=NOW):
     return [one.id for one in arrivals]
 
 
-def found(text):
-    return set(apply(Interaction.objects.all(), Filter(q=text)).values_list("pk", flat=True))
+def found(project, text):
+    rows = apply(Interaction.objects.all(), Filter(q=text), project=project)
+    return set(rows.values_list("pk", flat=True))
 
 
 def test_what_is_recorded_waits_until_its_words_are_indexed(project):
@@ -43,7 +44,7 @@ def test_what_is_recorded_waits_until_its_words_are_indexed(project):
     assert unsearchable().interactions == 2
     assert unsearchable().since == NOW
     assert record.index_words() == 2
-    assert found("parcel") == {parcel}
+    assert found(project, "parcel") == {parcel}
     assert unsearchable().interactions == 0
     assert record.index_words() == 0
 
@@ -62,7 +63,7 @@ def test_the_oldest_have_their_turn_first(project):
 
     record.index_words()
 
-    assert found("parcel") == set(early)
+    assert found(project, "parcel") == set(early)
     assert found("refund") == set()
     assert unsearchable().since == NOW + timedelta(seconds=1)
 
@@ -75,7 +76,7 @@ def test_words_that_were_rolled_back_wait_on(project):
 
     assert unsearchable().interactions == 1
     record.index_words()
-    assert len(found("parcel")) == 1
+    assert len(found(project, "parcel")) == 1
 
 
 def test_an_interaction_that_has_its_words_keeps_them(project):
@@ -87,7 +88,7 @@ def test_an_interaction_that_has_its_words_keeps_them(project):
 
     record.index_words()
 
-    assert found("parcel") == {there.pk, id_}
+    assert found(project, "parcel") == {there.pk, id_}
 
 
 def test_of_an_interaction_that_is_gone_nothing_is_kept(project):
@@ -96,7 +97,7 @@ def test_of_an_interaction_that_is_gone_nothing_is_kept(project):
 
     record.index_words()
 
-    assert found("parcel") == {kept}
+    assert found(project, "parcel") == {kept}
     assert not WaitingWords.objects.exists()
 
 
@@ -107,7 +108,7 @@ def test_a_project_that_is_gone_holds_up_nobody(project):
     (kept,) = recorded(project, "Another parcel.")
 
     assert record.index_words() == 2
-    assert found("parcel") == {kept}
+    assert found(project, "parcel") == {kept}
 
 
 def test_words_that_the_database_refuses_do_not_hold_up_their_neighbours(project):
@@ -118,7 +119,7 @@ def test_words_that_the_database_refuses_do_not_hold_up_their_neighbours(project
     )
 
     assert record.index_words() == 3
-    assert {kept} <= found("parcel")
+    assert {kept} <= found(project, "parcel")
     assert not WaitingWords.objects.exists()
 
 

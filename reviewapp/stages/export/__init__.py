@@ -168,7 +168,7 @@ def preview(*, actor: Actor, wanted: Filter, limit: int = 5) -> list[ExportRow]:
 
 
 def _selection(*, project: Project, wanted: Filter) -> Any:
-    return apply(Interaction.objects.filter(project=project), wanted)
+    return apply(Interaction.objects.filter(project=project), wanted, project=project)
 
 
 def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:

@@ -56,7 +56,7 @@ def choose(*, actor: Actor, ids: list[UUID], now: datetime) -> Selection:
 
 def expected(*, actor: Actor, wanted: Filter) -> About:
     """About how many the deed would be done to. Raises InvalidFilter."""
-    return about(apply(Interaction.objects.visible_to(actor), wanted))
+    return about(apply(Interaction.objects.visible_to(actor), wanted, project=actor.project))
 
 
 @transaction.atomic
@@ -120,7 +120,7 @@ def _do(one: BulkWork, actor: Actor | None, now: datetime, size: int) -> bool:
     if actor is None:
         raise Refused("Whoever asked for it is no longer in the project.")
     actor.check(deed.permission)
-    rows = apply(Interaction.objects.visible_to(actor), read_filter(one.filter))
+    rows = apply(Interaction.objects.visible_to(actor), read_filter(one.filter), project=one.project)
     rows = rows.filter(created_at__lte=one.created_at)
     if one.cursor_at is not None:
         rows = rows.filter(

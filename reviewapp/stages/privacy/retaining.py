@@ -121,7 +121,7 @@ def _told(rule: RetentionRule) -> dict[str, Any]:
 def _matching(rule: RetentionRule, now: datetime) -> Any:
     """What is old enough, holds aside. What a canary asks stays: the watch would lose its question."""
     wanted = Filter(verdict=rule.verdict, flagged=rule.flagged, replays="no")
-    rows = apply(Interaction.objects.filter(project=rule.project), wanted)
+    rows = apply(Interaction.objects.filter(project=rule.project), wanted, project=rule.project)
     rows = rows.filter(started_at__lt=now - timedelta(days=rule.days))
     if rule.source_id is not None:
         rows = rows.filter(source=rule.source_id)

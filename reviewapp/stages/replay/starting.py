@@ -79,7 +79,7 @@ def selected(*, actor: Actor, selection: Mapping[str, Any]) -> Any:
     wanted = selection.get("filter")
     if not isinstance(wanted, Mapping):
         raise Refused("Say which interactions: a list of ids, or a filter.", field="interactions")
-    return apply(rows, read_filter(wanted)).originals()
+    return apply(rows, read_filter(wanted), project=actor.project).originals()
 
 
 def _ids(values: Any) -> list[UUID]:

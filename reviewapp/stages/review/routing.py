@@ -181,7 +181,7 @@ def matching(rule: RoutingRule) -> QuerySet[Any]:
     brought only where the filter asks for them.
     """
     wanted = read_filter({k: v for k, v in rule.filter.items() if k != "verdict"}).browsed
-    rows = apply(Interaction.objects.filter(project=rule.project_id), wanted)
+    rows = apply(Interaction.objects.filter(project=rule.project_id), wanted, project=rule.project_id)
     if rule.mean_logprob_below is not None:
         rows = rows.filter(mean_logprob__lt=rule.mean_logprob_below)
     if rule.min_logprob_below is not None:

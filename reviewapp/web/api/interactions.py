@@ -97,7 +97,7 @@ def list_interactions(request: ApiRequest) -> HttpResponse:
     values = request.GET.dict()
     limit, cursor = lists.read_limit(values.pop("limit", "")), values.pop("cursor", "")
     wanted = filters.read_filter(values)
-    rows = filters.apply(Interaction.objects.visible_to(request.auth), wanted)
+    rows = filters.apply(Interaction.objects.visible_to(request.auth), wanted, project=request.auth.project)
     page = page_of(export.with_bodies(rows), limit=limit, cursor=cursor)
     return lists.list_of_texts([row.line for row in export.rows_of(page.items)], page.next)
 

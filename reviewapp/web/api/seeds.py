@@ -101,7 +101,11 @@ def describe_negative(request: ApiRequest, seed: int) -> dict[str, Any]:
 
 def _described(request: ApiRequest, seed: int) -> dict[str, Any]:
     found = administer.describe_seed(actor=request.auth, seed=seed)
-    rows = apply(Interaction.objects.filter(project=request.auth.project), Filter(seed=str(seed)))
+    rows = apply(
+        Interaction.objects.filter(project=request.auth.project),
+        Filter(seed=str(seed)),
+        project=request.auth.project,
+    )
     used = list(rows.order_by("-started_at", "-id").values_list("pk", flat=True)[:50])
     return {
         "seed": seed,

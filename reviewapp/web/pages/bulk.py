@@ -103,7 +103,7 @@ def new(request: AppRequest) -> HttpResponse:
         problem = str(error)
     if wanted is not None:
         count = find.expected(actor=request.actor, wanted=wanted)
-        rows = apply(Interaction.objects.visible_to(request.actor), wanted)
+        rows = apply(Interaction.objects.visible_to(request.actor), wanted, project=request.actor.project)
         examples = list(rows.newest_first()[:EXAMPLES])
     wanted = wanted or Filter()
     query = urlencode(wanted.values())

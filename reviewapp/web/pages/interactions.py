@@ -97,9 +97,9 @@ def interactions(request: AppRequest) -> HttpResponse:
     listing = listing_of(request)
     try:
         wanted = read_filter(listing.values, strict=False)
-        rows = apply(Interaction.objects.visible_to(request.actor), wanted.browsed).select_related(
-            "source", "provider"
-        )
+        rows = apply(
+            Interaction.objects.visible_to(request.actor), wanted.browsed, project=request.actor.project
+        ).select_related("source", "provider")
         page = page_of(
             rows,
             limit=_page_size(listing),
@@ -130,7 +130,12 @@ def interactions(request: AppRequest) -> HttpResponse:
 def _canaries_instead(request: AppRequest, listing: Listing, wanted: Filter) -> str:
     """Where nothing else matches, but canary questions do: the address that shows them."""
     instead = replace(wanted, canaries="yes")
-    if wanted.canaries or not apply(Interaction.objects.visible_to(request.actor), instead).exists():
+    if (
+        wanted.canaries
+        or not apply(
+            Interaction.objects.visible_to(request.actor), instead, project=request.actor.project
+        ).exists()
+    ):
         return ""
     return listing.address(instead.values())
 

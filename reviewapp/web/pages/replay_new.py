@@ -229,6 +229,7 @@ def _examples(request: AppRequest, selection: Selection) -> list[Interaction]:
 
 def _presets(request: AppRequest) -> list[tuple[str, str, int]]:
     """Usual choices for who comes without one: words, query, and how many there are (at most 1,000)."""
+    project = request.actor.project
     rows = Interaction.objects.visible_to(request.actor)
     choices: list[tuple[str, dict[str, str]]] = [
         (_("What is flagged"), {"flagged": "yes"}),
@@ -237,10 +238,14 @@ def _presets(request: AppRequest) -> list[tuple[str, str, int]]:
         (_("The last 24 hours"), {"since": "24h"}),
     ]
     found = [
-        (words, urlencode(values), len(apply(rows, read_filter(values)).values_list("pk")[:1_000]))
+        (
+            words,
+            urlencode(values),
+            len(apply(rows, read_filter(values), project=project).values_list("pk")[:1_000]),
+        )
         for words, values in choices
     ]
-    everything = len(apply(rows, read_filter({})).values_list("pk")[:1_000])
+    everything = len(apply(rows, read_filter({}), project=project).values_list("pk")[:1_000])
     return [*found, (_("Everything"), "everything=yes", everything)]
 
 

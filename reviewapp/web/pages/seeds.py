@@ -27,7 +27,11 @@ def seed(request: AppRequest, seed: str) -> HttpResponse:
         found = administer.describe_seed(actor=request.actor, seed=int(seed))
     except administer.Refused as error:
         raise Http404(str(error)) from None
-    rows = apply(Interaction.objects.filter(project=request.actor.project), Filter(seed=str(int(seed))))
+    rows = apply(
+        Interaction.objects.filter(project=request.actor.project),
+        Filter(seed=str(int(seed))),
+        project=request.actor.project,
+    )
     used = list(
         rows.originals().select_related("source", "provider").order_by("-started_at", "-id")[: SHOWN + 1]
     )
