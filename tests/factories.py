@@ -43,6 +43,7 @@ from reviewapp.models import (
     Study,
     StudyPoint,
     Verification,
+    actor_for_key,
     actor_for_person,
 )
 from reviewapp.models.interaction import compress
@@ -83,6 +84,12 @@ def make_key(*, project: Project, scopes: tuple[str, ...] = ("ingest", "read")) 
     """The secret of a new key."""
     _, secret = administer.create_api_key(project=project, name="test key", scopes=scopes, now=NOW)
     return secret
+
+
+def make_key_actor(*, project: Project, scopes: tuple[str, ...]) -> Actor:
+    """A new key as it acts."""
+    key, _ = administer.create_api_key(project=project, name="test key", scopes=scopes, now=NOW)
+    return actor_for_key(key=key)
 
 
 def make_provider(*, project: Project, name: str = "openai", base_url: str = "", **fields: Any) -> Provider:

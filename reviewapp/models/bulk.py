@@ -2,7 +2,7 @@
 
 A batch is walked, the deed done to it and the cursor moved in one transaction under the row's lock:
 a worker that is killed leaves whole batches behind and nothing else, and two workers never do the
-same one. `made` keeps what came about, so that it can be taken back.
+same one. `made` keeps what came about, or what went, so that it can be taken back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 
 from reviewapp.models.people import Person
-from reviewapp.models.project import Project
+from reviewapp.models.project import ApiKey, MadeBy, Project
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
 
@@ -21,6 +21,7 @@ from reviewapp.pure.ids import new_id
 class BulkDeed(models.TextChoices):
     FLAG = "flag", "Flag"
     TAG = "tag", "Tag"
+    UNTAG = "untag", "Take a tag off"
     QUEUE = "queue", "Put into a queue"
     ANNOTATE = "annotate", "Judge"
 
@@ -47,7 +48,7 @@ BULK_TRANSITIONS: dict[str, frozenset[str]] = {
 MOVING: tuple[str, ...] = (BulkState.QUEUED, BulkState.RUNNING, BulkState.UNDOING)
 
 
-class BulkWork(Scoped):
+class BulkWork(MadeBy, Scoped):
     """One deed for all that matched when it was asked for."""
 
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -69,7 +70,8 @@ class BulkWork(Scoped):
     undo_cursor = models.UUIDField(null=True)
     # Why it was ended before its end.
     error = models.TextField(blank=True)
-    created_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    created_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
     # Also the bound: what was recorded later is not swept in.
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -89,11 +91,13 @@ class BulkWork(Scoped):
 
 
 class BulkMade(models.Model):
-    """One thing that a bulk deed made: a flag, a tag, an item, a judgement."""
+    """One thing that a bulk deed made: a flag, a tag, an item, a judgement; or a tag that it took off."""
 
     id: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
     work = models.ForeignKey(BulkWork, on_delete=models.CASCADE, related_name="made", db_index=False)
     made = models.UUIDField()
+    # What went, as it was: enough to make it again.
+    was = models.JSONField(null=True)
 
     class Meta:
         constraints = [

@@ -5,6 +5,7 @@ A project is the wall: every row of data has a project, and nothing crosses from
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Self
 from uuid import UUID
 
@@ -106,6 +107,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
+
+    def is_usable(self, *, now: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class MadeBy:

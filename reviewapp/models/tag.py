@@ -35,12 +35,8 @@ class AddedTag(MadeBy, Scoped):
 
     class Meta:
         constraints = [
-            # Also the index for `tag:` where a tag is on many, and for the names there are.
+            # Also the index for `tag:`, and for the names there are.
             models.UniqueConstraint(fields=["project", "name", "interaction"], name="added_tag_once"),
-        ]
-        indexes = [
-            # `tag:` where a tag is on few.
-            models.Index(fields=["name", "interaction"], name="added_tag_by_name"),
         ]
 
     def __str__(self) -> str:

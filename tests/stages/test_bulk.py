@@ -16,6 +16,7 @@ from django.db import connection
 from reviewapp.models import (
     AddedTag,
     Annotation,
+    ApiKey,
     AuditEntry,
     BulkMade,
     BulkWork,
@@ -77,6 +78,72 @@ def test_what_was_tagged_can_be_taken_back(reviewer, project, rows):
     assert (work.state, work.taken_back) == ("undone", 4)
     assert tagged(project, "seen") == [rows[0].pk]
     assert not find.undo_bulk(actor=reviewer, work=work, now=LATER)
+
+
+def test_a_tag_taken_off_many_leaves_what_was_recorded_and_what_others_are_called(reviewer, project, rows):
+    for row in rows[1:4]:
+        review.add_tag(actor=reviewer, interaction=row, name="seen", now=NOW)
+    review.add_tag(actor=reviewer, interaction=rows[1], name="other", now=NOW)
+
+    work = finish(start(reviewer, "untag", {"tag": "seen"}, tag="seen"))
+
+    assert (work.state, work.walked, work.changed) == ("done", 4, 3)
+    assert tagged(project, "seen") == [rows[0].pk]
+    assert tagged(project, "other") == [rows[1].pk]
+
+
+def test_tags_taken_off_come_back_as_they_were(reviewer, admin, project, rows):
+    for row in rows[1:]:
+        review.add_tag(actor=admin, interaction=row, name="seen", now=NOW)
+    before = list(AddedTag.objects.order_by("id").values())
+    work = finish(start(reviewer, "untag", tag="seen"))
+    assert not AddedTag.objects.exists()
+
+    assert find.undo_bulk(actor=reviewer, work=work, now=LATER)
+    finish(work)
+
+    assert (work.state, work.taken_back) == ("undone", 4)
+    assert list(AddedTag.objects.order_by("id").values()) == before
+
+
+def test_a_tag_given_anew_meanwhile_and_an_interaction_that_is_gone_stay_so(reviewer, project, rows):
+    for row in rows[1:]:
+        review.add_tag(actor=reviewer, interaction=row, name="seen", now=NOW)
+    work = finish(start(reviewer, "untag", tag="seen"))
+    review.add_tag(actor=reviewer, interaction=rows[1], name="seen", now=LATER)
+    rows[2].delete()
+
+    find.undo_bulk(actor=reviewer, work=work, now=LATER)
+    finish(work)
+
+    assert work.taken_back == 2
+    given = dict(AddedTag.objects.values_list("interaction", "created_at"))
+    assert given == {rows[1].pk: LATER, rows[3].pk: NOW, rows[4].pk: NOW}
+
+
+@pytest.mark.parametrize("field", ["revoked_at", "expires_at"])
+def test_a_key_that_is_no_longer_valid_has_nothing_more_done_in_its_name(project, rows, field):
+    actor = factories.make_key_actor(project=project, scopes=("read", "review"))
+    work = start(actor, "tag", tag="x")
+    find.step(work_id=work.pk, now=LATER, batch=2)
+    ApiKey.objects.update(**{field: LATER})
+
+    assert finish(work).state == "cancelled"
+    assert "no longer valid" in work.error
+    assert AddedTag.objects.count() == 2
+
+
+def test_what_a_key_did_to_many_is_the_keys(project, rows):
+    actor = factories.make_key_actor(project=project, scopes=("read", "review"))
+
+    finish(start(actor, "flag", reason="Wrong"))
+    finish(start(actor, "annotate", comment="Boilerplate"))
+    again = finish(start(actor, "annotate", comment="Again"))
+
+    assert {flag.made_by for flag in Flag.objects.all()} == {actor.name}
+    assert {one.made_by for one in Annotation.objects.all()} == {actor.name}
+    # It judged them already.
+    assert again.changed == 0
 
 
 def test_a_deed_that_changes_what_it_filters_by_reaches_every_row_once(reviewer, rows):
@@ -181,6 +248,8 @@ def test_each_deed_asks_for_its_permission_and_its_values(viewer, reviewer, proj
         start(viewer, "tag", tag="x")
     with pytest.raises(Refused, match="Give the tag a name"):
         start(reviewer, "tag", tag="  ")
+    with pytest.raises(Refused, match="Give the tag a name"):
+        start(reviewer, "untag")
     with pytest.raises(Refused, match="can't be done to many"):
         start(reviewer, "delete")
     with pytest.raises(InvalidAnswer, match="reason"):
@@ -198,7 +267,7 @@ def test_another_person_but_an_admin_can_not_stop_it(reviewer, admin, project):
     work = start(reviewer, "tag", tag="x")
     other = factories.make_actor(project=project, role="reviewer")
 
-    with pytest.raises(Refused, match="Only the person who asked"):
+    with pytest.raises(Refused, match="Only who asked"):
         find.cancel_bulk(actor=other, work=work, now=LATER)
     assert find.cancel_bulk(actor=admin, work=work, now=LATER)
 

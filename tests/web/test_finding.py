@@ -58,7 +58,7 @@ def test_a_selection_is_tagged_watched_and_taken_back(client, project, django_ca
     assert not AddedTag.objects.exists()
 
 
-@pytest.mark.parametrize("deed", ["flag", "tag", "queue", "annotate"])
+@pytest.mark.parametrize("deed", ["flag", "tag", "untag", "queue", "annotate"])
 def test_a_deed_that_lacks_something_says_so_and_starts_nothing(client, project, deed):
     factories.make_interaction(project=project)
 
@@ -67,6 +67,23 @@ def test_a_deed_that_lacks_something_says_so_and_starts_nothing(client, project,
     assert page.status_code == 422
     assert "Not started" in text(page)
     assert not BulkWork.objects.exists()
+
+
+def test_a_tag_is_taken_off_all_that_have_it(client, project, me, django_capture_on_commit_callbacks):
+    row = factories.make_interaction(project=project)
+    review.add_tag(actor=me, interaction=row, name="old news", now=NOW)
+    assert f"{reverse('bulk-new')}?deed=untag" in text(client.get(reverse("interactions")))
+    address = f"{reverse('bulk-new')}?deed=untag&tag=old+news"
+    # What one filtered by is what one most likely means.
+    assert 'value="old news"' in text(client.get(address))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        started = client.post(address, {"tag": "old news"})
+    while find.step(work_id=BulkWork.objects.get().pk, now=NOW):
+        pass
+
+    assert not AddedTag.objects.exists()
+    assert "Taken off" in text(client.get(started.url))
 
 
 def test_a_wrong_filter_or_deed_is_refused(client):

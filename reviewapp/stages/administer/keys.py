@@ -65,14 +65,8 @@ def find_key(*, secret: str, now: datetime) -> ApiKey | None:
     """The usable key that this secret opens."""
     if not secret.startswith(KEY_PREFIX):
         return None
-    key = (
-        ApiKey.objects.filter(digest=digest_of(secret), revoked_at__isnull=True)
-        .select_related("project", "source")
-        .first()
-    )
-    if key is None or (key.expires_at is not None and key.expires_at <= now):
-        return None
-    return key
+    key = ApiKey.objects.filter(digest=digest_of(secret)).select_related("project", "source").first()
+    return key if key is not None and key.is_usable(now=now) else None
 
 
 def note_key_use(*, keys: Collection[UUID], now: datetime) -> None:

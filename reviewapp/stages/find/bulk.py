@@ -27,13 +27,14 @@ from reviewapp.models import (
     NotAllowed,
     Permission,
     Selection,
+    actor_for_key,
     actor_for_person,
 )
 from reviewapp.models.bulk import MOVING
 from reviewapp.models.counting import About, about
 from reviewapp.models.filters import Filter, apply, frozen, read_filter
 from reviewapp.stages.administer import Refused, write_audit
-from reviewapp.stages.find.deeds import DEEDS
+from reviewapp.stages.find.deeds import DEEDS, Trace
 
 BATCH: Final = 500
 MOST_CHOSEN: Final = 10_000
@@ -73,8 +74,10 @@ def start_bulk(
         )
     one = DEEDS[deed]
     actor.check(one.permission)
-    if actor.person is None:
-        raise Refused("Only people do this to many at once.")
+    # A key that may judge need not be one that may read, and a filter reads.
+    actor.check(Permission.READ)
+    if actor.person is None and actor.key is None:
+        raise Refused("Only people and keys do this to many at once.")
     kept = one.check(actor=actor, parameters=parameters)
     wanted = frozen(wanted, now=now)
     made: BulkWork = BulkWork.objects.create(
@@ -84,6 +87,7 @@ def start_bulk(
         parameters=kept,
         expected=expected(actor=actor, wanted=wanted).n,
         created_by=actor.person,
+        created_by_key=actor.key,
         created_at=now,
     )
     write_audit(
@@ -98,10 +102,10 @@ def step(*, work_id: UUID, now: datetime, batch: int = BATCH) -> bool:
         found = BulkWork.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             pk=work_id, state__in=MOVING
         )
-        one = found.select_related("project", "created_by").first()
+        one = found.select_related("project", "created_by", "created_by_key__project").first()
         if one is None:
             return False
-        actor = actor_for_person(person=one.created_by, project=one.project)
+        actor = _actor_of(one, now)
         if one.state == BulkState.UNDOING:
             return _take_back(one, actor, now, batch)
         try:
@@ -115,10 +119,18 @@ def step(*, work_id: UUID, now: datetime, batch: int = BATCH) -> bool:
             return False
 
 
+def _actor_of(one: BulkWork, now: datetime) -> Actor | None:
+    """Whoever asked for it, as what they may do by now; None: they are gone."""
+    if one.created_by is not None:
+        return actor_for_person(person=one.created_by, project=one.project)
+    key = one.created_by_key
+    return actor_for_key(key=key) if key is not None and key.is_usable(now=now) else None
+
+
 def _do(one: BulkWork, actor: Actor | None, now: datetime, size: int) -> bool:
     deed = DEEDS[one.deed]
     if actor is None:
-        raise Refused("Whoever asked for it is no longer in the project.")
+        raise Refused("Whoever asked for it is no longer in the project, or its key is no longer valid.")
     actor.check(deed.permission)
     rows = apply(Interaction.objects.visible_to(actor), read_filter(one.filter), project=one.project)
     rows = rows.filter(created_at__lte=one.created_at)
@@ -129,7 +141,7 @@ def _do(one: BulkWork, actor: Actor | None, now: datetime, size: int) -> bool:
     batch = list(rows.only("id", "started_at", "tags").order_by("started_at", "id")[:size])
     if batch:
         made = deed.do(actor=actor, interactions=batch, parameters=one.parameters, now=now)
-        BulkMade.objects.bulk_create(BulkMade(work=one, made=id_) for id_ in made)
+        BulkMade.objects.bulk_create(BulkMade(work=one, made=trace.id, was=trace.was) for trace in made)
         one.changed += len(made)
         one.walked += len(batch)
         one.cursor_at, one.cursor = batch[-1].started_at, batch[-1].pk
@@ -148,11 +160,11 @@ def _take_back(one: BulkWork, actor: Actor | None, now: datetime, size: int) -> 
     rows = BulkMade.objects.filter(work=one)
     if one.undo_cursor is not None:
         rows = rows.filter(made__gt=one.undo_cursor)
-    ids = list(rows.order_by("made").values_list("made", flat=True)[:size])
-    if ids:
-        one.taken_back += DEEDS[one.deed].undo(project=one.project, ids=ids, by=one.created_by, now=now)
-        one.undo_cursor = ids[-1]
-    if len(ids) < size:
+    traces = [Trace(made, was) for made, was in rows.order_by("made").values_list("made", "was")[:size]]
+    if traces:
+        one.taken_back += DEEDS[one.deed].undo(project=one.project, traces=traces, by=one.created_by, now=now)
+        one.undo_cursor = traces[-1].id
+    if len(traces) < size:
         one.state, one.finished_at = BulkState.UNDONE, now
         write_audit(
             actor=actor,
@@ -193,9 +205,9 @@ def undo_bulk(*, actor: Actor, work: BulkWork, now: datetime) -> bool:
 def check_can_stop(*, actor: Actor, work: BulkWork) -> None:
     """Raises NotAllowed, Refused with the reason."""
     actor.check(DEEDS[work.deed].permission)
-    mine = actor.person is not None and work.created_by_id == actor.person.pk
+    mine = work.created_by == actor.person and work.created_by_key == actor.key
     if not mine and not actor.may(Permission.ADMIN):
-        raise Refused("Only the person who asked for it, or an admin of the project, can stop or undo it.")
+        raise Refused("Only who asked for it, or an admin of the project, can stop or undo it.")
 
 
 def waiting_bulk() -> list[UUID]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -38,6 +39,14 @@ from reviewapp.stages import review
 from reviewapp.stages.administer import Refused
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a deed left behind: the id of what came about, or of what went and how that was."""
+
+    id: UUID
+    was: dict[str, Any] | None = None
+
+
 class Deed(Protocol):
     """One kind of bulk work."""
 
@@ -53,10 +62,10 @@ class Deed(Protocol):
         interactions: Sequence[Interaction],
         parameters: Mapping[str, Any],
         now: datetime,
-    ) -> list[UUID]:
-        """Do it to a batch; gives the ids of what came about. Raises Refused."""
+    ) -> list[Trace]:
+        """Do it to a batch; gives what can be taken back. Raises Refused."""
 
-    def undo(self, *, project: Project, ids: Sequence[UUID], by: Person, now: datetime) -> int:
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
         """Take these back, as far as nobody worked on them since; gives how many."""
 
 
@@ -82,12 +91,13 @@ class _Flagging:
         interactions: Sequence[Interaction],
         parameters: Mapping[str, Any],
         now: datetime,
-    ) -> list[UUID]:
+    ) -> list[Trace]:
         made = Flag.objects.bulk_create(
             Flag(
                 project=actor.project,
                 interaction=one,
                 created_by=actor.person,
+                created_by_key=actor.key,
                 created_at=now,
                 reason=parameters["reason"],
                 severity=parameters["severity"],
@@ -95,10 +105,10 @@ class _Flagging:
             )
             for one in interactions
         )
-        return [flag.pk for flag in made]
+        return [Trace(flag.pk) for flag in made]
 
-    def undo(self, *, project: Project, ids: Sequence[UUID], by: Person, now: datetime) -> int:
-        flags = Flag.objects.filter(project=project, pk__in=ids, state=FlagState.OPEN)
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
+        flags = Flag.objects.filter(project=project, pk__in=_ids(traces), state=FlagState.OPEN)
         return int(flags.update(state=FlagState.REMOVED, changed_by=by, changed_at=now))
 
 
@@ -115,7 +125,7 @@ class _Tagging:
         interactions: Sequence[Interaction],
         parameters: Mapping[str, Any],
         now: datetime,
-    ) -> list[UUID]:
+    ) -> list[Trace]:
         name = parameters["tag"]
         tags = [
             AddedTag(
@@ -124,6 +134,7 @@ class _Tagging:
                 interaction=one,
                 name=name,
                 created_by=actor.person,
+                created_by_key=actor.key,
                 created_at=now,
             )
             # What was recorded with it has it already.
@@ -131,10 +142,72 @@ class _Tagging:
             if name not in one.tags
         ]
         AddedTag.objects.bulk_create(tags, ignore_conflicts=True)
-        return list(AddedTag.objects.filter(pk__in=[tag.pk for tag in tags]).values_list("pk", flat=True))
+        kept = AddedTag.objects.filter(pk__in=[tag.pk for tag in tags])
+        return [Trace(pk) for pk in kept.values_list("pk", flat=True)]
 
-    def undo(self, *, project: Project, ids: Sequence[UUID], by: Person, now: datetime) -> int:
-        return int(AddedTag.objects.filter(project=project, pk__in=ids).delete()[0])
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
+        return int(AddedTag.objects.filter(project=project, pk__in=_ids(traces)).delete()[0])
+
+
+class _Untagging:
+    permission = Permission.REVIEW
+
+    def check(self, *, actor: Actor, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {"tag": tag_name(parameters.get("tag"))}
+
+    def do(
+        self,
+        *,
+        actor: Actor,
+        interactions: Sequence[Interaction],
+        parameters: Mapping[str, Any],
+        now: datetime,
+    ) -> list[Trace]:
+        """Take off what people added; what was recorded stays, as all that is recorded."""
+        found = AddedTag.objects.filter(
+            project=actor.project, name=parameters["tag"], interaction__in=[one.pk for one in interactions]
+        )
+        # Held, so that what is kept of each is what goes.
+        tags = list(found.select_for_update().order_by("id"))
+        AddedTag.objects.filter(pk__in=[tag.pk for tag in tags]).delete()
+        return [
+            Trace(
+                tag.pk,
+                was={
+                    "interaction": str(tag.interaction_id),
+                    "name": tag.name,
+                    "created_by": tag.created_by_id and str(tag.created_by_id),
+                    "created_by_key": tag.created_by_key_id and str(tag.created_by_key_id),
+                    "created_at": tag.created_at.isoformat(),
+                },
+            )
+            for tag in tags
+        ]
+
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
+        """Put them on again as they were, but where somebody did so meanwhile or the interaction is gone."""
+        was = {trace.id: trace.was for trace in traces if trace.was is not None}
+        asked = [one["interaction"] for one in was.values()]
+        there = set(
+            map(str, Interaction.objects.filter(project=project, pk__in=asked).values_list("pk", flat=True))
+        )
+        AddedTag.objects.bulk_create(
+            (
+                AddedTag(
+                    id=id_,
+                    project=project,
+                    interaction_id=one["interaction"],
+                    name=one["name"],
+                    created_by_id=one["created_by"],
+                    created_by_key_id=one["created_by_key"],
+                    created_at=datetime.fromisoformat(one["created_at"]),
+                )
+                for id_, one in was.items()
+                if one["interaction"] in there
+            ),
+            ignore_conflicts=True,
+        )
+        return int(AddedTag.objects.filter(project=project, pk__in=list(was)).count())
 
 
 def tag_name(value: Any) -> str:
@@ -169,19 +242,19 @@ class _Queueing:
         interactions: Sequence[Interaction],
         parameters: Mapping[str, Any],
         now: datetime,
-    ) -> list[UUID]:
+    ) -> list[Trace]:
         queue = self._queue(actor, parameters["queue"])
         entries = [review.Entry(one.pk) for one in interactions]
         review.enqueue(queue=queue, entries=entries, reason=f"Chosen by {actor.name}", now=now, actor=actor)
         put = QueueItem.objects.filter(
             queue=queue, interaction__in=[one.pk for one in interactions], created_at=now, rule=None
         )
-        return list(put.values_list("pk", flat=True))
+        return [Trace(pk) for pk in put.values_list("pk", flat=True)]
 
-    def undo(self, *, project: Project, ids: Sequence[UUID], by: Person, now: datetime) -> int:
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
         worked_on = QueueSlot.objects.filter(item=OuterRef("pk")).exclude(state=SlotState.LEFT)
         items = QueueItem.objects.filter(
-            ~Exists(worked_on), project=project, pk__in=ids, state=ItemState.PENDING, round=1
+            ~Exists(worked_on), project=project, pk__in=_ids(traces), state=ItemState.PENDING, round=1
         )
         # Held until the end, so that nobody is handed one that is about to go.
         held = list(items.select_for_update().order_by("id").values_list("pk", flat=True))
@@ -214,12 +287,15 @@ class _Judging:
         interactions: Sequence[Interaction],
         parameters: Mapping[str, Any],
         now: datetime,
-    ) -> list[UUID]:
+    ) -> list[Trace]:
         rubric = Rubric.objects.get(pk=parameters["rubric"], project=actor.project)
         # Who judged one already said what they think of it.
         judged = set(
             Annotation.objects.filter(
-                interaction__in=[one.pk for one in interactions], created_by=actor.person, removed_at=None
+                interaction__in=[one.pk for one in interactions],
+                created_by=actor.person,
+                created_by_key=actor.key,
+                removed_at=None,
             ).values_list("interaction", flat=True)
         )
         made = Annotation.objects.bulk_create(
@@ -230,22 +306,30 @@ class _Judging:
                 scores=parameters["scores"],
                 comment=parameters["comment"],
                 created_by=actor.person,
+                created_by_key=actor.key,
                 created_at=now,
                 updated_at=now,
             )
             for one in interactions
             if one.pk not in judged
         )
-        return [annotation.pk for annotation in made]
+        return [Trace(annotation.pk) for annotation in made]
 
-    def undo(self, *, project: Project, ids: Sequence[UUID], by: Person, now: datetime) -> int:
-        untouched = Annotation.objects.filter(project=project, pk__in=ids, version=1, removed_at=None)
+    def undo(self, *, project: Project, traces: Sequence[Trace], by: Person | None, now: datetime) -> int:
+        untouched = Annotation.objects.filter(
+            project=project, pk__in=_ids(traces), version=1, removed_at=None
+        )
         return int(untouched.update(removed_at=now, updated_at=now))
+
+
+def _ids(traces: Sequence[Trace]) -> list[UUID]:
+    return [trace.id for trace in traces]
 
 
 DEEDS: dict[str, Deed] = {
     BulkDeed.FLAG: _Flagging(),
     BulkDeed.TAG: _Tagging(),
+    BulkDeed.UNTAG: _Untagging(),
     BulkDeed.QUEUE: _Queueing(),
     BulkDeed.ANNOTATE: _Judging(),
 }

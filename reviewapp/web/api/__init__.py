@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from reviewapp.models import Permission
 from reviewapp.web.api import (
     alerts,
+    bulk,
     changes,
     discussions,
     exports,
@@ -36,7 +37,7 @@ from reviewapp.web.api.problems import answer_problems, problem_response
 api = DescribedAPI(
     title="reviewapp",
     version="1",
-    description="Send, read, flag, annotate, discuss and replay recorded interactions.",
+    description="Send, read, flag, annotate, tag, discuss and replay recorded interactions.",
     urls_namespace="api",
     auth=KeyAuth(Permission.ADMIN),
 )
@@ -47,6 +48,7 @@ api.add_router("/interactions", discussions.on_interactions)
 api.add_router("/threads", discussions.router)
 api.add_router("/backend-changes", changes.router)
 api.add_router("/alerts", alerts.router)
+api.add_router("/bulk", bulk.router)
 api.add_router("/exports", exports.router)
 api.add_router("/fingerprints", fingerprints.router)
 api.add_router("/replay-runs", replays.router)

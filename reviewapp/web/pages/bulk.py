@@ -45,12 +45,14 @@ EXAMPLES = 4
 WORDS = {
     BulkDeed.FLAG: (gettext_lazy("Flag"), "flag"),
     BulkDeed.TAG: (gettext_lazy("Tag"), "tag"),
+    BulkDeed.UNTAG: (gettext_lazy("Take a tag off"), "x"),
     BulkDeed.QUEUE: (gettext_lazy("Queue"), "list-ul"),
     BulkDeed.ANNOTATE: (gettext_lazy("Judge"), "pencil"),
 }
 TITLES = {
     BulkDeed.FLAG: gettext_lazy("Flag many"),
     BulkDeed.TAG: gettext_lazy("Tag many"),
+    BulkDeed.UNTAG: gettext_lazy("Take a tag off many"),
     BulkDeed.QUEUE: gettext_lazy("Put many into a queue"),
     BulkDeed.ANNOTATE: gettext_lazy("Judge many alike"),
 }
@@ -121,6 +123,7 @@ def new(request: AppRequest) -> HttpResponse:
             "filter_query": query,
             "problem": problem,
             "posted": request.POST,
+            "tag": request.POST.get("tag", wanted.tag if deed == BulkDeed.UNTAG else ""),
             "reasons": FlagReason.objects.filter(project=actor.project, is_active=True).order_by("position"),
             "severities": Severity.choices,
             "queues": Queue.objects.visible_to(actor)
@@ -178,7 +181,9 @@ def undo(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 
 def _load(request: AppRequest, id_: UUID) -> BulkWork:
-    found: BulkWork = find_or_404(request, BulkWork.objects.select_related("created_by"), id=id_)
+    found: BulkWork = find_or_404(
+        request, BulkWork.objects.select_related("created_by", "created_by_key"), id=id_
+    )
     return found
 
 
