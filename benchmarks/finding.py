@@ -56,7 +56,7 @@ def measure(*, rows: int) -> Iterator[Line]:
         found = apply(Interaction.objects.visible_to(actor), wanted, project=project).select_related(
             "source", "provider"
         )
-        return list_rows(page_of(found, limit=50).items, search=wanted.q)
+        return list_rows(page_of(found, limit=50).items, actor=actor, search=wanted.q)
 
     floor = milliseconds(lambda: Interaction.objects.filter(pk=one.pk).first())
     for name, deed in (

@@ -57,7 +57,7 @@ def measure(*, rows: int) -> Iterator[Line]:
             found = apply(seen, read_filter(values).browsed, project=project).select_related(
                 "source", "provider"
             )
-            return list_rows(page_of(found, limit=50).items)
+            return list_rows(page_of(found, limit=50).items, actor=actor)
 
         return deed
 

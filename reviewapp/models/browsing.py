@@ -14,12 +14,14 @@ from django.db import connection
 from django.db.models import Count, Sum
 
 from reviewapp.models.comparison import Comparison
+from reviewapp.models.discussing import open_counts
 from reviewapp.models.fingerprint import Fingerprint, states_of
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.passages import Passages, passages_of
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.review import Flag, FlagState
+from reviewapp.models.scoping import Actor
 from reviewapp.models.source import Source
 from reviewapp.models.tag import AddedTag, added_tags
 
@@ -38,6 +40,8 @@ class ListRow:
     passages: Passages = field(default_factory=Passages)
     # What people added to the tags that were recorded.
     added_tags: list[AddedTag] = field(default_factory=list)
+    # Discussions on it that wait for an answer, as far as the reader may know of them.
+    open_threads: int = 0
 
     @property
     def tags(self) -> list[str]:
@@ -50,8 +54,8 @@ class ListRow:
         return min(self.flags, key=lambda flag: order[flag.severity], default=None)
 
 
-def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[ListRow]:
-    """The interactions with their open flags and the verdict of their last replay, in order.
+def list_rows(interactions: Sequence[Interaction], *, actor: Actor, search: str = "") -> list[ListRow]:
+    """The interactions with their open flags and threads and the verdict of their last replay, in order.
 
     With the words of a search each has the passages that it found.
     """
@@ -70,6 +74,7 @@ def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[
     states = states_of(interactions)
     passages = passages_of(interactions, search)
     tags = added_tags(ids)
+    threads = open_counts(actor=actor, interactions=ids)
     return [
         ListRow(
             interaction=interaction,
@@ -79,6 +84,7 @@ def list_rows(interactions: Sequence[Interaction], *, search: str = "") -> list[
             fingerprint_state=states.get(interaction.pk, ""),
             passages=passages.get(interaction.pk, Passages()),
             added_tags=tags.get(interaction.pk, []),
+            open_threads=threads.get(interaction.pk, 0),
         )
         for interaction in interactions
     ]

@@ -8,6 +8,7 @@ judged anew, anything that others wrote.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -16,7 +17,6 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Subqu
 
 from reviewapp.models.discussion import Notification as Told
 from reviewapp.models.discussion import Post, Thread, ThreadState
-from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.queue import OPEN_STATES, QueueItem, QueueSlot, SlotState
 from reviewapp.models.scoping import Actor
@@ -156,9 +156,12 @@ def discussed(value: str) -> Any:
     return Exists(threads) if value == "yes" else ~Exists(threads)
 
 
-def open_counts(interactions: list[Interaction]) -> dict[UUID, int]:
-    """How many open threads each of these has."""
-    rows = Thread.objects.filter(interaction__in=interactions, state=ThreadState.OPEN)
+def open_counts(*, actor: Actor, interactions: Iterable[UUID]) -> dict[UUID, int]:
+    """How many open threads each of these has, as far as this actor may read them; of none, nothing."""
+    posts = readable(Post.objects.filter(thread=OuterRef("pk")), actor)
+    rows = Thread.objects.filter(
+        Exists(posts), project=actor.project, interaction__in=list(interactions), state=ThreadState.OPEN
+    )
     return dict(rows.order_by().values_list("interaction").annotate(n=Count("pk")))
 
 

@@ -189,7 +189,7 @@ def test_a_page_of_the_list_is_read_by_an_index(stored, values):
 
     def deed():
         rows = apply(seen, read_filter(values), project=stored).select_related("source", "provider")
-        list_rows(page_of(rows, limit=50).items)
+        list_rows(page_of(rows, limit=50).items, actor=system_actor(project=stored))
 
     assert_no_scan(deed)
 

@@ -17,7 +17,7 @@ from reviewapp.models import (
     actor_for_key,
 )
 from reviewapp.models import Thread as Discussion
-from reviewapp.models.discussing import discussion_of, waiting_threads
+from reviewapp.models.discussing import discussion_of, open_counts, waiting_threads
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import administer, discuss, review
 from reviewapp.stages.administer import Refused
@@ -334,6 +334,14 @@ def test_what_a_judge_writes_is_hidden_until_one_has_judged(anna, bo, viewer, on
     assert shown(bo, one) == (["It is wrong."], 0)
     # Now nobody can be handed it any more, so there is nothing to give away.
     assert shown(viewer, one) == (["It is wrong."], 0)
+
+
+def test_a_row_is_not_marked_by_what_its_reader_may_not_know_of(anna, bo, one, blind):
+    judge(anna, blind)
+    start(anna, one, text="It is wrong.", now=NOW + MINUTE)
+
+    assert open_counts(actor=anna, interactions=[one.pk]) == {one.pk: 1}
+    assert open_counts(actor=bo, interactions=[one.pk]) == {}
 
 
 def test_what_somebody_wrote_before_they_had_the_item_stays_readable(anna, bo, one, blind):

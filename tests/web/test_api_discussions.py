@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reviewapp.models import AuditEntry, Notification, Thread
+from reviewapp.models import AuditEntry, Notification, Post, PostRevision, Thread
 from reviewapp.stages import discuss
 from tests.factories import NOW, make_actor, make_interaction, make_key, make_person, make_project
 
@@ -142,3 +142,81 @@ def test_another_projects_key_finds_nothing(call, one, thread):
 def test_a_key_that_may_only_read_can_not_write(call, one, thread):
     for path in (f"/interactions/{one.pk}/threads", f"/threads/{thread.pk}/replies"):
         assert call("POST", path, {"text": "Hello"}, scopes=("read",)).status_code == 403
+
+
+@pytest.fixture
+def key(project):
+    return make_key(project=project, scopes=("read", "review"))
+
+
+@pytest.fixture
+def by(client, key):
+    """Calls the API with the same key each time."""
+
+    def by(path, body=None, *, key=key):
+        return client.post(
+            f"/api/v1{path}",
+            data=json.dumps(body or {}),
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+    return by
+
+
+@pytest.fixture
+def said(by, thread):
+    """What the key wrote in the thread."""
+    return by(f"/threads/{thread.pk}/replies", {"text": "It is."}).json()
+
+
+def test_a_key_edits_what_it_wrote_and_whom_it_names_is_told(by, said, project):
+    bo = make_actor(project=project, person=make_person(name="Bo"))
+
+    answer = by(f"/posts/{said['id']}/edit", {"text": "It is, @bo.", "version": 1})
+
+    assert answer.status_code == 200
+    assert (answer.json()["text"], answer.json()["version"]) == ("It is, @bo.", 2)
+    assert answer.json()["edited_at"] is not None
+    assert PostRevision.objects.get().text == "It is."
+    assert Notification.objects.filter(person=bo.person).exists()
+    assert AuditEntry.objects.get(action="post.edit").key is not None
+
+
+def test_a_change_that_one_has_not_seen_is_not_overwritten(by, said):
+    by(f"/posts/{said['id']}/edit", {"text": "It is not.", "version": 1})
+
+    late = by(f"/posts/{said['id']}/edit", {"text": "It may be.", "version": 1})
+
+    assert (late.status_code, late.json()["field"]) == (409, "version")
+    assert Post.objects.get(pk=said["id"]).text == "It is not."
+
+
+def test_a_key_removes_what_it_wrote_and_restores_it(by, said):
+    removed = [by(f"/posts/{said['id']}/remove") for _ in range(2)]
+    restored = by(f"/posts/{said['id']}/restore")
+
+    assert [one.status_code for one in removed] == [200, 200]
+    assert (removed[0].json()["text"], restored.json()["text"]) == (None, "It is.")
+    assert removed[0].json()["removed_at"] is not None
+    told = AuditEntry.objects.filter(object_id=said["id"]).values_list("action", flat=True)
+    assert sorted(told) == ["post.create", "post.remove", "post.restore"]
+
+
+@pytest.mark.parametrize("deed", ["edit", "remove", "restore"])
+def test_nobody_elses_post_is_touched(by, said, thread, project, deed):
+    body = {"text": "No.", "version": 1} if deed == "edit" else None
+    another = make_key(project=project, scopes=("admin",))
+    reader = make_key(project=project, scopes=("read",))
+    stranger = make_key(project=make_project(), scopes=("admin",))
+    of_a_person = thread.posts.order_by("created_at").first()
+
+    assert by(f"/posts/{said['id']}/{deed}", body, key=another).status_code == 403
+    assert by(f"/posts/{of_a_person.pk}/{deed}", body).status_code == 403
+    assert by(f"/posts/{said['id']}/{deed}", body, key=reader).status_code == 403
+    assert by(f"/posts/{said['id']}/{deed}", body, key=stranger).status_code == 404
+    assert not Post.objects.exclude(removed_at=None, version=1).exists()
+
+
+def test_an_empty_text_is_no_change(by, said):
+    assert by(f"/posts/{said['id']}/edit", {"text": "  ", "version": 1}).status_code == 422

@@ -4,7 +4,9 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from reviewapp.models import Notification, NotificationChoice, Post, Thread
@@ -295,3 +297,34 @@ def test_a_person_chooses_what_comes_by_mail(bo):
 
     assert [row.kind for row in NotificationChoice.objects.all()] == ["mention"]
     assert 'value="mention" checked' in client.get(reverse("notifications-mail")).content.decode()
+
+
+def queries_of(client, address):
+    client.get(address)
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(address).content.decode()
+    return page, len(captured.captured_queries)
+
+
+def test_rows_with_open_discussions_are_marked_in_the_list_and_in_queues(anna, project):
+    plain, quiet, loud = (make_interaction(project=project) for _ in range(3))
+    queue = make_queue(project=project, blind=False)
+    fill_queue(queue, plain, quiet, loud)
+    discuss.move_thread(actor=anna, thread=start(anna, quiet), to="resolved", now=NOW)
+    client = signed_in(anna)
+    addresses = reverse("interactions"), reverse("review-queue-items", args=[queue.pk])
+    before = [queries_of(client, address)[1] for address in addresses]
+    for _ in range(2):
+        start(anna, loud)
+    start(anna, plain)
+
+    pages = [queries_of(client, address) for address in addresses]
+
+    for page, _n in pages:
+        assert page.count('class="threads-mark') == 2
+        assert '<span class="visually-hidden">2 open discussions</span>' in page
+        assert '<span class="visually-hidden">1 open discussion</span>' in page
+        assert f"#discussion-{loud.pk}" in page
+        assert f"#discussion-{quiet.pk}" not in page
+    # However many there are.
+    assert [n for _page, n in pages] == before

@@ -265,11 +265,11 @@ def _own(actor: Actor, post: Post) -> Post:
     """One's own post, held until the end of the transaction. Raises NotYourPost."""
     before: Post = (
         Post.objects.select_for_update(of=("self",))
-        .select_related("thread__interaction")
+        .select_related("thread__interaction", "created_by", "created_by_key")
         .get(pk=post.pk, project=actor.project)
     )
-    mine = before.created_by_id is not None and actor.person is not None
-    if not mine or actor.person is None or before.created_by_id != actor.person.pk:
+    who = actor.person or actor.key
+    if who is None or who not in (before.created_by, before.created_by_key):
         raise NotYourPost
     return before
 

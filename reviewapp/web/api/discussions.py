@@ -1,7 +1,8 @@
-"""Discussions over the API: threads of an interaction, replies, resolving."""
+"""Discussions over the API: threads, replies, resolving; editing and removing what a key wrote."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,12 @@ from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import discuss
 from reviewapp.web.api.access import ApiRequest, KeyAuth
+from reviewapp.web.api.describing import described
 from reviewapp.web.api.lists import LIMIT, MOST
 from reviewapp.web.api.problems import Problem
 
 router = Router(tags=["discussions"])
+posts = Router(tags=["discussions"])
 on_interactions = Router(tags=["discussions"])
 
 
@@ -50,6 +53,15 @@ class NewPost(Schema):
     model_config = ConfigDict(extra="forbid")
 
     text: str
+
+
+class ChangedPost(Schema):
+    """What it says from now on; `version` is that of the post one read, so that nobody's change is lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+    version: int
 
 
 class Wanted(Schema):
@@ -161,6 +173,61 @@ def resolve(request: ApiRequest, id: UUID) -> dict[str, Any]:  # noqa: A002
 def reopen(request: ApiRequest, id: UUID) -> dict[str, Any]:  # noqa: A002
     """It is not settled after all. The same again changes nothing."""
     return _moved(request, id, ThreadState.OPEN)
+
+
+_WRITES: dict[str, Any] = {"auth": KeyAuth(Permission.REVIEW), "response": dict[str, Any]}
+_CHANGED = "The post was changed or removed since it was read."
+
+
+@posts.post(
+    "/{uuid:id}/edit",
+    **_WRITES,
+    openapi_extra={"responses": {409: described(_CHANGED)}},
+    summary="Edit a post",
+)
+def edit(request: ApiRequest, id: UUID, body: ChangedPost) -> dict[str, Any]:  # noqa: A002
+    """Only the key that wrote it can. What it said before is kept; who is newly named is told."""
+    try:
+        post = discuss.edit_post(
+            actor=request.auth,
+            post=_post(request, id),
+            text=body.text,
+            version=body.version,
+            now=timezone.now(),
+        )
+    except discuss.NotYourPost as error:
+        raise Problem(403, str(error)) from None
+    except discuss.ChangedMeanwhile as error:
+        raise Problem(409, str(error), field="version") from None
+    return discuss.post_value(post)
+
+
+@posts.post("/{uuid:id}/remove", **_WRITES, summary="Remove a post")
+def remove(request: ApiRequest, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """Only the key that wrote it can. It is shown as removed; the same again changes nothing."""
+    return _set(request, id, discuss.remove_post)
+
+
+@posts.post("/{uuid:id}/restore", **_WRITES, summary="Restore a post")
+def restore(request: ApiRequest, id: UUID) -> dict[str, Any]:  # noqa: A002
+    """Take removing back. The same again changes nothing."""
+    return _set(request, id, discuss.restore_post)
+
+
+def _set(request: ApiRequest, id_: UUID, deed: Callable[..., bool]) -> dict[str, Any]:
+    try:
+        deed(actor=request.auth, post=_post(request, id_), now=timezone.now())
+    except discuss.NotYourPost as error:
+        raise Problem(403, str(error)) from None
+    return discuss.post_value(_post(request, id_))
+
+
+def _post(request: ApiRequest, id_: UUID) -> Post:
+    rows = Post.objects.filter(project=request.auth.project, pk=id_)
+    found: Post | None = rows.select_related("created_by", "created_by_key").first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def _moved(request: ApiRequest, id_: UUID, to: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def interactions(request: AppRequest) -> HttpResponse:
         request,
         listing,
         wanted,
-        rows=list_rows(page.items, search=wanted.q),
+        rows=list_rows(page.items, actor=request.actor, search=wanted.q),
         canaries_url="" if page.items else _canaries_instead(request, listing, wanted),
         older=older,
         newer=newer,
@@ -290,7 +290,11 @@ def _reflagged(request: AppRequest, rows: list[Interaction], words: str, *, undo
     if not request.htmx:
         messages.success(request, words, extra_tags=undo)
         return redirect(_back(request))
-    drawn = render(request, "pages/interactions.html#reflagged", {"rows": list_rows(rows), "again": True})
+    drawn = render(
+        request,
+        "pages/interactions.html#reflagged",
+        {"rows": list_rows(rows, actor=request.actor), "again": True},
+    )
     trigger_client_event(drawn, "dialog-close", {})
     return vary_on_htmx(toast(drawn, words, undo=undo))
 

@@ -28,6 +28,7 @@ from reviewapp.models import (
     Role,
     Rubric,
 )
+from reviewapp.models.discussing import open_counts
 from reviewapp.models.queue import MOST_JUDGEMENTS
 from reviewapp.models.reviewing import adjudicated_by, open_to, progress_of, to_do
 from reviewapp.stages import review
@@ -265,6 +266,9 @@ def items(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             "slots__person"
         )[: PAGE_SIZE + 1]
     )
+    marked = open_counts(
+        actor=request.actor, interactions=[item.attempt_id or item.interaction_id for item in found]
+    )
     older = f"?state={state}&after={found[PAGE_SIZE - 1].pk}" if len(found) > PAGE_SIZE else ""
     return vary_on_htmx(
         render(
@@ -276,7 +280,10 @@ def items(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
                 "progress": progress,
                 "states": states,
                 "state": state,
-                "items": found[:PAGE_SIZE],
+                "items": [
+                    (item, marked.get(item.attempt_id or item.interaction_id, 0))
+                    for item in found[:PAGE_SIZE]
+                ],
                 "older": older,
                 "newer": f"?state={state}" if after else "",
             },
