@@ -201,6 +201,48 @@ def test_what_makes_no_sense_is_said_and_nothing_starts(signed_in, original, giv
     assert not Study.objects.exists()
 
 
+def test_one_selected_in_the_list_can_be_studied_in_every_way(signed_in, original):
+    chosen = signed_in.post(reverse("interactions-choose"), {"ids": [original.pk], "to": "study"})
+
+    page = signed_in.get(chosen.url).content.decode()
+
+    for kind in ("deviation", "seeds"):
+        assert f"?kind={kind}&amp;interaction={original.pk}" in page
+    providers = re.search(r'href="(\?kind=providers&amp;selection=[^"]+)"', page)[1].replace("&amp;", "&")
+    assert signed_in.get(reverse("study-new") + providers).context["draft"].interactions == [original.pk]
+
+
+def test_of_several_selected_only_providers_are_compared(signed_in, project, original):
+    ids = [original.pk, make_interaction(project=project).pk]
+    chosen = signed_in.post(reverse("interactions-choose"), {"ids": ids, "to": "study"})
+
+    page = signed_in.get(chosen.url)
+
+    assert "kind=deviation" not in page.content.decode()
+    assert words(page).count("Choose one interaction for this.") == 2
+    assert "kind=providers&amp;selection=" in page.content.decode()
+
+
+def test_who_chose_nothing_is_offered_what_to_compare_providers_by(signed_in, original):
+    page = signed_in.get(reverse("study-new"), {"kind": "providers"})
+
+    assert 'href="?kind=providers&amp;since=24h"' in page.content.decode() or "The last 24 hours" in words(
+        page
+    )
+    assert "address" not in words(page)
+    found = signed_in.get(reverse("study-new"), {"kind": "providers", "q": f"model:{original.model}"})
+    assert found.context["draft"].interactions == [original.pk]
+    none = signed_in.get(reverse("study-new"), {"kind": "providers", "q": "model:none-such"})
+    assert "Nothing matches." in words(none)
+
+
+@pytest.mark.parametrize("query", ["kind=providers&seed=x", "seed=x", "ids=x"])
+def test_a_selection_that_can_not_be_is_told(signed_in, query):
+    page = signed_in.get(f"{reverse('study-new')}?{query}")
+
+    assert 'class="notice' in page.content.decode()
+
+
 def test_a_provider_study_asks_what_was_chosen_of_each_row(signed_in, project, original):
     form = {
         "kind": "providers", "ids": str(original.pk), "provider-0": "", "model-0": "",

@@ -57,6 +57,9 @@ TITLES = {
     BulkDeed.ANNOTATE: gettext_lazy("Judge many alike"),
 }
 
+# What else can be done to what was chosen by hand, and where.
+_TO = {"export": "export-new", "study": "study-new"}
+
 
 @needs(Permission.READ)
 @require_POST
@@ -76,7 +79,7 @@ def choose(request: AppRequest) -> HttpResponse:
     query = urlencode({"selection": str(made.pk), "replays": "all", "canaries": "all"})
     if to in BulkDeed.values:
         return redirect(f"{reverse('bulk-new')}?deed={to}&{query}")
-    return redirect(f"{reverse('export-new' if to == 'export' else 'interactions')}?{query}")
+    return redirect(f"{reverse(_TO.get(to, 'interactions'))}?{query}")
 
 
 @needs(Permission.REVIEW)

@@ -165,7 +165,7 @@ def new(request: AppRequest) -> HttpResponse:
             "selection": selection,
             "problem": problem,
             "examples": _examples(request, selection),
-            "presets": _presets(request) if selection.value is None else [],
+            "presets": presets_of(request) if selection.value is None else [],
             **_estimate(request, selection, form),
         },
         status=422 if problem or form.errors else 200,
@@ -227,7 +227,7 @@ def _examples(request: AppRequest, selection: Selection) -> list[Interaction]:
     return list(rows.select_related("source").order_by("-started_at", "-id")[:EXAMPLES])
 
 
-def _presets(request: AppRequest) -> list[tuple[str, str, int]]:
+def presets_of(request: AppRequest) -> list[tuple[str, str, int]]:
     """Usual choices for who comes without one: words, query, and how many there are (at most 1,000)."""
     project = request.actor.project
     rows = Interaction.objects.visible_to(request.actor)

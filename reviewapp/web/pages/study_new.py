@@ -27,7 +27,7 @@ from reviewapp.stages.study import Arm, Deviations, Edited, Plan, Providers, See
 from reviewapp.stages.study.planning import FEWEST_ARMS, MOST_INTERACTIONS, Question, question_of
 from reviewapp.tasks import replay_nudge
 from reviewapp.web.frame import AppRequest, needs, vary_on_htmx
-from reviewapp.web.pages.replay_new import Selection, read_selection
+from reviewapp.web.pages.replay_new import Selection, presets_of, read_selection
 from reviewapp.web.studying.telling import edit_words
 
 REPEATS: Final = (1, 2, 3, 5, 10, 20)
@@ -108,7 +108,7 @@ def new(request: AppRequest) -> HttpResponse:
     """The form of a kind of study; without one, the kinds to choose from."""
     data = request.POST if request.method == "POST" else request.GET
     if data.get("kind") not in StudyKind.values:
-        return render(request, "pages/study-new.html", {"draft": None})
+        return _kinds(request)
     draft = _draft(request, data)
     if request.method == "POST" and data.get("do") == "start" and draft.problem is None:
         try:
@@ -129,6 +129,32 @@ def new(request: AppRequest) -> HttpResponse:
         "pages/study-new.html",
         _context(request, draft),
         status=422 if draft.problem is not None and request.method == "POST" else 200,
+    )
+
+
+@needs(Permission.REPLAY)
+def _kinds(request: AppRequest) -> HttpResponse:
+    """What can be found out, of what was chosen already: by its ids, or by a filter."""
+    problem, chosen, selection = None, [], Selection()
+    try:
+        selection = read_selection(request, request.GET)
+        if selection.value is not None:
+            rows = replay.selected(actor=request.actor, selection=selection.value)
+            chosen = list(rows.order_by().values_list("pk", flat=True)[:2])
+    except (Refused, InvalidFilter) as error:
+        problem = error
+    return render(
+        request,
+        "pages/study-new.html",
+        {
+            "draft": None,
+            "problem": problem,
+            "query": selection.query,
+            "one": chosen[0] if len(chosen) == 1 else None,
+            # Two of the three kinds are about one question.
+            "several": len(chosen) > 1,
+        },
+        status=422 if problem else 200,
     )
 
 
@@ -320,7 +346,10 @@ def _context(request: AppRequest, draft: Draft) -> dict[str, Any]:
         ],
         "probed": [],
         "expected": None,
+        "presets": [],
     }
+    if draft.kind == StudyKind.PROVIDERS and draft.selection.value is None:
+        context["presets"] = presets_of(request)
     if draft.question is not None:
         row = draft.question.row
         context["probed"] = probed_of(pairs=[(row.provider_id, row.model)])
