@@ -1,7 +1,8 @@
 """Finding: completions of what is typed and a page with its passages, against one trivial query.
 
 The completions' table is as large as it ever gets for a project, however many interactions it was
-learnt from; so the figure is that of a million interactions.
+learnt from. What is measured are the lookups alone, and whole requests of the search box: through every
+middleware, with its session, to the lines of the list.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from benchmarks.lines import Line
-from benchmarks.reading import milliseconds
+from benchmarks.multiplying import multiply
+from benchmarks.reading import MANY, milliseconds
 from benchmarks.recording import fill
 from benchmarks.workload import COMMON
-from reviewapp.models import Interaction, system_actor
+from reviewapp.models import Interaction, Membership, Person, Project, system_actor
 from reviewapp.models.browsing import list_rows
 from reviewapp.models.completing import completions
 from reviewapp.models.filters import apply, read_filter
@@ -39,7 +44,7 @@ _SAID = 98_004
 
 
 def measure(*, rows: int) -> Iterator[Line]:
-    project, _ = fill(rows)
+    project = multiply(rows=rows, bodies=False) if rows >= MANY else fill(rows)[0]
     with connection.cursor() as cursor:
         cursor.execute(_FILL, {"project": project.pk, "rest": MOST_ROWS - _SAID})
         cursor.execute("VACUUM ANALYZE reviewapp_continuation")
@@ -50,6 +55,11 @@ def measure(*, rows: int) -> Iterator[Line]:
 
     def typed(text: str) -> Callable[[], Any]:
         return lambda: completions(project=project, typed=text)
+
+    client = _signed_in(project)
+
+    def asked(text: str) -> Callable[[], Any]:
+        return lambda: client.get(reverse("interactions-suggest"), {"q": text}).content
 
     def searched() -> Any:
         wanted = read_filter({"q": COMMON})
@@ -63,6 +73,20 @@ def measure(*, rows: int) -> Iterator[Line]:
         ("complete one letter after three words", typed("the capital of f")),
         ("complete three letters after three words", typed("the capital of f3a")),
         ("complete one letter", typed("f")),
+        ("whole request: a letter after three words", asked("the capital of f")),
+        ("whole request: one letter", asked("f")),
+        ("whole request: a model's name", asked("model:g")),
+        ("whole request: a source's name", asked("source:b")),
+        ("whole request: a tag's name", asked("tag:t")),
         ("a searched page with its passages", searched),
     ):
         yield Line(name, milliseconds(deed), floor, "ms", at_most=50 / floor)
+
+
+def _signed_in(project: Project) -> Client:
+    """The browser of a member."""
+    person = Person.objects.create_user("bench@example.org")
+    Membership.objects.create(project=project, person=person, role="reviewer", created_at=timezone.now())
+    client = Client()
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client

@@ -79,6 +79,10 @@ def measure(*, rows: int) -> Iterator[Line]:
         ("filter by request hash", listed(request_hash=bytes(one.request_hash).hex())),
         ("filter by last verdict", listed(verdict="identical")),
         ("filter by a verdict that none has", listed(verdict="failed")),
+        ("filter by a source that is not there", listed(source="nobody")),
+        ("filter by a model that none has", listed(model="none-such")),
+        ("filter by a finish reason that none has", listed(finish_reason="none_such")),
+        ("filter by a tag that none has", listed(tag="none-such")),
         (
             "source, model and fingerprint",
             listed(source="bot-1", model="gpt-4.1", fingerprint=FINGERPRINTS[4]),

@@ -23,21 +23,25 @@ from reviewapp.models.discussing import DISCUSSED, discussed
 from reviewapp.models.interaction import (
     CANARY_SOURCE,
     CANARY_TAG,
-    IS_CANARY,
     Endpoint,
+    Interaction,
     InteractionQuerySet,
     InteractionText,
 )
 from reviewapp.models.project import Project
+from reviewapp.models.provider import Provider
 from reviewapp.models.review import Flag, FlagState
+from reviewapp.models.source import Source
 from reviewapp.models.tag import AddedTag, Selection
 from reviewapp.pure import words
 from reviewapp.pure.searching import parse_search, write_search
 
 NONE = "none"
 _INT64 = 2**63
-# So many interactions that people gave a tag are looked up by their ids; beyond, each is asked for it.
-_FEW_TAGGED = 5_000
+# Fewer interactions that have a tag are looked up by their ids; of so many the list is walked.
+_MANY = 5_000
+# What no interaction is. Unlike an empty set it leaves a statement that can be run.
+_NOTHING = Q(pk=UUID(int=0))
 
 
 class InvalidFilter(Exception):
@@ -163,16 +167,8 @@ def condition(wanted: Filter) -> Q:
         q &= Q(replay_of__isnull=False)
     elif wanted.replays != "all":
         raise InvalidFilter("replays", "must be yes, no or all")
-    if wanted.canaries == "no":
-        q &= ~IS_CANARY
-    elif wanted.canaries == "yes":
-        q &= IS_CANARY
-    elif wanted.canaries not in {"", "all"}:
+    if wanted.canaries not in {"", "no", "yes", "all"}:
         raise InvalidFilter("canaries", "must be yes, no or all")
-    if wanted.source:
-        q &= Q(source__name=wanted.source)
-    if wanted.provider:
-        q &= Q(provider__name=wanted.provider)
     if wanted.model:
         q &= Q(model=wanted.model) | Q(response_model=wanted.model)
     if wanted.fingerprint:
@@ -216,7 +212,7 @@ def condition(wanted: Filter) -> Q:
 
 def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | UUID) -> InteractionQuerySet:
     """The queryset, which is of that project, narrowed. Raises InvalidFilter."""
-    result = queryset.filter(condition(wanted))
+    result = queryset.filter(condition(wanted) & _named(wanted, project))
     if wanted.flagged:
         # The project stands in the condition so that the partial index of open flags serves it.
         flagged = Exists(
@@ -240,9 +236,31 @@ def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | U
     if wanted.q:
         query = words.query(wanted.q)
         if not query:
-            return result.none()
+            return result.filter(_NOTHING)
         result = _matching(result, SearchQuery(query, config="simple", search_type="raw"))
     return result
+
+
+def _named(wanted: Filter, project: Project | UUID) -> Q:
+    """Source and provider by their ids, which the indexes have.
+
+    By their names in a joined table PostgreSQL walks the list, to its end where nothing has that name.
+    """
+    q = Q()
+    if wanted.source:
+        q &= _of(Source, wanted.source, project, "source")
+    if wanted.provider:
+        q &= _of(Provider, wanted.provider, project, "provider")
+    if wanted.canaries == "yes":
+        q &= _of(Source, CANARY_SOURCE, project, "source") & Q(tags__contains=[CANARY_TAG])
+    elif wanted.canaries == "no":
+        q &= ~(_of(Source, CANARY_SOURCE, project, "source") & Q(tags__contains=[CANARY_TAG]))
+    return q
+
+
+def _of(model: type[Source | Provider], name: str, project: Project | UUID, field: str) -> Q:
+    id_ = model.objects.filter(project=project, name=name).values_list("pk", flat=True).first()
+    return Q(**{field: id_}) if id_ is not None else _NOTHING
 
 
 # Of so many interactions, the newest that the rest of a filter matches, the words are looked at.
@@ -282,16 +300,20 @@ def frozen(wanted: Filter, *, now: datetime) -> Filter:
 
 
 def _tagged(name: str, project: Project | UUID) -> Any:
-    """Recorded with this tag, or given it by somebody of the project."""
-    recorded = Q(tags__contains=[name])
-    mine = AddedTag.objects.filter(project=project, name=name)
-    ids = list(mine.values_list("interaction", flat=True)[: _FEW_TAGGED + 1])
-    if not ids:
-        return recorded
-    if len(ids) <= _FEW_TAGGED:
-        # Two bitmaps of two indexes, where a subquery would have the whole list walked.
-        return recorded | Q(pk__in=ids)
-    return recorded | Exists(mine.filter(interaction=OuterRef("pk")))
+    """Recorded with this tag, or given it by somebody of the project.
+
+    The walk along the list that PostgreSQL takes for a tag of which its statistics know nothing ends at the
+    end of the list where few have the tag. So those are found first: two small indexes have them.
+    """
+    # What the second half says follows from the first; it stands here for the partial index.
+    recorded = Q(tags__contains=[name]) & ~Q(tags=[])
+    given = AddedTag.objects.filter(project=project, name=name)
+    ids = list(Interaction.objects.filter(recorded, project=project).values_list("pk", flat=True)[:_MANY])
+    if len(ids) < _MANY:
+        ids += given.values_list("interaction", flat=True)[:_MANY]
+    if len(ids) < _MANY:
+        return Q(pk__in=ids) if ids else _NOTHING
+    return recorded | Exists(given.filter(interaction=OuterRef("pk")))
 
 
 def _chosen(text: str) -> list[UUID]:
@@ -326,7 +348,7 @@ def _seeds(text: str) -> Q:
     if high < low:
         raise InvalidFilter("seed", "is a range whose end lies before its start")
     if low >= _INT64 or high < -_INT64:
-        return Q(pk__in=[])
+        return _NOTHING
     if low == high:
         return Q(seed=low)
     return Q(seed__gte=max(low, -_INT64), seed__lte=min(high, _INT64 - 1))

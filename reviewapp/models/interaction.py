@@ -198,6 +198,12 @@ class Interaction(Scoped):
             models.Index(fields=["created_at", "id"], name="interaction_recorded"),
             # One tag.
             GinIndex(fields=["tags"], name="interaction_tags", condition=~models.Q(tags=[])),
+            # A value that few rows have, or none, of the fields that have few values: a byte or two for a
+            # row and field, where an index along the list would take fifty. What many have is met along it.
+            GinIndex(
+                fields=["project", "provider", "endpoint", "model", "response_model", "finish_reason"],
+                name="interaction_values",
+            ),
         ]
 
     def __str__(self) -> str:

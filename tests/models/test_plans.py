@@ -41,6 +41,9 @@ def stored(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         project = make_project()
         sources = [make_source(project=project, name=f"bot-{n}") for n in range(7)]
+        # Of these nothing was recorded.
+        make_source(project=project, name="idle")
+        make_provider(project=project, name="idle")
         providers = [make_provider(project=project, name=f"provider-{n}") for n in range(3)]
         found = [_interaction(project, sources, providers, n) for n in range(ROWS)]
         Interaction.objects.bulk_create(found)
@@ -243,12 +246,42 @@ def test_the_few_dearest_are_found_by_what_they_cost(stored):
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 
     def deed():
-        page_of(apply(seen, read_filter({"cost": ">0.999"})), limit=50)
+        page_of(apply(seen, read_filter({"cost": ">0.999"}), project=stored), limit=50)
 
     ((sql, (plan,)),) = plans_of(deed)
 
     used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
     assert used == {"interaction_cost"}, sql
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"source": "idle"},
+        {"source": "nobody"},
+        {"provider": "idle"},
+        {"provider": "nobody"},
+        {"model": "none-such"},
+        {"model": "none-such", "replays": "all"},
+        {"endpoint": "embeddings"},
+        {"finish_reason": "length"},
+        {"tag": "none-such"},
+        {"canaries": "yes"},
+    ],
+    ids=str,
+)
+def test_a_value_that_no_row_has_is_not_looked_for_along_the_list(stored, values):
+    """To its end, that is: seconds at a million."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        assert not page_of(apply(seen, read_filter(values), project=stored), limit=50).items
+
+    for sql, (plan,) in plans_of(deed):
+        used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+        assert not used & {"interaction_newest", "interaction_with_answers"}, sql
+        assert used, sql
 
 
 @pytest.mark.django_db

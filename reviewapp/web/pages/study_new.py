@@ -132,7 +132,6 @@ def new(request: AppRequest) -> HttpResponse:
     )
 
 
-@needs(Permission.REPLAY)
 def _kinds(request: AppRequest) -> HttpResponse:
     """What can be found out, of what was chosen already: by its ids, or by a filter."""
     problem, chosen, selection = None, [], Selection()
