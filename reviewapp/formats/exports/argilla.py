@@ -1,7 +1,9 @@
 """A dataset for Argilla, as `rg.Dataset.from_disk` reads it: settings, and records with all responses.
 
 A response is one person's answer to one question, so of somebody who judged an answer twice the newest
-judgement becomes responses. Whatever Argilla has no place for stands in a record's metadata, in the app's
+judgement becomes responses. Argilla refuses a whole batch for one submitted response that leaves a required
+question out, and a dataset that requires none: so what all submitted responses answer is required, and who
+left it out has a draft. Whatever Argilla has no place for stands in a record's metadata, in the app's
 own shape. Argilla knows people by ids; who they are is told there too.
 https://docs.argilla.io/latest/how_to_guides/import_export
 """
@@ -24,6 +26,8 @@ COMMENT: Final = "reviewapp-comment"
 PREFERENCE: Final = "reviewapp-preference"
 # People have no ids in an export; they get these, which hang on their address or name alone.
 _PEOPLE: Final = UUID("5b8f5c1e-6b8a-4e1c-9d2e-2f0c6a1b7e55")
+# Argilla takes no longer ones.
+_GUIDELINES: Final = 10_000
 _README: Final = """\
 Argilla import
 
@@ -39,8 +43,8 @@ Unzip it into an empty folder, then:
     rg.Dataset.from_disk("folder", name="reviewed", workspace="argilla", client=client)
 
 Responses belong to people by id. To keep them, create people of these ids first (records.json names
-them under metadata), or import without responses. Dataset.to_disk writes a folder whose records.json
-can be brought back.
+them under metadata), or import without responses. Those that leave out what is required are drafts.
+Dataset.to_disk writes a folder whose records.json can be brought back.
 """
 
 
@@ -48,6 +52,8 @@ class ArgillaWriter(ZippedRecords):
     """A zip of a dataset's folder."""
 
     records = "records.json"
+    # What every submitted response answers; None before the first one.
+    _common: frozenset[str] | None = None
 
     def record(self, row: ExportRow) -> dict[str, Any]:
         responses: dict[str, list[dict[str, Any]]] = {}
@@ -68,10 +74,10 @@ class ArgillaWriter(ZippedRecords):
             notes = [span["note"] for span in one["spans"]]
             if any(notes):
                 told[user]["notes"] = notes
-            for name, value in self._answers(one):
-                responses.setdefault(name, []).append(
-                    {"value": value, "user_id": user, "status": "submitted"}
-                )
+            answers = dict(self._answers(one))
+            status = "submitted" if self._submits(answers) else "draft"
+            for name, value in answers.items():
+                responses.setdefault(name, []).append({"value": value, "user_id": user, "status": status})
         about = {
             "people": people,
             "judgements": told,
@@ -123,6 +129,16 @@ class ArgillaWriter(ZippedRecords):
                 ],
             )
 
+    def _submits(self, answers: Mapping[str, Any]) -> bool:
+        """Whether these answers can be submitted beside the others."""
+        required = {_name(one) for one in self.asked.controls.values() if one.required}
+        common = frozenset(answers) & (required or answers.keys())
+        if self._common is not None:
+            common &= self._common
+        if common:
+            self._common = common
+        return bool(common)
+
     def beside(self, manifest: Mapping[str, Any]) -> dict[str, str]:
         dataset = {
             "name": f"reviewapp-{manifest['project']}",
@@ -155,7 +171,7 @@ class ArgillaWriter(ZippedRecords):
         }
 
     def _guidelines(self) -> str | None:
-        return "\n\n".join(self.asked.instructions.values()) or None
+        return "\n\n".join(self.asked.instructions.values())[:_GUIDELINES] or None
 
     def _questions(self) -> list[dict[str, Any]]:
         found = [
@@ -171,12 +187,10 @@ class ArgillaWriter(ZippedRecords):
             labels = [{"value": key, "text": word} for key, word in self.asked.labels.items()]
             settings = {"type": "span", "field": "answer", "allow_overlapping": True, "options": labels}
             found.append(_question(MARKS, "Marks", "", {**settings, "visible_options": None}))
-        required = {_name(one) for one in self.asked.controls.values() if one.required}
+        # A dataset must require something.
+        required = self._common or {found[0]["name"]}
         for question in found:
             question["required"] = question["name"] in required
-        if not required:
-            # A dataset must ask something.
-            found[0]["required"] = True
         return found
 
 
@@ -188,7 +202,8 @@ def _settings(control: Control) -> dict[str, Any]:
     if control.kind == "rating":
         return {"type": "rating", "options": [{"value": at} for at in range(1, int(control.high or 5) + 1)]}
     if control.kind in ("boolean", "choice"):
-        options = [{"value": one["value"], "text": one["label"]} for one in control.choices]
+        # Argilla wants a word for each.
+        options = [{"value": one["value"], "text": one["label"] or one["value"]} for one in control.choices]
         return {"type": "label_selection", "options": options, "visible_options": None}
     return {"type": "text", "use_markdown": False}
 

@@ -57,13 +57,15 @@ def _records_said(record: JsonObject, about: JsonObject) -> Said:
     wrong = list(beside.wrong)
     gathered: dict[str, Gathered] = defaultdict(Gathered)
     names = object_of(about.get("names"))
+    people, told = object_of(about.get("people")), object_of(about.get("judgements"))
     for name, responses in object_of(record.get("responses")).items():
         for response in objects_in(responses):
-            if response.get("status") in ("discarded", "draft"):
+            user, status = str(response.get("user_id")), response.get("status")
+            # A judgement that left something out went as a draft.
+            if status == "discarded" or (status == "draft" and user not in told):
                 continue
-            _respond(gathered[str(response.get("user_id"))], name, response.get("value"), names)
+            _respond(gathered[user], name, response.get("value"), names)
     judgements = []
-    people, told = object_of(about.get("people")), object_of(about.get("judgements"))
     for user, one in gathered.items():
         own = object_of(told.get(user))
         for span, note in zip(one.spans, list_of(own.get("notes")), strict=False):
