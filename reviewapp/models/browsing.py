@@ -6,6 +6,7 @@ interactions the project holds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -106,6 +107,9 @@ WITH RECURSIVE steps AS (
 SELECT value FROM steps WHERE value IS NOT NULL LIMIT %(limit)s
 """
 _WALKED = {"model": "model", "fingerprint": "fingerprint"}
+# Columns of whose values no index gives one after the other: those of so many of the newest rows are told.
+_RECENT = {"tag": "tags", "finish_reason": "finish_reason"}
+_NEWEST = 2_000
 
 
 # Fields whose values the fingerprint pools have counted already: one small table, whatever was recorded.
@@ -140,3 +144,15 @@ def known_values(*, project: Project, name: str, limit: int = 200) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_DISTINCT.format(column=column), {"project": project.pk, "limit": limit})
         return [value for (value,) in cursor.fetchall()]
+
+
+def recent_values(*, project: Project, name: str) -> list[str]:
+    """Values that the newest interactions have in a field, the commonest first; none for other fields."""
+    column = _RECENT.get(name)
+    if column is None:
+        return []
+    newest = Interaction.objects.filter(project=project).originals().newest_first()
+    found: Counter[str] = Counter()
+    for value in newest.values_list(column, flat=True)[:_NEWEST]:
+        found.update(value if isinstance(value, list) else [value] if value else [])
+    return [value for value, _n in found.most_common()]

@@ -17,7 +17,7 @@ from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
 
 from reviewapp.models import Interaction, InteractionBody, InteractionText, system_actor
-from reviewapp.models.browsing import known_values, list_rows
+from reviewapp.models.browsing import known_values, list_rows, recent_values
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.interaction import compress
 from reviewapp.models.overview import overview
@@ -296,6 +296,12 @@ def test_a_page_far_in_is_read_by_an_index(stored):
 @pytest.mark.parametrize("name", ["model", "fingerprint"])
 def test_known_values_are_read_by_an_index(stored, name):
     assert_no_scan(lambda: known_values(project=stored, name=name))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["tag", "finish_reason"])
+def test_recent_values_are_read_by_an_index(stored, name):
+    assert_no_scan(lambda: recent_values(project=stored, name=name))
 
 
 @pytest.mark.django_db

@@ -119,7 +119,7 @@ def suggested(client: Client, typed: str) -> list[str]:
 
 
 def test_fields_values_and_completions_are_suggested(client, project, me):
-    row = factories.make_interaction(project=project)
+    row = factories.make_interaction(project=project, tags=["twice"])
     review.add_tag(actor=me, interaction=row, name="two words", now=NOW)
     Continuation.objects.bulk_create(
         Continuation(project=project, context=context, next=word, shown=word.title(), count=4, mass=mass)
@@ -131,7 +131,8 @@ def test_fields_values_and_completions_are_suggested(client, project, me):
     )
 
     assert suggested(client, "refund fla") == ["refund flagged:"]
-    assert suggested(client, "tag:two") == ['tag:"two words" ']
+    assert suggested(client, "tag:tw") == ['tag:"two words" ', "tag:twice "]
+    assert suggested(client, "finish_reason:s") == ["finish_reason:stop "]
     assert suggested(client, "is:f") == ["is:flagged "]
     assert suggested(client, "the capital of f")[-2:] == ["the capital of France ", "the capital of Fiji "]
     assert suggested(client, "\x00") == []

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from reviewapp.models import Actor, Permission
-from reviewapp.models.browsing import known_values, value_counts
+from reviewapp.models.browsing import known_values, recent_values, value_counts
 from reviewapp.models.completing import completions
 from reviewapp.web.frame import AppRequest, needs, vary_on_htmx
 from reviewapp.web.pages.interactions import CHOICES, LABELS
@@ -63,7 +63,10 @@ def _fields(head: str, last: str) -> list[Suggestion]:
 
 def _values(actor: Actor, head: str, name: str, start: str) -> list[Suggestion]:
     counts = value_counts(project=actor.project, name=name)
-    values = list(CHOICES.get(name, ())) or list(counts) or known_values(project=actor.project, name=name)
+    values = list(CHOICES.get(name, ())) or list(counts)
+    values = values or known_values(project=actor.project, name=name)
+    # The tags counted are those that people added; others were recorded.
+    values = list(dict.fromkeys([*values, *recent_values(project=actor.project, name=name)]))
     if name == "fingerprint":
         values = ["none", *values]
     elif name == "status":
