@@ -87,6 +87,6 @@ def _signed_in(project: Project) -> Client:
     """The browser of a member."""
     person = Person.objects.create_user("bench@example.org")
     Membership.objects.create(project=project, person=person, role="reviewer", created_at=timezone.now())
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
     return client
