@@ -15,7 +15,7 @@ from reviewapp.stages.watch import CanaryValues
 from tests.factories import NOW
 
 # Of each kind.
-KEPT = {"token": 6, "seeded": 3}
+KEPT = {"token": 6, "seeded": 3, "plain": 0}
 
 
 @dataclass

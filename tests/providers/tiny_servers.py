@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -29,13 +30,27 @@ def need_tiny_model() -> None:
         pytest.skip("needs ../shared/tiny-llm, which stands beside the project only where it is developed")
 
 
+# serve.py with another default of top_p, as an operator may set it: the first argument.
+_OTHER_SAMPLER: Final = """
+import runpy, sys, xllamacpp
+share, Server = float(sys.argv.pop(1)), xllamacpp.Server
+def started(params):
+    params.sampling.top_p = share
+    return Server(params)
+xllamacpp.Server = started
+sys.argv.pop(0)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @contextlib.contextmanager
-def serving(model: str, *options: str) -> Iterator[str]:
-    """One server of a model in `models/`; gives its address, without `/v1`."""
+def serving(model: str, *options: str, top_p: float | None = None) -> Iterator[str]:
+    """One server of a model in `models/`, maybe of another sampler; gives its address, without `/v1`."""
     port = free_port()
     process = subprocess.Popen(
         [
             sys.executable,
+            *(() if top_p is None else ("-c", _OTHER_SAMPLER, str(top_p))),
             str(FOLDER / "serve.py"),
             str(FOLDER / "models" / f"{model}.gguf"),
             "--port",

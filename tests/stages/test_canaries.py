@@ -71,7 +71,7 @@ def test_the_starter_set_is_recorded_like_anybodys_data(admin, provider):
     assert found.set.state == "watching"
     assert found.set.alternatives == 20
     assert found.set.seed_honoured is True
-    assert (kinds.count("token"), kinds.count("seeded")) == (20, 5)
+    assert (kinds.count("token"), kinds.count("seeded"), kinds.count("plain")) == (20, 5, 3)
     assert {canary.interaction.source.name for canary in canaries} == {"canaries"}
     assert all(canary.interaction.tags == ["canary"] for canary in canaries)
     assert all(canary.interaction.output_tokens == 1 for canary in canaries if canary.kind == "token")
@@ -651,3 +651,17 @@ def test_a_real_servers_quantisation_is_found_and_its_noise_is_not(admin, projec
     assert changed.verdict == "backend_changed"
     assert changed.alarmed
     assert changed.column == "log probabilities"
+
+
+def test_a_real_servers_own_sampler_is_found_by_text_where_log_probabilities_stay(admin, project):
+    need_tiny_model()
+    with serving("base") as before, serving("base", top_p=0.5) as after:
+        provider = make_provider(project=project, name="llama", base_url=f"{before}/v1", max_concurrency=2)
+        real = watched(actor=admin, provider=provider, model="tiny", whole=True)
+        Provider.objects.filter(pk=provider.pk).update(base_url=f"{after}/v1")
+        changed = real.check()
+
+    assert changed.verdict == "backend_changed"
+    assert changed.statistic == "unseen_text"
+    assert "The text changed but the log probabilities did not" in changed.sentence
+    assert "seeded texts under the server's own sampler settings" in changed.sentence

@@ -2,8 +2,8 @@
 
 - With log probabilities: one-token border prompts, those of some forty plain fragments between whose two
   likeliest first tokens the model hesitates most (arXiv 2602.11083), and a few seeded texts, which alone
-  see a sampler that changed.
-- With a seed but no log probabilities: seeded texts.
+  see a sampler that changed: most with the sampler wide open, some with the server's own settings.
+- With a seed but no log probabilities: seeded texts of both kinds.
 - With neither: border prompts found by asking each candidate three times; texts at temperature 0 where
   too few are found.
 """
@@ -56,23 +56,21 @@ def plan(abilities: Abilities) -> Plan:
     """What to ask an endpoint of these abilities."""
     if abilities.alternatives:
         candidates = (*TOKEN_PROMPTS, *BORDER_CANDIDATES[:MORE_CANDIDATES])
-        beside = _texts("seeded", TEXT_PROMPTS[:TEXTS_BESIDE_NUMBERS]) if abilities.seed_honoured else ()
+        beside = _seeded_texts(TEXTS_BESIDE_NUMBERS) if abilities.seed_honoured else ()
         return Plan(_one_token("token", candidates), 1, beside)
     if abilities.seed_honoured:
-        return Plan(
-            (),
-            1,
-            (
-                *_texts("seeded", TEXT_PROMPTS[:SEEDED_TEXTS]),
-                *_texts("plain", PLAIN_PROMPTS[:PLAIN_TEXTS]),
-            ),
-        )
+        return Plan((), 1, _seeded_texts(SEEDED_TEXTS))
     return Plan(_one_token("border", BORDER_CANDIDATES), BORDER_PROBES, ())
 
 
 def greedy_texts() -> tuple[Question, ...]:
     """For an endpoint of which too few border prompts were found."""
     return _texts("greedy", TEXT_PROMPTS[:GREEDY_TEXTS])
+
+
+def _seeded_texts(wide_open: int) -> tuple[Question, ...]:
+    """So many with the sampler wide open, and those that say nothing about it."""
+    return (*_texts("seeded", TEXT_PROMPTS[:wide_open]), *_texts("plain", PLAIN_PROMPTS[:PLAIN_TEXTS]))
 
 
 def _one_token(kind: Kind, prompts: Sequence[str]) -> tuple[Question, ...]:
