@@ -56,8 +56,6 @@ class Wanted:
     source: UUID | None = None
     # What it asks for by name; prices are by model.
     model: str = ""
-    days: int | None = None
-    since: datetime | None = None
     trace: str | None = None
     session: str | None = None
     end_user: str | None = None
@@ -98,10 +96,13 @@ def _latest(wanted: Wanted, now: datetime) -> Stored | None:
         # What was hidden before it was stored is not what the model answered, nor what it was asked.
         hidden=0,
     )
-    if wanted.days is not None:
-        rows = rows.filter(started_at__gte=now - timedelta(days=wanted.days))
-    if wanted.since is not None:
-        rows = rows.filter(started_at__gt=wanted.since)
+    # Read now and not as the gateway remembers its source: what was purged is not served once more.
+    bounds = Source.objects.filter(pk=wanted.source).values_list("reuse_days", "reuse_since").first()
+    days, since = bounds or (None, None)
+    if days is not None:
+        rows = rows.filter(started_at__gte=now - timedelta(days=days))
+    if since is not None:
+        rows = rows.filter(started_at__gt=since)
     candidates = list(rows.newest_first()[:_LOOKED_AT])
     if candidates and wanted.policy == ReusePolicy.REVIEWED:
         good = approved(project=wanted.project, interactions=[one.pk for one in candidates])

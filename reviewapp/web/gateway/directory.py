@@ -56,8 +56,6 @@ class SourceEntry:
     add_seed: bool
     add_logprobs: bool
     reuse: str = "off"
-    reuse_days: int | None = None
-    reuse_since: datetime | None = None
     # Open ones, in the order in which they are given.
     seed_ranges: tuple[SeedRange, ...] = ()
 
@@ -209,8 +207,6 @@ def _read() -> Snapshot:
             add_seed=source.add_seed,
             add_logprobs=source.add_logprobs,
             reuse=source.reuse,
-            reuse_days=source.reuse_days,
-            reuse_since=source.reuse_since,
             seed_ranges=tuple(ranges.get(source.id, ())),
         )
         for source in Source.objects.all()

@@ -104,8 +104,6 @@ class Reuser:
             policy=policy,
             source=source.id if source is not None else None,
             model=model if isinstance(model, str) else "",
-            days=source.reuse_days if source is not None else None,
-            since=source.reuse_since if source is not None else None,
             trace=call.context.trace,
             session=call.context.session,
             end_user=call.context.user,
