@@ -97,8 +97,7 @@ def _latest(wanted: Wanted, now: datetime) -> Stored | None:
         hidden=0,
     )
     # Read now and not as the gateway remembers its source: what was purged is not served once more.
-    bounds = Source.objects.filter(pk=wanted.source).values_list("reuse_days", "reuse_since").first()
-    days, since = bounds or (None, None)
+    days, since = _bounds(wanted.source)
     if days is not None:
         rows = rows.filter(started_at__gte=now - timedelta(days=days))
     if since is not None:
@@ -122,6 +121,14 @@ def _latest(wanted: Wanted, now: datetime) -> Stored | None:
                     output_tokens=one.output_tokens or 0,
                 )
     return None
+
+
+def _bounds(source: UUID | None) -> tuple[int | None, datetime | None]:
+    """How many days old an answer may be, and after what moment it must have been asked."""
+    if source is None:
+        return None, None
+    found = Source.objects.filter(pk=source).values_list("reuse_days", "reuse_since").first()
+    return found or (None, None)
 
 
 class _Validity:
