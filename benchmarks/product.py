@@ -54,7 +54,9 @@ class Product:
         return done.stdout.strip()
 
     def make_key(self) -> str:
-        return self.manage("create_api_key", "--project", "demo", "--name", "bench")
+        return self.manage(
+            "create_api_key", "--project", "demo", "--name", "bench", "--scopes", "ingest,review"
+        )
 
     def make_provider(self, url: str) -> None:
         """The project's default provider, at this base URL."""

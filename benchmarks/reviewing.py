@@ -81,7 +81,7 @@ def measure(*, rows: int) -> Iterator[Line]:
         queue, project, link = product.manage("shell", "-v", "0", "-c", _QUEUE).split()[-3:]
         fill(product, queue, project)
         person = Session(product.port, link)
-        yield from _next_items(person, queue)
+        yield from _next_items(product, person, queue)
         yield from _annotations(product, key, rows)
         yield from _steps(product, queue, person)
 
@@ -172,11 +172,12 @@ class Session:
         return took, answer.status
 
 
-def _next_items(person: Session, queue: str) -> Iterator[Line]:
+def _next_items(product: Product, person: Session, queue: str) -> Iterator[Line]:
     person.call("GET", f"/review/{queue}/")
     at_hand = _slot(person)
     empty = [person.call("GET", "/healthz")[0] for _ in range(ROUNDS)]
     took, judging = [], []
+    before = product.processor_seconds()
     for _ in range(ROUNDS):
         # As focus mode does it: the next one is fetched, then this one is judged.
         milliseconds, status = person.call("POST", f"/review/{queue}/next/", f"slot={at_hand}")
@@ -189,10 +190,13 @@ def _next_items(person: Session, queue: str) -> Iterator[Line]:
         assert status == 200, f"judging answers {status}"
         judging.append(milliseconds)
         at_hand = ahead
+    used = product.processor_seconds() - before
     yield Line("next item, 100,000 queued: median", statistics.median(took), statistics.median(empty), "ms")
     yield Line("next item, 100,000 queued: 95th percentile", _late(took), None, "ms", at_most=20)
     yield Line("judging it: median", statistics.median(judging), statistics.median(empty), "ms")
     yield Line("judging it: 95th percentile", _late(judging), None, "ms")
+    for name in ("granian", "postgres"):
+        yield Line(f"both, processor time of {name}", used[name] / ROUNDS * 1000, None, "ms an item")
 
 
 def _slot(person: Session) -> str:
