@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-newer test-brokers check bench sbom python uv app-packages all-packages browser clean
+.PHONY: help run test test-newer test-brokers check bench messages sbom python uv app-packages all-packages browser clean
 
 # The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -57,6 +57,12 @@ test-brokers: all-packages
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+# The texts of the interface into the catalogues, and the catalogues as they are read; needs gettext.
+messages: all-packages
+	$(PY) -W ignore manage.py makemessages -l de -l fr -l ja -l ar --no-location --no-obsolete --no-wrap \
+		-i '.venv/*' -i 'tests/*' -i '.cache/*'
+	$(PY) -W ignore manage.py compilemessages -i '.venv/*' -i '.cache/*'
 
 # What an installation consists of, with versions and hashes as locked (CycloneDX); without the tools of development.
 sbom: uv

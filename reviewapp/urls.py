@@ -53,6 +53,7 @@ from reviewapp.web.pages.settings import seeds as settings_seeds
 urlpatterns = [
     path("api/v1/", api_urls()),
     path("accounts/link/<str:token>/", accounts.sign_in_link, name="sign-in-link"),
+    path("accounts/language/", accounts.language, name="language"),
     path("accounts/no-project/", accounts.no_project, name="no-project"),
     path("accounts/data/", accounts.own_data, name="own-data"),
     path("accounts/projects/new/", accounts.new_project, name="project-new"),

@@ -9,12 +9,13 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.i18n import set_language
 
 from reviewapp.models import Person
 from reviewapp.stages import administer, privacy
@@ -43,6 +44,12 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "account/link_used.html", status=410)
     login(request, person, backend="allauth.account.auth_backends.AuthenticationBackend")
     return redirect("home")
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponseBase:
+    """The language that the person reads, kept in a cookie of this browser; and back to where they were."""
+    return set_language(request)
 
 
 @require_safe

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import modify_settings
+from django.test import Client, modify_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
@@ -406,6 +407,28 @@ def test_nothing_stands_in_the_way_where_there_is_no_data_yet(open_page: OpenPag
 )
 def test_nothing_stands_in_the_way_of_who_is_not_signed_in(open_page: OpenPage, path: str):
     assert hindrances(open_page, path, person=None) == {}
+
+
+# A number of a machine: where a drawing stands, what a field of numbers holds.
+COMMA_IN_A_NUMBER = re.compile(
+    r"""\s(?:x[12]?|y[12]?|c[xy]|r|width|height|d|points|step|min|max|data-at)="-?\d+,\d+(?:%|px)?\""""
+    r"""|type="number"[^>]*\svalue="-?\d+,\d+\""""
+)
+
+
+@pytest.mark.parametrize("code", ["de", "ar"])
+def test_a_page_in_another_language_keeps_the_numbers_of_machines(site: Site, code: str):
+    client = Client(headers={"accept-language": code})
+    client.cookies["sessionid"] = site.cookies[site.full.person.pk]["value"]
+
+    found = {}
+    for name, (view, needs, after) in PAGES.items():
+        page = client.get(reverse(view, args=[needs(site.full)] if needs else []) + after).content.decode()
+        assert f'<html lang="{code}"' in page, name
+        if wrong := COMMA_IN_A_NUMBER.findall(page):
+            found[name] = wrong[:3]
+
+    assert found == {}
 
 
 @pytest.mark.parametrize("opens", ["filters", "keys", "palette"])

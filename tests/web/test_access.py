@@ -206,6 +206,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "settings-audit-export": (None, "admin"),
     "style": ("admin", None),
     "sign-in-link": ("anyone", "anyone"),
+    "language": (None, "person"),
     "no-project": ("person", None),
     "own-data": ("person", None),
     "project-new": ("person", "person"),
