@@ -64,7 +64,7 @@ def test_the_oldest_have_their_turn_first(project):
     record.index_words()
 
     assert found(project, "parcel") == set(early)
-    assert found("refund") == set()
+    assert found(project, "refund") == set()
     assert unsearchable().since == NOW + timedelta(seconds=1)
 
 

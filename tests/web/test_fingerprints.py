@@ -146,7 +146,7 @@ def test_who_may_not_decide_sees_no_buttons(client, project, pool):
 
 
 def test_the_page_costs_the_same_queries_however_many_values(as_admin, pool, django_assert_max_num_queries):
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         as_admin.get("/fingerprints/")
 
 
