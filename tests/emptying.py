@@ -11,9 +11,10 @@ from functools import cache
 from typing import Any
 
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.test import TransactionTestCase
 from psycopg import sql
+from psycopg.errors import DeadlockDetected
 
 # The same in every run: made from the models, not by tests.
 STAYS = {"django_content_type", "auth_permission"}
@@ -26,6 +27,8 @@ DECLARE
 BEGIN
   -- Neither foreign keys nor triggers: all goes, whatever the order.
   SET LOCAL session_replication_role = replica;
+  -- What a server's thread is still writing is waited for, and goes too.
+  LOCK TABLE {locked} IN EXCLUSIVE MODE;
   FOREACH one IN ARRAY {tables}::text[] LOOP
     EXECUTE format('SELECT EXISTS (SELECT FROM %I)', one) INTO filled;
     IF filled THEN
@@ -51,8 +54,15 @@ def empty(alias: str = DEFAULT_DB_ALIAS) -> None:
         # On a server of somebody's own: only a superuser may set triggers aside.
         call_command("flush", verbosity=0, interactive=False, database=alias)
         return
-    with connections[alias].cursor() as cursor:
-        cursor.execute(_statement(alias))
+    for last_try in (False, False, True):
+        try:
+            with connections[alias].cursor() as cursor:
+                cursor.execute(_statement(alias))
+            return
+        except OperationalError as error:
+            # It holds some tables and wants one more, a thread the other way round: one has to give way.
+            if last_try or not isinstance(error.__cause__, DeadlockDetected):
+                raise
 
 
 @cache
@@ -65,4 +75,8 @@ def _is_superuser(alias: str) -> bool:
 @cache
 def _statement(alias: str) -> str:
     names = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
-    return EMPTY.format(tables=sql.Literal(sorted(set(names) - STAYS)).as_string(None))
+    emptied = sorted(set(names) - STAYS)
+    return EMPTY.format(
+        tables=sql.Literal(emptied).as_string(None),
+        locked=sql.SQL(", ").join(map(sql.Identifier, emptied)).as_string(None),
+    )
