@@ -105,7 +105,13 @@ if (root && !stage) {
     if (!form()?.contains(event.relatedTarget)) ask(null);
   });
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("[data-annotate]")) setTimeout(begin);
+    const link = event.target.closest?.("[data-annotate]");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    // At once: who types on finds the digits there. The browser's own way to the place would take the focus later.
+    event.preventDefault();
+    history.replaceState(history.state, "", link.hash);
+    document.querySelector(link.hash)?.scrollIntoView({ block: "nearest" });
+    begin();
   });
   // The browser goes to the address's place when all is loaded, and takes the focus from whoever had it.
   if (location.hash === "#annotate") window.addEventListener("load", () => setTimeout(begin), { once: true });

@@ -54,7 +54,9 @@ def test_asked_told_found_answered_and_settled(open_page: OpenPage):
     answers.keyboard.press("j")
     answers.keyboard.press("Enter")
     answers.wait_for_url(re.compile(f"/interactions/{one.pk}/#thread-"))
-    expect(answers.locator("mark[aria-current]").first).to_be_in_viewport()
+    # Its words too are in sight where the window holds both.
+    expect(answers.locator("[id^=thread-]:focus")).to_be_in_viewport()
+    expect(answers.locator("mark[aria-current]").first).to_have_text("five")
     expect(answers.locator(".thread")).to_be_focused()
     expect(answers.locator(".thread em, .thread i")).to_have_count(0)
     expect(answers.locator("#alerts > summary")).to_have_accessible_name("No new alerts")

@@ -236,9 +236,9 @@ def test_imported_into_an_empty_project_and_taken_out_again_it_is_the_same(
     assert recorded(lines(again)) == recorded(lines(exported))
 
 
-# What the app gives (its id, the project, when it was written) is each project's own, and so is
-# what people and replays added.
-GIVEN = {"id", "project", "created_at", "flags", "annotations", "replays", "queues"}
+# What the app gives (its id, the project, when it was written, the cost by the prices that it knows) is
+# each project's own, and so is what people and replays added.
+GIVEN = {"id", "project", "created_at", "cost", "flags", "annotations", "replays", "queues"}
 
 
 def recorded(rows: dict[int, Any]) -> dict[int, Any]:
