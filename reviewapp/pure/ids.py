@@ -7,15 +7,36 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from datetime import UTC, datetime
 from uuid import UUID
 
 
+_RANDOM_BITS = 74
+_lock = threading.Lock()
+_last_ms, _last_random = -1, 0
+
+
 def uuid7(*, at_ms: int | None = None) -> UUID:
-    """A new id; `at_ms` is the Unix time in milliseconds it should carry (default: now)."""
-    milliseconds = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    random = secrets.randbits(74)
+    """A new id; `at_ms` is the Unix time in milliseconds it should carry.
+
+    Without it, the time is now, and each id sorts after those that this process made before it in the same
+    millisecond (the RFC's section 6.2, method 2): what one deed writes reads in the order it was written.
+    """
+    if at_ms is not None:
+        return _laid_out(at_ms, secrets.randbits(_RANDOM_BITS))
+    global _last_ms, _last_random
+    with _lock:
+        milliseconds = time.time_ns() // 1_000_000
+        random = _last_random + 1 + secrets.randbits(32)
+        if milliseconds != _last_ms or random >> _RANDOM_BITS:
+            random = secrets.randbits(_RANDOM_BITS)
+        _last_ms, _last_random = milliseconds, random
+    return _laid_out(milliseconds, random)
+
+
+def _laid_out(milliseconds: int, random: int) -> UUID:
     value = (milliseconds & 0xFFFFFFFFFFFF) << 80
     value |= 0x7 << 76
     value |= (random >> 62) << 64

@@ -26,6 +26,7 @@ from reviewapp.models.pools import pools_of
 from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export
+from tests import emptying
 from tests.factories import NOW, make_project, make_provider, make_source
 
 ROWS = 4_000
@@ -66,6 +67,8 @@ def stored(django_db_setup, django_db_blocker):
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE reviewapp_project CASCADE")
             cursor.execute(f"ANALYZE {', '.join(LARGE)}")
+        # What speaks of a project by a value alone.
+        emptying.empty()
 
 
 def _interaction(project, sources, providers, n):

@@ -56,7 +56,7 @@ def seal_audit(*, now: datetime) -> int:
             return 0
     waiting = list(AuditUnsealed.objects.order_by("entry_id").values_list("entry_id", flat=True)[:BATCH])
     by_project: dict[UUID | None, list[AuditEntry]] = defaultdict(list)
-    for entry in AuditEntry.objects.filter(pk__in=waiting, seal__isnull=True).order_by("id"):
+    for entry in AuditEntry.objects.filter(pk__in=waiting, seal__isnull=True).order_by("at", "id"):
         by_project[entry.project_id].append(entry)
     for project, entries in by_project.items():
         last = AuditSeal.objects.filter(project=project).order_by("-seq").first()
