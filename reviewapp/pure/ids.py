@@ -12,7 +12,6 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-
 _RANDOM_BITS = 74
 _lock = threading.Lock()
 _last_ms, _last_random = -1, 0
