@@ -62,6 +62,9 @@ function show(element) {
   document.dispatchEvent(new CustomEvent("announce", { detail: { message: element.ariaLabel ? `${stage.dataset.saysNext}: ${element.ariaLabel}` : element.textContent.trim() } }));
 }
 
+// What was judged is out of sight while the next can't be had: it is with the outbox, and keys in it would be lost.
+const waiting = () => item().hasAttribute("data-nothing") || show(stage.querySelector("[data-waiting]").content.firstElementChild.cloneNode(true));
+
 // Goes on to what was parked, to what is ready, or to what the server has; keeps trying while it can't be reached.
 async function advance() {
   moving = true;
@@ -75,6 +78,7 @@ async function advance() {
       try {
         next = (await fetchNext()).element;
       } catch {
+        waiting();
         await new Promise((resolve) => setTimeout(resolve, 2000));
       }
     }

@@ -286,6 +286,28 @@ def test_a_lost_connection_loses_nothing(open_page: OpenPage, project: Any, revi
     expect(page.locator("[data-unsent]")).to_be_hidden()
 
 
+def test_a_judgement_whose_answer_gets_lost_is_sent_again_and_counts_once(
+    open_page: OpenPage, project: Any, reviewer: Any
+):
+    queue = filled(project, "The first.", "The second.")
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    shows(page, "The first.")
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route.fetch().status)
+        route.abort()
+
+    page.route("**/judge/", lose, times=1)
+    press(page, "1", "1", "Enter")
+
+    shows(page, "The second.")
+    expect(page.locator("[data-unsent]")).to_be_visible()
+    expect(page.locator("[data-unsent]")).to_be_hidden()
+    assert lost == [200]
+    assert Annotation.objects.get().version == 1
+
+
 def test_what_was_typed_outlives_a_reload(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The first.", "The second.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)

@@ -318,6 +318,20 @@ def test_a_judgement_sent_twice_is_one(project, reviewer):
     assert Annotation.objects.get().scores == BAD
 
 
+def test_a_judgement_whose_answer_got_lost_and_that_is_sent_again_leaves_no_trace(project, reviewer):
+    queue = make_queue(project=project)
+    fill_queue(queue)
+    slot = take(reviewer, queue)
+
+    first = judge(reviewer, slot)
+    again = judge(reviewer, slot, now=LATER)
+
+    assert again == first
+    assert again.annotation.version == 1
+    assert AuditEntry.objects.filter(action="queue.judge").count() == 1
+    assert QueueSlot.objects.get().finished_at == NOW
+
+
 def test_a_judgement_that_lacks_an_answer_is_refused_and_the_place_kept(project, reviewer):
     queue = make_queue(project=project)
     fill_queue(queue)
@@ -363,6 +377,19 @@ def test_a_judgement_that_comes_too_late_is_kept_and_does_not_count(project, rev
     assert not late.counted
     assert item.authoritative == counted.annotation
     assert Annotation.objects.filter(pk=late.annotation.pk, removed_at=None).exists()
+
+
+def test_a_judgement_that_comes_too_late_twice_is_kept_once(project, reviewer, admin):
+    queue = make_queue(project=project)
+    fill_queue(queue)
+    slot = take(reviewer, queue)
+    review.return_expired(now=LATER)
+    work(admin, queue)
+
+    late, again = (judge(reviewer, slot, BAD, now=LATER) for _ in range(2))
+
+    assert again == late
+    assert Annotation.objects.filter(created_by=reviewer.person).count() == 1
 
 
 def test_undo_takes_the_judgement_back_and_keeps_what_was_said(project, reviewer):

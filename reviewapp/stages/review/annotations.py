@@ -83,8 +83,13 @@ def annotate(
     comment: str = "",
     rubric: Rubric | None = None,
     preference: str | None = None,
+    once: bool = False,
 ) -> Annotation:
-    """A judgement of an interaction by a rubric (default: the project's). Raises InvalidAnswer."""
+    """A judgement of an interaction by a rubric (default: the project's). Raises InvalidAnswer.
+
+    With `once`, who has said the same of it already has said it: what is sent again since its answer got
+    lost on the way makes no second one.
+    """
     actor.check(Permission.REVIEW)
     rubric = rubric or default_rubric(actor)
     values = _checked(
@@ -96,6 +101,11 @@ def annotate(
         comment=comment,
         preference=preference,
     )
+    if once:
+        mine = Annotation.objects.filter(interaction=interaction, created_by=actor.person, removed_at=None)
+        said: Annotation | None = mine.filter(rubric=rubric, **values).first()
+        if said is not None:
+            return said
     made: Annotation = Annotation.objects.create(
         project=actor.project,
         interaction=interaction,
@@ -143,7 +153,7 @@ def edit_annotation(
 ) -> Annotation:
     """Change one's own judgement; what it said before is kept. `version` is the one that was shown.
 
-    Without a new preference the old one stays.
+    Without a new preference the old one stays. To say the same again changes nothing.
     """
     actor.check(Permission.REVIEW)
     if actor.person is None or annotation.created_by_id != actor.person.pk:
@@ -157,9 +167,11 @@ def edit_annotation(
         comment=comment,
         preference=preference or annotation.preference,
     )
-    before = Annotation.objects.select_for_update().get(pk=annotation.pk)
+    before: Annotation = Annotation.objects.select_for_update().get(pk=annotation.pk)
     if before.version != version:
         raise EditedMeanwhile
+    if before.removed_at is None and all(getattr(before, name) == value for name, value in values.items()):
+        return before
     AnnotationRevision.objects.create(
         annotation=before,
         version=before.version,

@@ -64,7 +64,8 @@ def judge(*, actor: Actor, slot_id: UUID, judgement: Judgement, now: datetime) -
     """Keep a judgement for the place that somebody holds; judging again changes it.
 
     A place that was given back meanwhile is taken again; where others have taken it, the judgement
-    is kept with the answer and does not count for the queue. Raises Refused, InvalidAnswer.
+    is kept with the answer and does not count for the queue. What is sent twice, since its answer got
+    lost on the way, counts once. Raises Refused, InvalidAnswer.
     """
     actor.check(Permission.REVIEW)
     item, slot = _locked(actor, slot_id)
@@ -73,6 +74,9 @@ def judge(*, actor: Actor, slot_id: UUID, judgement: Judgement, now: datetime) -
     annotation = _annotation(actor, item, slot if counted else None, judgement, now)
     if not counted:
         return Kept(annotation=annotation, state=item.state, counted=False)
+    before = slot.annotation
+    if slot.state == SlotState.JUDGED and before == annotation and before.version == annotation.version:
+        return Kept(annotation=annotation, state=item.state)
     slot.state, slot.lease_until, slot.finished_at = SlotState.JUDGED, None, now
     slot.annotation = annotation
     slot.save()
@@ -128,6 +132,7 @@ def _annotation(
         interaction=judged_interaction(item),
         rubric=rubric_of(item.queue),
         now=now,
+        once=slot is None,
         **values,
     )
 
