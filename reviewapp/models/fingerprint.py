@@ -285,14 +285,14 @@ def present_of(one: Interaction) -> Fingerprint | None:
 
 
 # What stands in the index must fit it; nothing real is as long.
-_LONGEST = 200
+POOL_CHARACTERS = 200
 
 
 def pool_model(asked: str, answered: str | None) -> str:
     """The model whose pool an answer belongs to: the one asked for, so that an alias that moves shows."""
-    return (asked or answered or "")[:_LONGEST]
+    return (asked or answered or "")[:POOL_CHARACTERS]
 
 
 def pool_value(fingerprint: str | None) -> str | None:
     """The value as pools keep it; an empty text reports none."""
-    return (fingerprint or "")[:_LONGEST] or None
+    return (fingerprint or "")[:POOL_CHARACTERS] or None

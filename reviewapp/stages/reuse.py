@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from reviewapp.formats.packed import decompress
 from reviewapp.models import (
     Actor,
     Fingerprint,
@@ -26,21 +27,57 @@ from reviewapp.models import (
     InteractionBody,
     Permission,
     Provider,
-    Reuse,
     ReuseDay,
     ReusePolicy,
     Source,
 )
 from reviewapp.models.approvals import approved
-from reviewapp.models.fingerprint import pool_model, pool_value
+from reviewapp.models.fingerprint import POOL_CHARACTERS
+from reviewapp.pure.ids import new_id
 from reviewapp.pure.prices import price_of
-from reviewapp.pure.redaction import Found
 from reviewapp.stages.administer import write_audit
-from reviewapp.stages.record.hiding import hider_for
+from reviewapp.stages.record import Serving
 
-# Equal requests and seeds are few; the latest that may be served is among the first of them.
-_LOOKED_AT = 20
-_GOOD = frozenset({FingerprintState.ACCEPTED, FingerprintState.OVERLAP})
+_GOOD: Final = [FingerprintState.ACCEPTED.value, FingerprintState.OVERLAP.value]
+
+# One statement, since the caller waits for each way to the database and back. Equal requests and seeds are
+# few; the latest that may be served is among the first of them. What was hidden before it was stored is not
+# what the model answered, nor what it was asked. A source's bounds are read now and not as the gateway
+# remembers its source: what was purged is not served once more.
+_CANDIDATES: Final = f"""
+WITH candidate AS MATERIALIZED (
+    SELECT one.id, one.started_at, one.input_tokens, one.output_tokens,
+        left(coalesce(nullif(one.model, ''), one.response_model, ''), {POOL_CHARACTERS}) AS model,
+        left(nullif(one.fingerprint, ''), {POOL_CHARACTERS}) AS value
+    FROM {Interaction._meta.db_table} one
+    LEFT JOIN {Source._meta.db_table} source ON source.id = %(source)s
+    WHERE one.project_id = %(project)s AND one.request_hash = %(digest)s AND one.seed = %(seed)s
+        AND one.provider_id = %(provider)s AND one.endpoint = %(endpoint)s
+        AND one.status = 200 AND one.error IS NULL AND one.hidden = 0 AND one.replay_of_id IS NULL
+        AND (source.reuse_days IS NULL
+            OR one.started_at >= %(now)s - make_interval(days => source.reuse_days))
+        AND (source.reuse_since IS NULL OR one.started_at > source.reuse_since)
+    ORDER BY one.started_at DESC, one.id DESC
+    LIMIT 20
+)"""  # noqa: S608
+# Of its model's pool; one that is still learning has no state yet.
+_POOL: Final = (
+    f"FROM {Fingerprint._meta.db_table} pool WHERE pool.project_id = %(project)s"
+    " AND pool.provider_id = %(provider)s AND pool.model = candidate.model"
+)
+_VALID: Final = (
+    f"(EXISTS (SELECT {_POOL} AND pool.value = candidate.value AND pool.state = ANY(%(good)s))"
+    f" OR NOT EXISTS (SELECT {_POOL}))"
+)
+_REVIEWABLE: Final = f"{_CANDIDATES} SELECT id FROM candidate WHERE value IS NULL OR {_VALID}"  # noqa: S608
+_ANSWER: Final = f"""
+SELECT candidate.id, candidate.started_at, candidate.value, candidate.input_tokens, candidate.output_tokens,
+    body.response, body.chunks
+FROM candidate
+JOIN {InteractionBody._meta.db_table} body ON body.interaction_id = candidate.id
+WHERE body.response IS NOT NULL AND body.response_is_json AND {{chosen}}
+ORDER BY candidate.started_at DESC, candidate.id DESC
+LIMIT 1"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,84 +111,59 @@ class Stored:
     output_tokens: int
 
 
-def serve(*, wanted: Wanted, now: datetime) -> Stored | None:
-    """The latest answer that may be served, noted as served; None where there is none."""
-    found = _latest(wanted, now)
-    if found is None:
+def find(*, wanted: Wanted, now: datetime) -> Stored | None:
+    """The latest answer that may be served now; None where there is none."""
+    values: dict[str, Any] = {
+        "project": wanted.project,
+        "provider": wanted.provider,
+        "endpoint": wanted.endpoint,
+        "digest": wanted.digest,
+        "seed": wanted.seed,
+        "source": wanted.source,
+        "now": now,
+        "good": _GOOD,
+    }
+    if wanted.policy == ReusePolicy.REVIEWED:
+        with connection.cursor() as cursor:
+            cursor.execute(_REVIEWABLE, values)
+            ids = [id_ for (id_,) in cursor.fetchall()]
+        # Nothing vouches for a backend without a fingerprint; a person who approved the answer does.
+        values["among"] = list(approved(project=wanted.project, interactions=ids)) if ids else []
+        if not values["among"]:
+            return None
+        chosen = "candidate.id = ANY(%(among)s)"
+    else:
+        chosen = f"value IS NOT NULL AND {_VALID}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_CANDIDATES} {_ANSWER.format(chosen=chosen)}", values)
+        row = cursor.fetchone()
+    if row is None:
         return None
-    [event] = _events([(wanted, found.interaction)], now)
-    event.save(force_insert=True)
-    return found
-
-
-def _latest(wanted: Wanted, now: datetime) -> Stored | None:
-    rows = Interaction.objects.originals().filter(
-        project=wanted.project,
-        request_hash=wanted.digest,
-        seed=wanted.seed,
-        provider=wanted.provider,
-        endpoint=wanted.endpoint,
-        status=200,
-        error__isnull=True,
-        # What was hidden before it was stored is not what the model answered, nor what it was asked.
-        hidden=0,
+    id_, started_at, value, input_tokens, output_tokens, response, chunks = row
+    return Stored(
+        interaction=id_,
+        started_at=started_at,
+        fingerprint=value,
+        response=decompress(response),
+        chunks=None if chunks is None else decompress(chunks),
+        input_tokens=input_tokens or 0,
+        output_tokens=output_tokens or 0,
     )
-    # Read now and not as the gateway remembers its source: what was purged is not served once more.
-    days, since = _bounds(wanted.source)
-    if days is not None:
-        rows = rows.filter(started_at__gte=now - timedelta(days=days))
-    if since is not None:
-        rows = rows.filter(started_at__gt=since)
-    candidates = list(rows.newest_first()[:_LOOKED_AT])
-    if candidates and wanted.policy == ReusePolicy.REVIEWED:
-        good = approved(project=wanted.project, interactions=[one.pk for one in candidates])
-        candidates = [one for one in candidates if one.pk in good]
-    valid = _Validity(wanted)
-    for one in candidates:
-        if valid.of(one):
-            body = InteractionBody.objects.get(pk=one.pk)
-            if body.response_text is not None and body.response_is_json:
-                return Stored(
-                    interaction=one.pk,
-                    started_at=one.started_at,
-                    fingerprint=pool_value(one.fingerprint),
-                    response=body.response_text,
-                    chunks=body.chunks_text,
-                    input_tokens=one.input_tokens or 0,
-                    output_tokens=one.output_tokens or 0,
-                )
-    return None
 
 
-def _bounds(source: UUID | None) -> tuple[int | None, datetime | None]:
-    """How many days old an answer may be, and after what moment it must have been asked."""
-    if source is None:
-        return None, None
-    found = Source.objects.filter(pk=source).values_list("reuse_days", "reuse_since").first()
-    return found or (None, None)
-
-
-class _Validity:
-    """Which fingerprints of a provider are valid; each model's pool is read once."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._pools: dict[str, dict[str | None, str]] = {}
-
-    def of(self, one: Interaction) -> bool:
-        value = pool_value(one.fingerprint)
-        if value is None:
-            # Nothing vouches for the backend; a person who approved the answer does.
-            return self._wanted.policy == ReusePolicy.REVIEWED
-        model = pool_model(one.model, one.response_model)
-        states = self._pools.get(model)
-        if states is None:
-            states = self._pools[model] = dict(
-                Fingerprint.objects.filter(
-                    project=self._wanted.project, provider=self._wanted.provider, model=model
-                ).values_list("value", "state")
-            )
-        return states.get(value) in _GOOD if states else True
+def serving_of(*, wanted: Wanted, interaction: UUID, at: datetime) -> Serving:
+    """That the answer of the interaction was served to this call."""
+    return Serving(
+        id=new_id(),
+        project=wanted.project,
+        interaction=interaction,
+        source=wanted.source,
+        policy=wanted.policy,
+        at=at,
+        trace=wanted.trace,
+        session=wanted.session,
+        end_user=wanted.end_user,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,42 +217,6 @@ def _figures(tally: Tally, prices: Any, model: str) -> list[float]:
     cost = 0.0 if price is None else price.of(tally.input_tokens, tally.output_tokens)
     unpriced = tally.hits + tally.joined if price is None else 0
     return [tally.hits, tally.misses, tally.joined, tally.input_tokens, tally.output_tokens, cost, unpriced]
-
-
-def note_joined(*, reuses: Sequence[tuple[Wanted, UUID]], now: datetime) -> set[UUID]:
-    """Note calls that got the answer of another one under way; gives the answers not recorded yet."""
-    of = {interaction for _, interaction in reuses}
-    known = set(Interaction.objects.filter(pk__in=of).values_list("pk", flat=True)) if of else set()
-    Reuse.objects.bulk_create(
-        _events([(wanted, interaction) for wanted, interaction in reuses if interaction in known], now)
-    )
-    return of - known
-
-
-def _events(reuses: Sequence[tuple[Wanted, UUID]], now: datetime) -> list[Reuse]:
-    """Servings as they are noted: who asked is hidden where the source hides it."""
-    sources = Source.objects.filter(
-        pk__in={wanted.source for wanted, _ in reuses if wanted.source}, redaction__isnull=False
-    )
-    hiders = {source.pk: hider_for(source=source) for source in sources}
-
-    def plain(wanted: Wanted, text: str | None) -> str | None:
-        hider = hiders.get(wanted.source) if wanted.source is not None else None
-        return text if hider is None or text is None else hider.text(text, Found())
-
-    return [
-        Reuse(
-            project_id=wanted.project,
-            interaction_id=interaction,
-            source_id=wanted.source,
-            policy=wanted.policy,
-            at=now,
-            trace=plain(wanted, wanted.trace),
-            session=plain(wanted, wanted.session),
-            end_user=plain(wanted, wanted.end_user),
-        )
-        for wanted, interaction in reuses
-    ]
 
 
 @transaction.atomic

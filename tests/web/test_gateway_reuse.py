@@ -73,8 +73,8 @@ def test_an_equal_request_and_seed_get_the_stored_answer(gateway, provider, stat
     assert again.headers["X-Review-Reused"] == again.headers["X-Review-Interaction"] == str(first.pk)
     assert again.headers["X-Review-Seed"] == "7"
     assert int(again.headers["Age"]) >= 0
-    assert Reuse.objects.get().interaction == first
     settle()
+    assert Reuse.objects.get().interaction == first
     assert Interaction.objects.count() == 1
 
 
@@ -183,6 +183,7 @@ def test_the_sources_policy_holds_where_the_call_says_nothing(gateway, provider)
     answer = gateway.post("/v1/chat/completions", json=QUESTION, headers={"X-Review-Source": "bot"})
 
     assert "X-Review-Reused" in answer.headers
+    settle()
     assert Reuse.objects.get().source == source
 
 

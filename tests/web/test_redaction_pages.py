@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from reviewapp.models import AuditEntry, Interaction, Reuse, Source
-from reviewapp.stages import reuse
+from reviewapp.stages import record, reuse
 from tests import factories
 from tests.answering import completion
 from tests.scanning import where
@@ -102,8 +102,10 @@ def test_what_was_hidden_is_never_served_again_and_who_asked_is_hidden_too(proje
         end_user=EMAIL,
     )
 
-    assert reuse.serve(wanted=wanted, now=factories.NOW) is None
+    assert reuse.find(wanted=wanted, now=factories.NOW) is None
 
     Interaction.objects.filter(pk=one.pk).update(hidden=0)
-    assert reuse.serve(wanted=wanted, now=factories.NOW) is not None
+    assert reuse.find(wanted=wanted, now=factories.NOW) is not None
+    serving = reuse.serving_of(wanted=wanted, interaction=one.pk, at=factories.NOW)
+    record.record_frames(frames=[record.encode_serving(serving)], now=factories.NOW)
     assert Reuse.objects.get().end_user == "[email]"

@@ -1,6 +1,7 @@
 """Record: arrivals become interactions, in bulk, each exactly once.
 
     encode(arrival)                  what a receiver appends to the journal
+    encode_serving(serving)          the same for a stored answer that was served again
     record_frames(frames, now)       what the worker does with them
     record_now(arrivals, now)        the same in the caller's process (replays)
     fill_costs()                     gives costs to what was recorded before its price was known
@@ -34,6 +35,14 @@ from reviewapp.stages.record.message import UnreadableMessage, pack, unpack
 from reviewapp.stages.record.places import DEFAULT_SOURCE, UNKNOWN_PROVIDER
 from reviewapp.stages.record.pricing import fill_costs
 from reviewapp.stages.record.reading import NO_RESPONSE, Reading, UnreadableArrival, read
+from reviewapp.stages.record.serving import (
+    Serving,
+    are_noted,
+    decode_serving,
+    encode_serving,
+    is_serving,
+    note_servings,
+)
 from reviewapp.stages.record.wording import index_words
 from reviewapp.stages.record.writing import Written, write
 
@@ -46,17 +55,20 @@ __all__ = [
     "Arrival",
     "DatabaseAway",
     "Outcome",
+    "Serving",
     "UnreadableFrame",
     "UnreadableMessage",
     "Wire",
     "are_settled",
     "decode",
     "encode",
+    "encode_serving",
     "fill_costs",
     "frames_of",
     "ids_of",
     "index_words",
     "known_among",
+    "note_servings",
     "pack",
     "record_frames",
     "record_message",
@@ -120,9 +132,13 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
     batch = _Batch(now)
     readings: list[Reading] = []
     arrivals: list[tuple[bytes, Arrival]] = []
+    servings: list[tuple[bytes, Serving]] = []
     unreadable: list[tuple[bytes, str]] = []
     for frame in frames:
         try:
+            if is_serving(frame):
+                servings.append((frame, decode_serving(frame)))
+                continue
             arrivals.append((frame, decode(frame)))
         except UnreadableFrame as error:
             unreadable.append((frame, str(error)))
@@ -151,12 +167,27 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
             batch.frames[id(reading)] = frame if hider is None else seal(frame)
             readings.append(reading)
     _write_or_halve(readings, batch)
+    _note(servings, batch)
     _set_aside(batch)
     return Outcome(tuple(batch.recorded), tuple(batch.known), tuple(why for _, _, why in batch.failures))
 
 
 def are_settled(*, frames: Sequence[bytes]) -> bool:
     """Whether each frame is recorded or set aside: nothing more will or need become of it."""
+    arrivals: list[bytes] = []
+    servings: list[Serving] = []
+    for frame in frames:
+        try:
+            if is_serving(frame):
+                servings.append(decode_serving(frame))
+                continue
+        except UnreadableFrame:
+            pass  # it is set aside like an arrival that can't be read
+        arrivals.append(frame)
+    return (not servings or are_noted(servings)) and (not arrivals or _are_recorded(arrivals))
+
+
+def _are_recorded(frames: Sequence[bytes]) -> bool:
     ids = {id_ for frame in frames if (id_ := id_of(frame)) is not None}
     there = dict(Interaction.objects.filter(id__in=ids).values_list("id", "project"))
     # Another project's interaction may have the id: then this one was not recorded, and must be set aside.
@@ -213,6 +244,25 @@ def _write_or_halve(readings: list[Reading], batch: _Batch) -> None:
     middle = len(readings) // 2
     _write_or_halve(readings[:middle], batch)
     _write_or_halve(readings[middle:], batch)
+
+
+def _note(servings: Sequence[tuple[bytes, Serving]], batch: _Batch) -> None:
+    """Those of interactions that are gone have nothing to be noted at."""
+    if not servings:
+        return
+    try:
+        note_servings([serving for _, serving in servings])
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseAway(str(error)) from error
+    except DatabaseError as error:
+        if len(servings) > 1:
+            for one in servings:
+                _note([one], batch)
+            return
+        log.error("A serving can't be noted: %s", type(error).__name__)
+        [(frame, serving)] = servings
+        # Who asked may be what its source hides.
+        batch.failures.append((seal(frame), serving.project, "The database refuses it."))
 
 
 def _is_too_much(error: Exception) -> bool:

@@ -32,7 +32,7 @@ _UNPACKED_VERSION: Final = 1
 # A body beyond this is not packed by who receives it.
 PACKED_LIMIT: Final = 512 * 1024
 # Version, length of the header, and the id once more, where it can be had without reading the header.
-_PREFIX = struct.Struct("<BI16s")
+PREFIX = struct.Struct("<BI16s")
 
 
 class UnreadableFrame(Exception):
@@ -125,22 +125,22 @@ def encode(arrival: Arrival) -> bytes:
     header["packed"] = short
     header["parts"] = [None if part is None else len(part) for part in parts]
     head = _dump(header)
-    prefix = _PREFIX.pack(_VERSION, len(head), arrival.id.bytes)
+    prefix = PREFIX.pack(_VERSION, len(head), arrival.id.bytes)
     return b"".join((prefix, head, *(part for part in parts if part)))
 
 
 def id_of(frame: bytes) -> UUID | None:
     """The id of the arrival in a frame, quickly; None for what is no frame."""
-    if len(frame) < _PREFIX.size:
+    if len(frame) < PREFIX.size:
         return None
-    return UUID(bytes=_PREFIX.unpack_from(frame)[2])
+    return UUID(bytes=PREFIX.unpack_from(frame)[2])
 
 
 def project_of(frame: bytes) -> UUID | None:
     """The project of the arrival in a frame, without its bodies; None for what is no frame."""
     try:
-        length = _PREFIX.unpack_from(frame)[1]
-        return UUID(json.loads(frame[_PREFIX.size : _PREFIX.size + length])["project"])
+        length = PREFIX.unpack_from(frame)[1]
+        return UUID(json.loads(frame[PREFIX.size : PREFIX.size + length])["project"])
     except (struct.error, ValueError, KeyError, TypeError):
         return None
 
@@ -163,11 +163,11 @@ def _load(head: bytes) -> Any:
 def decode(frame: bytes) -> Arrival:
     """The arrival that `encode` wrote. Raises UnreadableFrame."""
     try:
-        version, length, _ = _PREFIX.unpack_from(frame)
+        version, length, _ = PREFIX.unpack_from(frame)
         if version not in (_VERSION, _UNPACKED_VERSION):
             raise UnreadableFrame(f"The frame is of version {version}, this worker reads {_VERSION}.")
-        start = _PREFIX.size + length
-        header = _load(frame[_PREFIX.size : start])
+        start = PREFIX.size + length
+        header = _load(frame[PREFIX.size : start])
         parts: list[bytes | None] = []
         for size in header["parts"]:
             parts.append(None if size is None else frame[start : start + size])

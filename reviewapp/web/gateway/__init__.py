@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reviewapp import metrics, tasks
-from reviewapp.journal import JournalError
+from reviewapp.journal import Journal, JournalError
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
 from reviewapp.stages.reuse import Wanted
@@ -46,14 +46,14 @@ class Recorded:
         started_at, began = datetime.now(tz=UTC), time.perf_counter()
         try:
             call = await self._read(scope, receive, started_at)
-            append = tasks.journal().append
+            journal = tasks.journal()
         except GatewayError as error:
             await send_error(send, error)
         except JournalError as error:
             # Before the provider is asked: an answer that can't be recorded would be paid for in vain.
             await send_error(send, errors.not_recorded(str(error)))
         else:
-            exchange = Exchange(call, session=shared().session, append=append, send=send)
+            exchange = Exchange(call, session=shared().session, append=journal.append, send=send)
             ask = partial(
                 exchange.run,
                 path=self._path,
@@ -66,7 +66,7 @@ class Recorded:
             if wanted is None:
                 await ask()
                 metrics.GATEWAY_ADDED.observe(time.perf_counter() - began - exchange.asked_seconds)
-            elif (answer := await _reusable(reuser, wanted)) is not None:
+            elif (answer := await _reusable(reuser, wanted, journal)) is not None:
                 await send_answer(send, answer, call)
             else:
                 flight = reuser.take_off(wanted)
@@ -98,7 +98,7 @@ class Recorded:
         )
 
 
-async def _reusable(reuser: Reuser, wanted: Wanted) -> Answer | None:
+async def _reusable(reuser: Reuser, wanted: Wanted, journal: Journal) -> Answer | None:
     """A stored answer, or that of an equal call which is being asked now."""
     flight = reuser.under_way(wanted)
     if flight is None:
@@ -106,6 +106,8 @@ async def _reusable(reuser: Reuser, wanted: Wanted) -> Answer | None:
         # While the tables were looked at, another call may have begun to ask.
         flight = reuser.under_way(wanted) if stored is None else None
         if flight is None:
+            if stored is not None:
+                reuser.note(wanted, stored, journal)
             return stored
     # Shielded: a caller that goes must not take the answer from the others.
     answer = await asyncio.shield(flight)

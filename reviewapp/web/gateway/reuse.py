@@ -4,6 +4,9 @@ A call that wants a stored answer (by its header or its source's policy) and bri
 up in the tables, in a few threads of its own. It is the only kind of call whose way leads through the
 database; while that is away every such call is a miss and goes to the provider like any other.
 
+The answer does not wait until its serving is noted: that goes into the journal at the same time and
+reaches the tables as what is recorded does.
+
 Of calls that are equal and under way together, one asks; the others wait for its answer. Theirs are
 noted as reuses of it as soon as it is recorded.
 """
@@ -25,11 +28,13 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from reviewapp.journal import Journal, JournalError
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.splitting import split_response
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.stages import reuse
+from reviewapp.stages.record import Serving, encode_serving, note_servings
 from reviewapp.stages.reuse import Asked, Tally, Wanted
 from reviewapp.web.gateway.calls import Call
 from reviewapp.web.gateway.relay import Exchange, Send
@@ -79,7 +84,7 @@ class Reuser:
         self._flights: dict[tuple[Any, ...], Flight] = {}
         self._lock = threading.Lock()
         self._tallies: dict[Asked, Tally] = {}
-        self._joined: list[tuple[float, Wanted, UUID]] = []
+        self._unnoted: list[tuple[float, Serving]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._problem = ""
         self._rests_until = 0.0
@@ -110,7 +115,7 @@ class Reuser:
         )
 
     async def stored(self, wanted: Wanted) -> Answer | None:
-        """The stored answer, noted as served."""
+        """The stored answer, if one may be served now."""
         if time.monotonic() < self._rests_until:
             return None
         loop = asyncio.get_running_loop()
@@ -125,9 +130,23 @@ class Reuser:
                 self._problem = str(error)
                 log.warning("Stored answers can't be looked up, so every call is asked: %s", error)
             found = None
-        if found is not None:
-            self._count(wanted, found, hits=1)
         return found
+
+    def note(self, wanted: Wanted, answer: Answer, journal: Journal) -> None:
+        """Have it noted that a stored answer is served. Does not wait until the note is durable."""
+        self._count(wanted, answer, hits=1)
+        serving = reuse.serving_of(wanted=wanted, interaction=answer.interaction, at=datetime.now(tz=UTC))
+
+        def done(problem: JournalError | None) -> None:
+            if problem is not None:
+                # Then without the journal, by the flusher.
+                with self._lock:
+                    self._unnoted.append((time.monotonic(), serving))
+
+        try:
+            journal.begin(encode_serving(serving), done)
+        except JournalError as problem:
+            done(problem)
 
     def under_way(self, wanted: Wanted) -> Flight | None:
         """The equal call that is being asked now."""
@@ -136,8 +155,9 @@ class Reuser:
     def join(self, wanted: Wanted, answer: Answer) -> None:
         """Note that an answer just given was given to one more."""
         self._count(wanted, answer, joined=1)
+        serving = reuse.serving_of(wanted=wanted, interaction=answer.interaction, at=datetime.now(tz=UTC))
         with self._lock:
-            self._joined.append((time.monotonic(), wanted, answer.interaction))
+            self._unnoted.append((time.monotonic(), serving))
 
     def take_off(self, wanted: Wanted) -> Flight:
         """This call asks, for itself and for equal ones that come meanwhile."""
@@ -157,8 +177,11 @@ class Reuser:
         """Write what was counted."""
         if self._flusher is not None:
             self._flusher.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._flush)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._end)
         self._threads.shutdown(wait=True)
+
+    def _end(self) -> None:
+        self._flush()
         for one in self._connections:
             one.close()
 
@@ -189,21 +212,25 @@ class Reuser:
     def _flush(self) -> None:
         with self._lock:
             tallies, self._tallies = self._tallies, {}
-            joined, self._joined = self._joined, []
+            unnoted, self._unnoted = self._unnoted, []
         now = datetime.now(tz=UTC)
         try:
             if tallies:
                 reuse.note_tallies(tallies=tallies, now=now)
                 tallies = {}
-            late = reuse.note_joined(reuses=[(wanted, of) for _, wanted, of in joined], now=now)
+            late = note_servings([serving for _, serving in unnoted]) if unnoted else set()
         except Exception as error:
             log.warning("What reuse spared can't be written now: %s", error)
-            late = {of for _, _, of in joined}
-        finally:
+            late = {serving.interaction for _, serving in unnoted}
+            # Else it stays: to connect anew would hold up the next caller who gets this thread.
             connection.close()
-        kept = [one for one in joined if one[2] in late and time.monotonic() - one[0] < FORGET_SECONDS]
+        kept = [
+            (since, serving)
+            for since, serving in unnoted
+            if serving.interaction in late and time.monotonic() - since < FORGET_SECONDS
+        ]
         with self._lock:
-            self._joined += kept
+            self._unnoted += kept
             for asked, told in tallies.items():
                 tally = self._tallies.setdefault(asked, Tally())
                 for name in fields(Tally):
@@ -216,7 +243,7 @@ def _equal(wanted: Wanted) -> tuple[Any, ...]:
 
 def _look(wanted: Wanted) -> Answer | None:
     try:
-        found = reuse.serve(wanted=wanted, now=datetime.now(tz=UTC))
+        found = reuse.find(wanted=wanted, now=datetime.now(tz=UTC))
     except Exception:
         connection.close()
         raise
