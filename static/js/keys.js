@@ -35,6 +35,8 @@ function work(element, event) {
     element.select?.();
   } else {
     element.click();
+    // The arrow keys move on from there.
+    if (element.closest("details.menu") === element.parentElement) element.focus();
   }
 }
 

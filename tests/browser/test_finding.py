@@ -1,19 +1,16 @@
-"""Finding by keys alone: a view is saved, a completion is taken, many are tagged and taken back."""
+"""Finding by keys alone: a view is saved, a completion is taken."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from reviewapp.models import AddedTag, BulkWork, Continuation
-from reviewapp.stages import find
+from reviewapp.models import Continuation
 from tests import factories
 from tests.browser.conftest import OpenPage
-from tests.factories import NOW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -22,12 +19,6 @@ def press(page: Page, *keys: str) -> None:
     page.wait_for_load_state("load")  # the modules that listen have run
     for key in keys:
         page.keyboard.press(key)
-
-
-def work_on(work: BulkWork) -> None:
-    """What a worker does."""
-    while find.step(work_id=work.pk, now=NOW + timedelta(days=1)):
-        pass
 
 
 def test_a_view_is_saved_and_opened_from_the_palette(open_page: OpenPage, project: Any, admin: Any):
@@ -80,26 +71,3 @@ def test_a_completion_is_taken_with_tab_and_the_box_keeps_the_focus(
     expect(box).to_be_focused()
     press(page, "Enter")
     page.wait_for_url(re.compile(r"/interactions/\?q=the\+capital\+of\+France"))
-
-
-def test_many_are_tagged_in_the_background_and_taken_back(open_page: OpenPage, project: Any, admin: Any):
-    for _ in range(3):
-        factories.make_interaction(project=project)
-    page = open_page("/interactions/", person=admin.person)
-
-    press(page, "j", "x", "j", "x", "t")
-    page.get_by_label("Tag", exact=True).fill("golden")
-    press(page, "Enter")
-    page.wait_for_url(re.compile(r"/interactions/bulk/[0-9a-f-]{36}/"))
-    expect(page.get_by_role("progressbar")).to_be_visible()
-    work = BulkWork.objects.get()
-    work_on(work)
-    # The page looks again by itself.
-    expect(page.get_by_role("button", name="Undo")).to_be_visible()
-    assert AddedTag.objects.filter(name="golden").count() == 2
-    press(page, "z")
-    expect(page.get_by_text("Taking it back")).to_be_visible()
-    work_on(work)
-
-    expect(page.get_by_role("heading", name="Taken back")).to_be_visible()
-    assert not AddedTag.objects.exists()
