@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from reviewapp import tasks
 from reviewapp.celery import app
 from reviewapp.embedded.paths import DATABASE_NAME
-from tests import emptying, factories
+from tests import emptying, factories, keeping
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -58,6 +60,17 @@ def reviewer(project):
 @pytest.fixture
 def viewer(project):
     return factories.make_actor(project=project, role="viewer")
+
+
+@pytest.fixture(scope="session")
+def taken_out(django_db_setup, django_db_blocker) -> Callable[[Callable[[], Any]], tuple[keeping.Rows, Any]]:
+    """`keeping.taken_out` for fixtures that make rows for all tests of a module."""
+
+    def taken_out(make: Callable[[], Any]) -> tuple[keeping.Rows, Any]:
+        with django_db_blocker.unblock():
+            return keeping.taken_out(make)
+
+    return taken_out
 
 
 @pytest.fixture

@@ -73,9 +73,15 @@ def _is_superuser(alias: str) -> bool:
 
 
 @cache
-def _statement(alias: str) -> str:
+def tables(alias: str = DEFAULT_DB_ALIAS) -> list[str]:
+    """The tables whose rows are tests' own."""
     names = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
-    emptied = sorted(set(names) - STAYS)
+    return sorted(set(names) - STAYS)
+
+
+@cache
+def _statement(alias: str) -> str:
+    emptied = tables(alias)
     return EMPTY.format(
         tables=sql.Literal(emptied).as_string(None),
         locked=sql.SQL(", ").join(map(sql.Identifier, emptied)).as_string(None),

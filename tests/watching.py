@@ -20,9 +20,10 @@ KEPT = {"token": 6, "seeded": 3, "plain": 0}
 
 @dataclass
 class Watched:
-    """A set and the time it is there."""
+    """A set, who watches it, and the time it is there."""
 
     set: CanarySet
+    actor: Actor
     now: datetime
 
     def wait(self, **span: float) -> None:
@@ -79,7 +80,7 @@ def watched(
         for kind, most in KEPT.items():
             spare = made.canaries.filter(kind=kind).order_by("interaction__prompt_preview")[most:]
             made.canaries.filter(pk__in=[canary.pk for canary in spare]).delete()
-    found = Watched(set=made, now=now)
+    found = Watched(set=made, actor=actor, now=now)
     if learn:
         found.learn()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -30,12 +31,15 @@ from reviewapp.providers.simulated import server
 from reviewapp.stages import compare, replay, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import CanaryValues, evidence
+from tests import keeping
 from tests.factories import (
     NOW,
+    make_actor,
     make_attempt,
     make_canaries,
     make_check,
     make_interaction,
+    make_project,
     make_provider,
     make_run,
     make_session,
@@ -57,10 +61,28 @@ def provider(project, simulated):
     return make_provider(project=project, name="simulated", base_url=simulated, max_concurrency=40)
 
 
+@pytest.fixture(scope="module")
+def learnt(taken_out):
+    """The rows of a model that never varies, with its baseline, and what is known of them."""
+
+    def learn():
+        project = make_project(name="Demo")
+        with server.running() as base_url:
+            provider = make_provider(project=project, name="simulated", base_url=base_url, max_concurrency=40)
+            return watched(actor=make_actor(project=project), provider=provider, model="sim-steady")
+
+    return taken_out(learn)
+
+
 @pytest.fixture
-def steady(admin, provider):
-    """A model that never varies, with its baseline."""
-    return watched(actor=admin, provider=provider, model="sim-steady")
+def steady(db, learnt, simulated):
+    """A model that never varies, with its baseline, on a server of the test's own."""
+    rows, made = learnt
+    keeping.put_back(rows)
+    Provider.objects.update(base_url=simulated)
+    found = deepcopy(made)
+    found.set.refresh_from_db()
+    return found
 
 
 def test_the_starter_set_is_recorded_like_anybodys_data(admin, provider):
@@ -392,11 +414,11 @@ def test_a_first_look_whose_fresh_requests_can_not_be_paid_says_so(steady, simul
     assert not check.alarmed
 
 
-def test_the_schedule_stands_in_the_database_where_beat_reads_it(admin, steady):
+def test_the_schedule_stands_in_the_database_where_beat_reads_it(steady):
     row = PeriodicTask.objects.get(pk=steady.set.schedule_id)
     before = (row.interval.every, row.interval.period, row.enabled)
 
-    watch.change_set(actor=admin, canaries=steady.set, values=CanaryValues(every_minutes=30), now=NOW)
+    watch.change_set(actor=steady.actor, canaries=steady.set, values=CanaryValues(every_minutes=30), now=NOW)
 
     row.refresh_from_db()
     assert before == (60, "minutes", True)
@@ -405,19 +427,19 @@ def test_the_schedule_stands_in_the_database_where_beat_reads_it(admin, steady):
     assert row.interval.every == 30
 
 
-def test_paused_canaries_are_not_asked(admin, steady):
-    assert watch.pause(actor=admin, canaries=steady.set, now=steady.now)
+def test_paused_canaries_are_not_asked(steady):
+    assert watch.pause(actor=steady.actor, canaries=steady.set, now=steady.now)
 
     assert not PeriodicTask.objects.get(pk=steady.set.schedule_id).enabled
     assert watch.begin(set_id=steady.set.pk, now=steady.now + timedelta(days=1)) is None
     assert watch.due_sets(now=steady.now + timedelta(days=1)) == []
-    assert watch.resume(actor=admin, canaries=steady.set, now=steady.now)
+    assert watch.resume(actor=steady.actor, canaries=steady.set, now=steady.now)
     assert watch.due_sets(now=steady.now + timedelta(days=1)) == [steady.set.pk]
 
 
-def test_after_its_last_day_a_model_is_not_asked(admin, steady):
+def test_after_its_last_day_a_model_is_not_asked(steady):
     gone = (steady.now + timedelta(days=3)).date()
-    watch.change_set(actor=admin, canaries=steady.set, values=CanaryValues(retires_on=gone), now=NOW)
+    watch.change_set(actor=steady.actor, canaries=steady.set, values=CanaryValues(retires_on=gone), now=NOW)
 
     steady.now += timedelta(days=4)
 
@@ -425,8 +447,8 @@ def test_after_its_last_day_a_model_is_not_asked(admin, steady):
         steady.session()
 
 
-def test_capture_now_adds_a_session_to_the_baseline(admin, steady):
-    run = watch.ask_now(actor=admin, canaries=steady.set, capture=True, now=steady.now)
+def test_capture_now_adds_a_session_to_the_baseline(steady):
+    run = watch.ask_now(actor=steady.actor, canaries=steady.set, capture=True, now=steady.now)
 
     session = CanarySession.objects.get(run=run)
     assert (session.purpose, session.requests) == ("baseline", 45)
@@ -451,17 +473,17 @@ def test_an_accepted_change_renews_the_baseline_from_what_answered_since(steady,
     assert (steady.set.changed_at, steady.set.alarmed_at) == (None, None)
 
 
-def test_taking_an_acceptance_back_brings_the_former_baseline_back(admin, steady, simulated):
+def test_taking_an_acceptance_back_brings_the_former_baseline_back(steady, simulated):
     former = CanaryBaseline.objects.get(set=steady.set)
     tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
     steady.check()
     known = set(CanarySession.objects.filter(baseline=former, fit=True))
     change = BackendChange.objects.get()
-    watch.accept_change(actor=admin, change=change, note="Fine.", now=steady.now)
+    watch.accept_change(actor=steady.actor, change=change, note="Fine.", now=steady.now)
     watch.renew_accepted(now=steady.now)
     steady.check()
 
-    watch.undo_decision(actor=admin, change=change, now=steady.now)
+    watch.undo_decision(actor=steady.actor, change=change, now=steady.now)
 
     steady.set.refresh_from_db()
     assert CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True) == former
@@ -471,25 +493,25 @@ def test_taking_an_acceptance_back_brings_the_former_baseline_back(admin, steady
     assert steady.check().verdict == "backend_changed"
 
 
-def test_a_baseline_begun_anew_by_hand_since_is_left_as_it_is(admin, steady, simulated):
+def test_a_baseline_begun_anew_by_hand_since_is_left_as_it_is(steady, simulated):
     tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
     steady.check()
     change = BackendChange.objects.get()
-    watch.accept_change(actor=admin, change=change, note="Fine.", now=steady.now)
+    watch.accept_change(actor=steady.actor, change=change, note="Fine.", now=steady.now)
     watch.renew_accepted(now=steady.now)
-    watch.renew(actor=admin, canaries=steady.set, now=steady.now)
+    watch.renew(actor=steady.actor, canaries=steady.set, now=steady.now)
     by_hand = CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True)
 
-    watch.undo_decision(actor=admin, change=change, now=steady.now)
+    watch.undo_decision(actor=steady.actor, change=change, now=steady.now)
 
     assert CanaryBaseline.objects.get(set=steady.set, ended_at__isnull=True) == by_hand
 
 
-def test_a_rollback_is_recognised_by_name(admin, steady, simulated):
+def test_a_rollback_is_recognised_by_name(steady, simulated):
     tell(simulated, "change", model="sim-steady", size="lot", fingerprint="same")
     steady.check()
     steady.check()
-    watch.renew(actor=admin, canaries=steady.set, now=steady.now)
+    watch.renew(actor=steady.actor, canaries=steady.set, now=steady.now)
     steady.set.refresh_from_db()
     steady.check()
     tell(simulated, "reset", model="sim-steady")
@@ -543,7 +565,7 @@ def test_a_single_canary_is_asked_often_enough_for_a_verdict(admin, project, pro
     made = watch.watch_with(actor=admin, interaction=interaction, now=NOW)
     watch.prepare(set_id=made.pk, clock=lambda: NOW)
     made.refresh_from_db()
-    alone = Watched(set=made, now=NOW)
+    alone = Watched(set=made, actor=admin, now=NOW)
     alone.learn()
 
     check = alone.check()
@@ -587,10 +609,10 @@ def test_a_model_has_one_set_of_canaries(admin, provider):
         watch.make_set(actor=admin, provider=provider, model="m", values=CanaryValues(), now=NOW)
 
 
-def test_removing_a_set_removes_its_schedule_and_keeps_the_answers(admin, steady):
+def test_removing_a_set_removes_its_schedule_and_keeps_the_answers(steady):
     answers = Interaction.objects.count()
 
-    watch.remove_set(actor=admin, canaries=steady.set, now=steady.now)
+    watch.remove_set(actor=steady.actor, canaries=steady.set, now=steady.now)
 
     assert not CanarySet.objects.exists()
     assert not PeriodicTask.objects.filter(name__startswith="canaries ").exists()
