@@ -567,7 +567,10 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
     raise WrongSetting("REVIEWAPP_LOG_LEVEL", f"is {LOG_LEVEL!r}; write DEBUG, INFO, WARNING or ERROR")
 # Lines for people on a terminal, JSON for machines in production.
 _renderer: Any = (
-    structlog.processors.JSONRenderer() if PRODUCTION else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.processors.JSONRenderer()
+    if PRODUCTION
+    # Where rich happens to be installed, it would print each frame's variables too, and take its time.
+    else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 )
 _shared: list[Any] = [
     structlog.contextvars.merge_contextvars,

@@ -30,7 +30,7 @@ def left_of(running: Running) -> list[int]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a first start that ended well; copied, it saves each test the migrations."""
+    """The data folder of a first start that ended well, for each test to copy."""
     with product(tmp_path_factory.mktemp("first")) as first:
         first.program.signal(signal.SIGINT)
         first.program.end(seconds=60)
@@ -160,7 +160,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(prepared, t
 
 def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
     data = tmp_path / "data"
-    with product(tmp_path, wait=False) as first:
+    with product(tmp_path, data=data, wait=False) as first:
         assert eventually(lambda: any(data.glob("postgres.unfinished*")), seconds=60)
         first.program.signal(signal.SIGKILL)
         first.program.end()

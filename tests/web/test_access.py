@@ -7,6 +7,7 @@ not inherited by accident.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 from uuid import uuid4
 
@@ -29,13 +30,15 @@ from reviewapp.models import (
     Hold,
     Membership,
     Notification,
+    Person,
+    Project,
     ReplayRun,
     RetentionRule,
     RoutingRule,
     Rubric,
 )
 from reviewapp.stages import discuss, review
-from tests import factories
+from tests import factories, keeping
 from tests.factories import NOW
 
 # Address name: (least role that may GET, least role that may POST); None: no such method.
@@ -239,9 +242,22 @@ def test_the_matrix_knows_every_page():
     assert page_names() == set(PAGES)
 
 
+@pytest.fixture(scope="module")
+def made(taken_out):
+    """The rows of `world`, made once, and what is known of them."""
+    return taken_out(make_world)
+
+
 @pytest.fixture
-def world(project):
-    """One of everything in the project, and a person of each kind."""
+def world(db, made):
+    """One of everything in a project, and a person of each kind."""
+    rows, known = made
+    keeping.put_back(rows)
+    return deepcopy(known)
+
+
+def make_world() -> tuple[dict[str, Any], dict[str, Person]]:
+    project = factories.make_project(name="Demo")
     interaction = factories.make_interaction(project=project)
     rubric = Rubric.objects.get(project=project)
     reviewer = factories.make_member(project=project, role="reviewer")
@@ -448,7 +464,7 @@ def test_a_member_of_nothing_is_told_so(client, db):
     assert client.get("/", follow=True).redirect_chain[-1][0] == reverse("no-project")
 
 
-def test_a_removed_member_is_out_at_once(client, world, project):
+def test_a_removed_member_is_out_at_once(client, world):
     _, people = world
     client.force_login(people["viewer"])
     assert client.get("/interactions/").status_code == 200
@@ -458,9 +474,10 @@ def test_a_removed_member_is_out_at_once(client, world, project):
     assert client.get("/interactions/").status_code == 302
 
 
-def test_the_role_counts_in_the_project_that_the_row_belongs_to(client, world, project):
+def test_the_role_counts_in_the_project_that_the_row_belongs_to(client, world):
     """Who may take exports in one project, and only look in another, takes none of the other's."""
-    ids, _ = world
+    ids, people = world
+    project = Project.objects.get(memberships__person=people["admin"])
     both = factories.make_member(project=factories.make_project(), role="admin")
     factories.make_member(project=project, role="viewer", person=both)
     client.force_login(both)
