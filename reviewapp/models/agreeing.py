@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
+from reviewapp.models.bodies import answer_text
+from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.queue import Queue, QueueItem, QueueSlot, SlotState
 from reviewapp.models.review import Annotation, Preference, Rubric
@@ -26,7 +27,9 @@ from reviewapp.pure.agreement import (
     Interval,
     Kappa,
     Level,
+    MarkAgreement,
     MarkedSpan,
+    MarkedText,
     PairAgreement,
     Stretch,
 )
@@ -71,16 +74,15 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class QueueAgreement:
-    """What the agreement page shows. `marks`: mean overlap of marks (F1), over pairs that marked any."""
+    """What the agreement page shows."""
 
     people: list[Person]
     items: int
     bounded: bool
     questions: list[QuestionAgreement]
-    marks: float | None
-    marked_pairs: int
-    # By label: the same over the marks with that label alone, and over how many pairs.
-    marks_by_label: list[tuple[str, float, int]]
+    # Of all marks, where there are any; and of those with each label, in the rubric's order and words.
+    marks: MarkAgreement | None
+    marks_by_label: list[tuple[str, MarkAgreement]]
     disagreements: list[Disagreement]
 
 
@@ -107,23 +109,16 @@ def agreement_of(*, queue: Queue, rubric: Rubric | None) -> QueueAgreement:
         assert slot.finished_at is not None
         moments[slot.item_id] = max(moments.get(slot.item_id, slot.finished_at), slot.finished_at)
     questions = [_agreement(asked, items, judged, people, moments) for asked in _asked(rubric)]
-    marks = _marks(judged)
-    labels = sorted(
-        {span["label"] for given in judged.values() for one in given.values() for span in one.spans}
-    )
-    by_label = [(label, _marks(judged, label=label)) for label in labels]
-    words = {label["key"]: label["label"] for label in (rubric.labels if rubric else [])}
+    texts = _texts(items, judged, people)
     return QueueAgreement(
         people=list(people.values()),
         items=len(items),
         bounded=bounded,
         questions=[question for question in questions if question.items],
-        marks=sum(marks) / len(marks) if marks else None,
-        marked_pairs=len(marks),
+        marks=agreement.marks_agreement(texts) if texts else None,
         marks_by_label=[
-            (words.get(label, label), sum(found) / len(found), len(found))
-            for label, found in by_label
-            if found
+            (words, agreement.marks_agreement([text.only(label) for text in texts]))
+            for label, words in _labels(rubric, texts).items()
         ],
         disagreements=_disagreements(queue, rubric, items, judged),
     )
@@ -196,23 +191,39 @@ def _agreement(
     )
 
 
-def _marks(judged: Mapping[UUID, Mapping[UUID, Annotation]], *, label: str | None = None) -> list[float]:
-    """For each item and pair of people of whom one marked anything (so): how much they marked alike."""
-    found = []
-    for given in judged.values():
-        spans = [
-            [
-                MarkedSpan(span["start"], span["end"], span["label"])
-                for span in one.spans
-                if label is None or span["label"] == label
-            ]
-            for one in given.values()
-        ]
-        for first, second in combinations(spans, 2):
-            alike = agreement.span_f1(first, second)
-            if alike is not None:
-                found.append(alike)
-    return found
+def _texts(
+    items: Sequence[QueueItem],
+    judged: Mapping[UUID, Mapping[UUID, Annotation]],
+    people: Mapping[UUID, Person],
+) -> list[MarkedText]:
+    """What everybody marked in each answer; none where nobody marked anything anywhere."""
+    if not any(one.spans for given in judged.values() for one in given.values()):
+        return []
+    # Only then: to know how long an answer is, all of it is read.
+    answers = {item.pk: item.attempt_id or item.interaction_id for item in items}
+    lengths = {
+        row.pk: len(answer_text(row))
+        for row in Interaction.objects.filter(pk__in=answers.values()).select_related("body").iterator(100)
+    }
+
+    def marks(given: Annotation | None) -> list[MarkedSpan] | None:
+        if given is None:
+            return None
+        return [MarkedSpan(span["start"], span["end"], span["label"]) for span in given.spans]
+
+    return [
+        MarkedText(lengths[answers[item.pk]], [marks(judged[item.pk].get(pk)) for pk in people])
+        for item in items
+    ]
+
+
+def _labels(rubric: Rubric | None, texts: Sequence[MarkedText]) -> dict[str, str]:
+    """The labels that somebody gave, in words: those of the rubric as it orders them, then others."""
+    given = {span.label for text in texts for marks in text.judged for span in marks}
+    words = {label["key"]: label["label"] for label in (rubric.labels if rubric else [])}
+    return {key: label for key, label in words.items() if key in given} | {
+        key: key for key in sorted(given - words.keys())
+    }
 
 
 def _disagreements(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reviewapp.formats.interchange import Recorded, read_recorded
+from reviewapp.formats.openai import output_text, read_reply
 from reviewapp.models.interaction import Interaction, InteractionBody
-from reviewapp.pure.exchange import Exchange
-from reviewapp.pure.rawjson import from_bytes
+from reviewapp.pure import rawjson
+from reviewapp.pure.exchange import Exchange, Reply
 
 
 def recorded_of(interaction: Interaction) -> Recorded:
@@ -13,7 +14,7 @@ def recorded_of(interaction: Interaction) -> Recorded:
     body: InteractionBody = interaction.body
     return Recorded(
         endpoint=interaction.endpoint,  # type: ignore[arg-type]  # a check constraint holds it to the endpoints
-        request_text=from_bytes(body.request_text),
+        request_text=rawjson.from_bytes(body.request_text),
         response_text=_text(body.response_text),
         response_is_json=body.response_is_json,
         chunks_text=_text(body.chunks_text),
@@ -38,5 +39,18 @@ def exchange_of(interaction: Interaction) -> Exchange:
     return read_recorded(recorded_of(interaction))
 
 
+def reply_of(interaction: Interaction) -> Reply:
+    """What came back, as values; a body that is no JSON is a reply without choices."""
+    body = interaction.body
+    text = body.response_text
+    response = rawjson.parse(text) if text is not None and body.response_is_json else None
+    return read_reply(interaction.endpoint, response, interaction.status)  # type: ignore[arg-type]
+
+
+def answer_text(interaction: Interaction) -> str:
+    """The text that spans and corrections speak of: `output_text` of the interaction."""
+    return output_text(reply_of(interaction))
+
+
 def _text(data: bytes | None) -> str | None:
-    return None if data is None else from_bytes(data)
+    return None if data is None else rawjson.from_bytes(data)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reviewapp.pure.agreement import (
     Answers,
     MarkedSpan,
+    MarkedText,
     bootstrap,
     bootstrap_counts,
     by_choice,
@@ -19,6 +20,7 @@ from reviewapp.pure.agreement import (
     cohen_kappa,
     fleiss_kappa,
     krippendorff_alpha,
+    marks_agreement,
     pair_matrix,
     percent_agreement,
     span_alpha,
@@ -411,3 +413,50 @@ def test_span_alpha_is_that_of_the_characters(one: list[MarkedSpan], other: list
     ]
 
     assert span_alpha({"a": one, "b": other}, length=30) == pytest.approx(krippendorff_alpha(table))
+
+
+def characters(*texts: MarkedText) -> list[list[Any]]:
+    """All texts' characters as items of one table."""
+    return [
+        [
+            None if marks is None else frozenset(s.label for s in marks if s.start <= at < s.end)
+            for marks in text.marks
+        ]
+        for text in texts
+        for at in range(text.length)
+    ]
+
+
+def test_marks_of_several_texts_by_hand() -> None:
+    texts = [
+        MarkedText(10, [[MarkedSpan(0, 4, "x")], [MarkedSpan(0, 5, "x")], None]),
+        MarkedText(10, [[MarkedSpan(2, 4, "x")], [], []]),
+        MarkedText(5, [None, [], []]),
+    ]
+
+    found = marks_agreement(texts)
+
+    assert (found.marks, found.pairs) == (3, 3)
+    # 8 of 9 in the first text; nothing in common with those two who marked nothing in the second.
+    assert found.overlap == pytest.approx((8 / 9 + 0 + 0) / 3)
+    assert found.meet == pytest.approx(1 / 3)
+    # Pairs that say the same of whether a text has such a mark: 1 of 1, 1 of 3, 1 of 1.
+    assert found.given.percent.value == pytest.approx(3 / 5)
+    assert found.alpha.value == pytest.approx(krippendorff_alpha(characters(*texts)))
+
+
+def test_one_label_is_told_as_if_there_were_no_other() -> None:
+    both = MarkedText(9, [[MarkedSpan(0, 3, "a"), MarkedSpan(2, 6, "b")], [MarkedSpan(0, 3, "a")], None])
+
+    assert both.only("a").marks == [[MarkedSpan(0, 3, "a")], [MarkedSpan(0, 3, "a")], None]
+    assert marks_agreement([both.only("a")]).alpha.value == 1
+    assert marks_agreement([both.only("b")]).overlap == 0
+
+
+@given(
+    st.lists(
+        st.builds(MarkedText, st.just(30), st.lists(st.none() | spans, min_size=3, max_size=3)), max_size=4
+    )
+)
+def test_alpha_over_several_texts_is_that_of_all_their_characters(texts: list[MarkedText]) -> None:
+    assert marks_agreement(texts).alpha.value == pytest.approx(krippendorff_alpha(characters(*texts)))

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reviewapp.models import Annotation, Attempt, Membership, Queue, QueueItem, QueueSlot, RoutingRule
+from reviewapp.pure.agreement import krippendorff_alpha
 from reviewapp.stages import review
 from tests.factories import (
     NOW,
@@ -462,8 +463,27 @@ def test_the_agreement_page_shows_drift_and_marks_by_their_labels(project, viewe
     found = answer.context["found"]
     verdict = next(one for one in found.questions if one.key == "verdict")
     assert [part.items for part in verdict.stretches] == [10, 10]
-    assert [(share, pairs) for _label, share, pairs in found.marks_by_label] == [(0.0, 1)]
+    [(label, tone)] = found.marks_by_label
+    assert (label, tone.marks, tone.pairs, tone.overlap, tone.meet) == ("tone", 1, 1, 0.0, 0.0)
+    # One of twenty items was marked by one alone.
+    assert tone.given.percent.value == 0.95
+    assert tone.given.kappas[0].value == 0
+    # Four of the 20 × 17 characters of “Within five days.”
+    table = [["tone", ""]] * 4 + [["", ""]] * (20 * 17 - 4)
+    assert tone.alpha.value == pytest.approx(krippendorff_alpha(table))
+    assert found.marks.alpha == tone.alpha
     assert "Over time" in answer.content.decode()
+    assert "Marks, label by label" in answer.content.decode()
+
+
+def test_without_marks_no_answer_is_read_for_them(project, viewer):
+    queue, _people = judged_by_two(project, ("good", "good"))
+
+    with CaptureQueriesContext(connection) as asked:
+        answer = signed_in(viewer).get(reverse("review-queue-agreement", args=[queue.pk]) + "?now=yes")
+
+    assert answer.context["found"].marks is None
+    assert not [one for one in asked if "interactionbody" in one["sql"]]
 
 
 def test_the_agreement_page_tells_ordered_answers_by_their_order_and_each_by_itself(project, viewer):

@@ -4,7 +4,8 @@
 - `intervals`: bootstrap intervals over items, and the agreement of each pair of raters;
 - `asked`: all the figures of one question, and of each of its answers;
 - `drifting`: whether people agree more or less as time goes on;
-- `spans`: agreement on marked stretches of text.
+- `spans`: agreement on marked stretches of text;
+- `marking`: all the figures of marks with one label, or of all marks.
 
 Ratings are a table: one row for each item, one column for each rater, None where a rater did
 not judge. What can't be computed is None (nobody judged twice, or everybody always said the
@@ -33,6 +34,9 @@ from reviewapp.pure.agreement.intervals import PairAgreement as PairAgreement
 from reviewapp.pure.agreement.intervals import bootstrap as bootstrap
 from reviewapp.pure.agreement.intervals import bootstrap_counts as bootstrap_counts
 from reviewapp.pure.agreement.intervals import pair_matrix as pair_matrix
+from reviewapp.pure.agreement.marking import MarkAgreement as MarkAgreement
+from reviewapp.pure.agreement.marking import MarkedText as MarkedText
+from reviewapp.pure.agreement.marking import marks_agreement as marks_agreement
 from reviewapp.pure.agreement.spans import MarkedSpan as MarkedSpan
 from reviewapp.pure.agreement.spans import span_alpha as span_alpha
 from reviewapp.pure.agreement.spans import span_f1 as span_f1

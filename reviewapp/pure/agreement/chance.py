@@ -144,13 +144,21 @@ def level_alpha_of_counts(
 
 def alpha_of_counts(counts: Floats, distance: Floats, *, sizes: Floats | None = None) -> float | None:
     """Alpha from a table of counts (items by values); `sizes` says how often each row occurs."""
+    times = np.ones(len(counts)) if sizes is None else sizes
+    return alpha_of_coincidences(coincidences_of_counts(counts, times), distance)
+
+
+def coincidences_of_counts(counts: Floats, sizes: Floats) -> Floats:
+    """How often each two answers meet on an item: those of several tables can be added up."""
     judgements = counts.sum(axis=1)
     rows = judgements >= 2
-    counts, judgements = counts[rows], judgements[rows]
-    if not len(counts):
-        return None
-    weight = (np.ones(len(counts)) if sizes is None else sizes[rows]) / (judgements - 1)
-    coincidences = (counts * weight[:, None]).T @ counts - np.diag((counts * weight[:, None]).sum(axis=0))
+    counts = counts[rows]
+    weighted = counts * (sizes[rows] / (judgements[rows] - 1))[:, None]
+    return np.asarray(weighted.T @ counts - np.diag(weighted.sum(axis=0)))
+
+
+def alpha_of_coincidences(coincidences: Floats, distance: Floats) -> float | None:
+    """Alpha from how often each two answers meet."""
     totals = coincidences.sum(axis=1)
     total = float(totals.sum())
     if total <= 1:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from reviewapp.pure.agreement.chance import alpha_of_counts, nominal_distances
+from reviewapp.pure.agreement.chance import Floats, alpha_of_counts, nominal_distances
 
 _HALF: Final = 0.5
 
@@ -57,6 +57,10 @@ def span_matches(
     if not first or not second:
         return 0.0
     overlaps = np.array([[_union_share(a, b, labels=labels) for b in second] for a in first])
+    near = overlaps >= least
+    if near.sum(axis=0).max() <= 1 and near.sum(axis=1).max() <= 1:
+        # Nearly always: nobody has a choice.
+        return 2 * int(near.sum()) / (len(first) + len(second))
     # As many partners as possible, and among those the closest.
     gain = np.where(overlaps >= least, 1 + overlaps / (1 + len(first) + len(second)), 0.0)
     # Here, not above: 60 MB, which only who computes shall pay.
@@ -69,25 +73,29 @@ def span_matches(
 
 def span_alpha(marked: Mapping[str, Sequence[MarkedSpan]], *, length: int) -> float | None:
     """Krippendorff's alpha over the text's characters; who marked nothing marked each with none."""
-    if len(marked) < 2 or length <= 0:
-        return None
-    borders = {0, length}
-    for spans in marked.values():
-        borders |= {min(max(border, 0), length) for span in spans for border in (span.start, span.end)}
-    edges = sorted(borders)
-    values: dict[frozenset[str], int] = {}
-    rows = []
-    for start in edges[:-1]:
-        row = [
-            values.setdefault(frozenset(s.label for s in spans if s.start <= start < s.end), len(values))
-            for spans in marked.values()
-        ]
-        rows.append(row)
+    rows, sizes = pieces(list(marked.values()), length=length)
+    values = {value: at for at, value in enumerate({value for row in rows for value in row})}
     counts = np.zeros((len(rows), len(values)))
     for at, row in enumerate(rows):
-        np.add.at(counts[at], row, 1)
-    sizes = np.diff(np.array(edges, dtype=np.float64))
+        np.add.at(counts[at], [values[value] for value in row], 1)
     return alpha_of_counts(counts, nominal_distances(len(values)), sizes=sizes)
+
+
+def pieces(
+    marked: Sequence[Sequence[MarkedSpan]], *, length: int
+) -> tuple[list[list[frozenset[str]]], Floats]:
+    """The text cut where a mark begins or ends: each piece's labels by each person, and its characters."""
+    if length <= 0:
+        return [], np.zeros(0)
+    borders = {0, length}
+    for spans in marked:
+        borders |= {min(max(border, 0), length) for span in spans for border in (span.start, span.end)}
+    edges = sorted(borders)
+    rows = [
+        [frozenset(span.label for span in spans if span.start <= start < span.end) for spans in marked]
+        for start in edges[:-1]
+    ]
+    return rows, np.diff(np.array(edges, dtype=np.float64))
 
 
 def _characters(spans: Iterable[MarkedSpan], *, labels: bool) -> dict[str, list[tuple[int, int]]]:

@@ -1,14 +1,13 @@
 """Review: what people say about interactions, and the queues in which they are handed them."""
 
+from reviewapp.models.bodies import answer_text, reply_of
 from reviewapp.stages.review.adjudicating import adjudicate, can_adjudicate, check_can_adjudicate
 from reviewapp.stages.review.annotations import (
     EditedMeanwhile,
     NotYours,
     annotate,
-    answer_text,
     edit_annotation,
     remove_annotation,
-    reply_of,
     restore_annotation,
 )
 from reviewapp.stages.review.bringing import Brought, bring, foresee

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import transaction
 
-from reviewapp.formats.openai import output_text, read_reply
 from reviewapp.models import (
     Actor,
     Annotation,
@@ -18,25 +17,11 @@ from reviewapp.models import (
     Preference,
     Rubric,
 )
-from reviewapp.pure import rawjson
-from reviewapp.pure.exchange import Reply
+from reviewapp.models.bodies import answer_text
 from reviewapp.pure.rubrics import TEXT_LIMIT, InvalidAnswer, check_scores, check_spans
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.review.rubrics import default_rubric
 from reviewapp.stages.review.texts import text_of
-
-
-def reply_of(interaction: Interaction) -> Reply:
-    """What came back, as values; a body that is no JSON is a reply without choices."""
-    body = interaction.body
-    text = body.response_text
-    response = rawjson.parse(text) if text is not None and body.response_is_json else None
-    return read_reply(interaction.endpoint, response, interaction.status)  # type: ignore[arg-type]
-
-
-def answer_text(interaction: Interaction) -> str:
-    """The text that spans and corrections speak of: `output_text` of the interaction."""
-    return output_text(reply_of(interaction))
 
 
 def _checked(

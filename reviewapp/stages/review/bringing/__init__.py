@@ -17,9 +17,9 @@ from django.db import transaction
 
 from reviewapp.formats.said import Said, SaidFlag, SaidJudgement
 from reviewapp.models import Actor, Annotation, Flag, Interaction, Permission, Project, Rubric
+from reviewapp.models.bodies import answer_text
 from reviewapp.pure.rubrics import InvalidAnswer, check_scores, check_spans
 from reviewapp.stages.administer import write_audit
-from reviewapp.stages.review.annotations import answer_text
 from reviewapp.stages.review.bringing.counts import Brought
 from reviewapp.stages.review.bringing.items import keep_items
 from reviewapp.stages.review.bringing.naming import Ids, present
