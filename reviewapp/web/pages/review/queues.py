@@ -206,6 +206,9 @@ def queue_form(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # 
         kept_rubric=queue.rubric if queue is not None else None,
         initial=initial,
     )
+    if queue is None:
+        # Who came by the key types on; where a queue is changed the digits still change the tab.
+        form.fields["name"].widget.attrs["autofocus"] = True
     if request.method == "POST" and form.is_valid():
         try:
             saved = review.save_queue(
