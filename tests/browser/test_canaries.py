@@ -49,6 +49,8 @@ def test_a_watched_models_change_is_seen_on_the_strip_and_told_with_its_evidence
         page.get_by_text("The provider is being asked what it can answer").wait_for()
         with ThreadPoolExecutor(1) as workers:
             _, check = workers.submit(what_beat_and_workers_do, base_url).result()
+        # While it prepared, the page read itself again, what can be done in its head included.
+        page.get_by_role("button", name="Pause").wait_for()
         page.reload()
 
     page.get_by_text("The backend changed").wait_for()
