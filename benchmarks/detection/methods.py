@@ -93,15 +93,17 @@ def nearest_row(banks: Banks, budget: int, sessions: Draw, rng: np.random.Genera
 
 def unseen_text(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
     """The share of texts never given before, by p alone."""
-    return _by_p(_test(permutation.nearest, _panel(banks["seeded"], budget, sessions, rng), rng))
+    return _by_p(_test(permutation.unseen, _panel(banks["seeded"], budget, sessions, rng), rng))
 
 
 def _with_floor(
-    strata: list[Stratum], floor: Callable[[floors.Ordinary], float], rng: np.random.Generator
+    strata: list[Stratum],
+    test: permutation.Statistic,
+    floor: Callable[[floors.Ordinary], float],
+    rng: np.random.Generator,
 ) -> Alarm:
-    value, p, _ = permutation.permutation_test(
-        permutation.nearest, strata, rng=rng, permutations=PERMUTATIONS
-    )
+    p = _test(test, strata, rng)
+    value = float(permutation.nearest(strata, permutation.observed(strata))[0])
     rows = strata[0].tested
     ordinary = floors.leave_one_session_out(strata, permutation.nearest, rows=min(rows, 5))
     above = value >= floor(ordinary)
@@ -110,12 +112,16 @@ def _with_floor(
 
 def ours_numbers(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
     """Nearest row with its floor."""
-    return _with_floor(_panel(banks["token"], budget, sessions, rng), floors.logprob_floor, rng)
+    return _with_floor(
+        _panel(banks["token"], budget, sessions, rng), permutation.nearest, floors.logprob_floor, rng
+    )
 
 
 def ours_texts(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
     """Unseen texts with their floor."""
-    return _with_floor(_panel(banks["seeded"], budget, sessions, rng), floors.text_floor, rng)
+    return _with_floor(
+        _panel(banks["seeded"], budget, sessions, rng), permutation.unseen, floors.text_floor, rng
+    )
 
 
 METHODS: dict[str, Method] = {

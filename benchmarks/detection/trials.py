@@ -138,4 +138,5 @@ def _taken(stratum: Stratum, known: Places, new: Places) -> Stratum:
         baseline=len(known),
         sessions=(*names, *(("check",) * len(new))),
         vectors=None if stratum.vectors is None else stratum.vectors[order],
+        partings=None if stratum.partings is None else stratum.partings[np.ix_(order, order)],
     )

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reviewapp.pure.drift import permutation
-from reviewapp.pure.drift.rows import Stratum, logprob_strata, pairwise_distances, text_strata
+from reviewapp.pure.drift.rows import (
+    Row,
+    Stratum,
+    common_prefix_length,
+    logprob_strata,
+    pairwise_distances,
+    text_strata,
+)
 from tests.pure.drift_rows import Fleet
 
 
@@ -213,3 +220,41 @@ def test_unseen_texts_are_counted_by_question() -> None:
     value = permutation.nearest(strata, permutation.observed(strata))[0]
 
     assert value == pytest.approx(changed.texts_changed.mean())
+
+
+def test_among_equal_shares_of_new_texts_the_sooner_ones_part_the_less_probable() -> None:
+    baseline = texts("the cat sat on a mat", "the cat sat on a hat", "the cat sat in a box", "the cat sat")
+    late = text_strata(baseline=baseline, tested=texts("the cat sat on a rug"))
+    soon = text_strata(baseline=baseline, tested=texts("a dog"))
+
+    assert [permutation.nearest(one, permutation.observed(one))[0] for one in (late, soon)] == [1.0, 1.0]
+    values = [permutation.unseen(one, permutation.observed(one))[0] for one in (late, soon)]
+    assert 1.0 < values[0] < values[1] < 1.01
+
+
+def test_a_text_that_is_known_outranks_none_that_is_new() -> None:
+    baseline = texts("a", "b", "ab", "abc")
+    known = text_strata(baseline=baseline, tested=texts("abc"))
+    new = text_strata(baseline=baseline, tested=texts("abcdefghijklmnopqrstuvwxyz" * 40))
+
+    values = [permutation.unseen(one, permutation.observed(one))[0] for one in (known, new)]
+
+    assert values[0] == 0.0
+    assert values[1] > 1.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(alphabet="ab\0", max_size=6), min_size=2, max_size=9))
+def test_how_early_two_texts_part_is_what_one_finds_by_comparing_them(found: list[str]) -> None:
+    (stratum,) = text_strata(baseline=texts(*found[:1]), tested=texts(*found[1:]))
+    assert stratum.partings is not None
+
+    for i, one in enumerate(found):
+        for j, other in enumerate(found):
+            longer = max(len(one), len(other))
+            expected = 0.0 if one == other else 1 - common_prefix_length(one, other) / longer
+            assert stratum.partings[i, j] == pytest.approx(expected)
+
+
+def texts(*found: str) -> list[Row]:
+    return [Row(prompt="p", session="s", kind="seeded", text=text) for text in found]

@@ -138,7 +138,7 @@ class _Method:
 
 _METHODS: dict[StatisticName, _Method] = {
     "lp_nearest": _Method(permutation.nearest, floors.logprob_floor, floors.LOGPROB_MINIMUM),
-    "unseen_text": _Method(permutation.nearest, floors.text_floor, TEXT_CUT),
+    "unseen_text": _Method(permutation.unseen, floors.text_floor, TEXT_CUT),
     "border_tv": _Method(permutation.total_variation, floors.border_floor, TEXT_CUT),
     "mmd_hamming": _Method(permutation.mean_discrepancy, _mmd_floor, TEXT_CUT),
 }
@@ -157,7 +157,10 @@ def weigh(
     method = _METHODS[statistic]
     value, p, null = permutation.permutation_test(method.compute, strata, rng=rng, permutations=permutations)
     rows = max(1, round(sum(stratum.tested for stratum in strata) / len(strata)))
-    if method.compute is permutation.nearest:
+    if statistic == "unseen_text":
+        # How soon texts part ranks the deals; the effect is the share of new ones.
+        value = float(permutation.nearest(strata, permutation.observed(strata))[0])
+    if statistic in {"lp_nearest", "unseen_text"}:
         ordinary = floors.nearest_left_out(strata, rows=rows)
     else:
         ordinary = floors.leave_one_session_out(strata, method.compute, rows=rows)

@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from reviewapp.pure.drift.statistics import common_prefix_length
+from reviewapp.pure.drift.rows import common_prefix_length
 
 Kind: TypeAlias = Literal["token", "seeded", "plain", "greedy", "border"]
 

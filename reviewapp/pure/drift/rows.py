@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -87,6 +88,8 @@ class Stratum:
     """All rows of one question: the baseline's first, then those under test.
 
     `distances[i, j]` is the mean absolute difference of log probabilities, or 1 where texts differ.
+    `partings[i, j]`, of texts alone, is how early they part: 1 less the share of the longer one, in
+    characters, that comes before the first difference.
     """
 
     prompt: str
@@ -96,6 +99,7 @@ class Stratum:
     labels: tuple[str | None, ...] = ()
     vectors: Floats | None = None
     overlap: Overlap | None = None
+    partings: Floats | None = None
 
     @property
     def tested(self) -> int:
@@ -303,9 +307,11 @@ def text_strata(*, baseline: Sequence[Row], tested: Sequence[Row]) -> list[Strat
         new = [row for row in new if row.text is not None]
         if not known or not new:
             continue
+        texts = [row.text or "" for row in (*known, *new)]
+        different = sorted(set(texts))
         # Numbered by hand: numpy's strings lose trailing NULs.
-        numbers: dict[str, int] = {}
-        codes = np.array([numbers.setdefault(row.text or "", len(numbers)) for row in (*known, *new)])
+        numbers = {text: number for number, text in enumerate(different)}
+        codes = np.array([numbers[text] for text in texts])
         strata.append(
             Stratum(
                 prompt=prompt,
@@ -313,9 +319,35 @@ def text_strata(*, baseline: Sequence[Row], tested: Sequence[Row]) -> list[Strat
                 baseline=len(known),
                 sessions=tuple(row.session for row in (*known, *new)),
                 labels=tuple(row.fingerprint for row in (*known, *new)),
+                partings=_partings(different)[np.ix_(codes, codes)],
             )
         )
     return strata
+
+
+def common_prefix_length(left: str, right: str) -> int:
+    """The number of characters two texts share from their start."""
+    shared = 0
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        shared += 1
+    return shared
+
+
+def _partings(texts: Sequence[str]) -> Floats:
+    """How early each two of these different texts part; they come sorted.
+
+    What two texts have in common at the beginning is the least that neighbours between them have.
+    """
+    lengths = np.array([len(text) for text in texts], dtype=np.float64)
+    common = np.array([common_prefix_length(*pair) for pair in pairwise(texts)], dtype=np.float64)
+    partings = np.zeros((len(texts), len(texts)))
+    for number in range(len(common)):
+        shared = np.minimum.accumulate(common[number:])
+        later = 1 - shared / np.maximum(lengths[number], lengths[number + 1 :])
+        partings[number, number + 1 :] = partings[number + 1 :, number] = later
+    return partings
 
 
 def _by_prompt(baseline: Sequence[Row], tested: Sequence[Row]) -> Iterable[tuple[str, list[Row], list[Row]]]:

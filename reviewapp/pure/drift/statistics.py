@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reviewapp.pure.drift import permutation
-from reviewapp.pure.drift.rows import Floats, Row, Stratum
+from reviewapp.pure.drift.rows import Floats, Row, Stratum, common_prefix_length
 
 HAMMING_LENGTH = 200
 
@@ -190,16 +190,6 @@ def _equal_code_points(left: str, right: str) -> float:
     if length == 0:
         return 1.0
     return sum(a == b for a, b in zip(left[:length], right[:length], strict=False)) / length
-
-
-def common_prefix_length(left: str, right: str) -> int:
-    """The number of characters two texts share from their start."""
-    shared = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        shared += 1
-    return shared
 
 
 def _common_prefix(left: str, right: str) -> float:
