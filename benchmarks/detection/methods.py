@@ -6,8 +6,8 @@
 - LT, one prompt: Log Probability Tracking (arXiv 2512.03816) as published, on one prompt;
 - LT, 20 prompts: the same statistic over the panel;
 - border: total variation on border inputs (arXiv 2602.11083);
-- nearest row, unseen text: ours, by p alone;
-- ours: nearest row and unseen text, by p and by the floor of the baseline's own sessions.
+- numbers, texts: ours, by p alone: nearest row and shift of the means together; unseen texts;
+- ours: the same, by p and by the floor of the baseline's own sessions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.detection.trials import Bank, Draw, draw, draw_free, draw_sessions
-from reviewapp.pure.drift import floors, permutation
+from reviewapp.pure.drift import permutation
+from reviewapp.pure.drift.measures import Measure, StatisticName, weigh
 from reviewapp.pure.drift.rows import Stratum
 
 PERMUTATIONS = 499
@@ -86,9 +87,10 @@ def border_inputs(banks: Banks, budget: int, sessions: Draw, rng: np.random.Gene
     return _by_p(_test(permutation.total_variation, _panel(banks["border"], budget, sessions, rng), rng))
 
 
-def nearest_row(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
-    """The distance to the nearest known row, by p alone."""
-    return _by_p(_test(permutation.nearest, _panel(banks["token"], budget, sessions, rng), rng))
+def numbers(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
+    """The distance to the nearest known row and the shift of the means together, by p alone."""
+    strata = _panel(banks["token"], budget, sessions, rng)
+    return _by_p(_weigh("lp_nearest", strata, rng).p)
 
 
 def unseen_text(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
@@ -96,32 +98,25 @@ def unseen_text(banks: Banks, budget: int, sessions: Draw, rng: np.random.Genera
     return _by_p(_test(permutation.unseen, _panel(banks["seeded"], budget, sessions, rng), rng))
 
 
-def _with_floor(
-    strata: list[Stratum],
-    test: permutation.Statistic,
-    floor: Callable[[floors.Ordinary], float],
-    rng: np.random.Generator,
-) -> Alarm:
-    p = _test(test, strata, rng)
-    value = float(permutation.nearest(strata, permutation.observed(strata))[0])
-    rows = strata[0].tested
-    ordinary = floors.leave_one_session_out(strata, permutation.nearest, rows=min(rows, 5))
-    above = value >= floor(ordinary)
-    return Alarm(at=tuple(p <= level and above for level in LEVELS))
+def _weigh(name: StatisticName, strata: list[Stratum], rng: np.random.Generator) -> Measure:
+    return weigh(
+        strata, statistic=name, kind="", column="log probabilities", rng=rng, permutations=PERMUTATIONS
+    )
+
+
+def _weighed(name: StatisticName, strata: list[Stratum], rng: np.random.Generator) -> Alarm:
+    measure = _weigh(name, strata, rng)
+    return Alarm(at=tuple(measure.passes(p=level) for level in LEVELS))
 
 
 def ours_numbers(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
-    """Nearest row with its floor."""
-    return _with_floor(
-        _panel(banks["token"], budget, sessions, rng), permutation.nearest, floors.logprob_floor, rng
-    )
+    """Nearest row and shift together, with their floors."""
+    return _weighed("lp_nearest", _panel(banks["token"], budget, sessions, rng), rng)
 
 
 def ours_texts(banks: Banks, budget: int, sessions: Draw, rng: np.random.Generator) -> Alarm:
     """Unseen texts with their floor."""
-    return _with_floor(
-        _panel(banks["seeded"], budget, sessions, rng), permutation.unseen, floors.text_floor, rng
-    )
+    return _weighed("unseen_text", _panel(banks["seeded"], budget, sessions, rng), rng)
 
 
 METHODS: dict[str, Method] = {
@@ -131,8 +126,8 @@ METHODS: dict[str, Method] = {
     "LT, one prompt": tracking_one_prompt,
     "LT, 20 prompts": tracking_panel,
     "border": border_inputs,
-    "nearest row": nearest_row,
-    "unseen text": unseen_text,
+    "numbers": numbers,
+    "texts": unseen_text,
     "ours, numbers": ours_numbers,
     "ours, texts": ours_texts,
 }

@@ -11,7 +11,7 @@ The left-out session meets a smaller baseline than a check does, so the floor er
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -96,6 +96,37 @@ def nearest_left_out(strata: Sequence[Stratum], *, rows: int) -> Ordinary:
     whole = 2 * counts > len(strata)
     values = sums[whole] / counts[whole]
     return Ordinary(values=tuple(float(value) for value in values), sessions=len(names))
+
+
+def shift_left_out(strata: Sequence[Stratum], *, rows: int) -> Ordinary:
+    """The same for the statistic `shift`: means of handfuls against the mean of the other sessions."""
+    names = sorted({name for stratum in strata for name in stratum.sessions[: stratum.baseline]})
+    largest: Counter[str] = Counter()
+    for stratum in strata:
+        largest |= _counts(stratum)
+    starts = {name: max(1, largest[name] // rows) for name in names}
+    found: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for stratum in strata:
+        if stratum.vectors is None:
+            continue
+        known = stratum.vectors[: stratum.baseline]
+        at: dict[str, list[int]] = defaultdict(list)
+        for number, name in enumerate(stratum.sessions[: stratum.baseline]):
+            at[name].append(number)
+        total = known.sum(axis=0)
+        for name, own in at.items():
+            rest = stratum.baseline - len(own)
+            if not rest:
+                continue
+            others = (total - known[own].sum(axis=0)) / rest
+            for handful in range(starts[name]):
+                taken = own[handful * rows : (handful + 1) * rows]
+                if taken:
+                    moved = np.abs(known[taken].mean(axis=0) - others).mean()
+                    found[name, handful].append(float(moved))
+    # A handful that most questions lack would be a value over other questions.
+    values = [float(np.mean(moved)) for moved in found.values() if 2 * len(moved) > len(strata)]
+    return Ordinary(values=tuple(values), sessions=len(names))
 
 
 def _counts(stratum: Stratum) -> Counter[str]:

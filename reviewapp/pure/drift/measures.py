@@ -29,6 +29,11 @@ SPREAD_DEALS = 999
 class Measure:
     """A statistic of one look. `ordinary` is the largest value a left-out baseline session gave.
 
+    `shift` is how far the means of log probabilities moved (Log Probability Tracking). Where most rows have
+    none like them, as of a pool too large to be known, it is a second effect with a floor of its own, and `p`
+    is of both together. Where rows repeat it has no floor: a pool whose known members take turns otherwise
+    moves its means, and nothing has changed.
+
     `concentration_p` is small when the rows beyond the cut crowd into few questions: requests that went
     astray spread over all of them, while rounding always takes the same ones.
     """
@@ -51,6 +56,7 @@ class Measure:
     outliers: statistics.Outliers
     concentration_p: float
     shift: float | None = None
+    shift_floor: float | None = None
     jaccard: float | None = None
     rank_biased_overlap: float | None = None
 
@@ -61,12 +67,17 @@ class Measure:
 
     def passes(self, *, p: float) -> bool:
         """Whether it speaks for a change: improbable, and larger than what is ordinary."""
-        return self.can_tell and self.p <= p and self.effect >= self.floor
+        return self.can_tell and self.p <= p and not self.below_floor
 
     @property
     def below_floor(self) -> bool:
-        """Whether the effect is within ordinary variation."""
-        return self.effect < self.floor
+        """Whether every effect is within ordinary variation."""
+        return self.effect < self.floor and not self.has_shifted
+
+    @property
+    def has_shifted(self) -> bool:
+        """Whether the means of the log probabilities moved by more than is ordinary."""
+        return self.shift is not None and self.shift_floor is not None and self.shift >= self.shift_floor
 
 
 def measure_look(
@@ -155,7 +166,11 @@ def weigh(
 ) -> Measure:
     """One statistic of one look, weighed against its own null and the baseline's own sessions."""
     method = _METHODS[statistic]
-    value, p, null = permutation.permutation_test(method.compute, strata, rng=rng, permutations=permutations)
+    numbers = statistic == "lp_nearest"
+    by_means = numbers and permutation.is_sparse(strata, within=floors.LOGPROB_MINIMUM)
+    computed = [method.compute, permutation.shift] if by_means else [method.compute]
+    values, p, nulls = permutation.joint_test(computed, strata, rng=rng, permutations=permutations)
+    value, null = values[0], nulls[0]
     rows = max(1, round(sum(stratum.tested for stratum in strata) / len(strata)))
     if statistic == "unseen_text":
         # How soon texts part ranks the deals; the effect is the share of new ones.
@@ -193,7 +208,8 @@ def weigh(
         largest_distance=float(distances.max()),
         outliers=strayed,
         concentration_p=_concentration(strata, cut=cut, rng=rng),
-        shift=statistics.lp_shift(strata) if statistic == "lp_nearest" else None,
+        shift=statistics.lp_shift(strata) if numbers else None,
+        shift_floor=floors.logprob_floor(floors.shift_left_out(strata, rows=rows)) if by_means else None,
         jaccard=float(np.mean([one.jaccard for one in overlaps])) if overlaps else None,
         rank_biased_overlap=float(np.mean([one.rank_biased for one in overlaps])) if overlaps else None,
     )

@@ -28,6 +28,7 @@ def measure_values(measure: Measure) -> JsonObject:
         "differing_share": measure.differing_share,
         "largest_distance": measure.largest_distance,
         "shift": measure.shift,
+        "shift_floor": measure.shift_floor,
         "jaccard": measure.jaccard,
         "rank_biased_overlap": measure.rank_biased_overlap,
         "outliers": {

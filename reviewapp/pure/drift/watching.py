@@ -33,7 +33,7 @@ from reviewapp.pure.drift.sequential import Detector, e_discoveries
 from reviewapp.pure.verdicts.values import VerdictKind
 
 # Stored with each check. Raise it when the same rows may get another verdict.
-METHOD_VERSION: Final = 1
+METHOD_VERSION: Final = 2
 ROUTINE_ROWS: Final = 1
 CAPTURED_ROWS: Final = 5
 SESSIONS_TO_LEARN: Final = 3

@@ -51,6 +51,11 @@ def _kind(measure: Measure) -> str:
 
 def _finding(measure: Measure) -> str:
     """What was measured, against what is ordinary."""
+    if measure.statistic == "lp_nearest" and measure.effect < measure.floor and measure.has_shifted:
+        return (
+            f"log probabilities moved by {nats(measure.shift or 0)} on average, "
+            f"where ordinary variation reaches {nats(measure.shift_floor or 0)}"
+        )
     if measure.statistic == "lp_nearest":
         return (
             f"log probabilities lie {nats(measure.effect)} from the nearest answer on record, "
