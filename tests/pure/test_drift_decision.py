@@ -362,3 +362,50 @@ def test_a_decision_is_the_same_for_the_same_random_numbers() -> None:
     known, rows = baseline(fleet), look(fleet)
 
     assert judge(known, rows, seed=4) == judge(known, rows, seed=4)
+
+
+def test_a_change_in_a_pool_too_large_to_know_shows_in_the_means() -> None:
+    known = baseline(Fleet(members=40, apart=0.02), kinds=("token",))
+    changed = Fleet(members=40, apart=0.02, moved=0.013)
+    first, fresh = (
+        look(changed, seed=60, count=1, kinds=("token",)),
+        look(changed, seed=61, kinds=("token",)),
+    )
+
+    at_first = judge(known, first)
+    decision = judge(known, first, fresh)
+
+    (numbers,) = [one for one in at_first.looks[0] if one.statistic == "lp_nearest"]
+    assert numbers.effect < numbers.floor
+    assert "log probabilities moved by" in at_first.sentence
+    assert at_first.wants_confirmation
+    assert decision.verdict is CHANGED
+
+
+def test_the_same_large_pool_is_not_called_changed() -> None:
+    crowd = Fleet(members=40, apart=0.02)
+    known = baseline(crowd, kinds=("token",))
+
+    found = [
+        judge(
+            known,
+            look(crowd, seed=seed, count=1, kinds=("token",)),
+            look(crowd, seed=seed + 1, kinds=("token",)),
+        ).verdict
+        for seed in range(100, 120, 2)
+    ]
+
+    assert CHANGED not in found
+
+
+def test_means_count_for_nothing_where_known_members_only_take_turns() -> None:
+    fleet = Fleet(members=2, apart=0.05)
+    now = fleet.rows(session="now", count=5, seed=5, weights=[0.05, 0.95])
+
+    decision = judge(baseline(fleet, kinds=("token",)), tuple(now))
+
+    numbers = decision.looks[-1][0]
+    assert numbers.shift is not None
+    assert numbers.shift > 0.001
+    assert numbers.shift_floor is None
+    assert decision.verdict in SAME

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reviewapp.pure.drift import permutation
+from reviewapp.pure.drift import floors, permutation
 from reviewapp.pure.drift.rows import (
     Row,
     Stratum,
@@ -258,3 +258,38 @@ def test_how_early_two_texts_part_is_what_one_finds_by_comparing_them(found: lis
 
 def texts(*found: str) -> list[Row]:
     return [Row(prompt="p", session="s", kind="seeded", text=text) for text in found]
+
+
+def test_one_p_for_two_statistics_is_small_where_either_is() -> None:
+    rng = np.random.default_rng(3)
+    strata = strata_of(rng, moved=4.0)
+
+    _, both, _ = permutation.joint_test([permutation.nearest, permutation.shift], strata, rng=rng)
+    values, alone, nulls = permutation.joint_test([permutation.nearest], strata, rng=rng)
+
+    assert both <= 0.002
+    assert alone == permutation.p_value(value=values[0], null=nulls[0])
+
+
+def test_one_p_for_two_statistics_is_uniform_when_nothing_changed() -> None:
+    found = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        strata = strata_of(rng, prompts=2)
+        both = [permutation.nearest, permutation.shift]
+        found.append(permutation.joint_test(both, strata, rng=rng, permutations=99)[1])
+
+    assert np.mean(np.array(found) <= 0.05) <= 0.1
+    assert np.mean(np.array(found) <= 0.5) == pytest.approx(0.5, abs=0.12)
+
+
+def test_what_one_left_out_session_shifts_is_the_same_at_once_and_one_by_one() -> None:
+    fleet = Fleet(noise=0.01)
+    tested = fleet.rows(session="now", count=2, seed=3)
+    strata = logprob_strata(baseline=fleet.baseline(), tested=tested)
+
+    at_once = floors.shift_left_out(strata, rows=2)
+    one_by_one = floors.leave_one_session_out(strata, permutation.shift, rows=2)
+
+    assert sorted(at_once.values) == pytest.approx(sorted(one_by_one.values))
+    assert (len(at_once.values), at_once.sessions) == (6, one_by_one.sessions)
