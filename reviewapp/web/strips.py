@@ -24,6 +24,7 @@ _LINE: Final = 30.0
 _MOST_LINES: Final = 4.0
 STATISTICS: Final = {
     "lp_nearest": "distance of log probabilities from the nearest known answer",
+    "lp_shift": "shift of the mean log probabilities",
     "unseen_text": "share of texts that the baseline never gave",
     "border_tv": "answers to border prompts that moved",
     "mmd_hamming": "distance between the distributions of texts",
@@ -87,7 +88,7 @@ def amount(statistic: str, value: float | None) -> str:
     """A value of this statistic, in its own unit."""
     if value is None:
         return "–"
-    if statistic == "lp_nearest":
+    if statistic in {"lp_nearest", "lp_shift"}:
         return f"{value:.2g} nat"
     if statistic == "unseen_text":
         return f"{100 * value:.0f} %"

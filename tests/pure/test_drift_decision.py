@@ -377,6 +377,7 @@ def test_a_change_in_a_pool_too_large_to_know_shows_in_the_means() -> None:
 
     (numbers,) = [one for one in at_first.looks[0] if one.statistic == "lp_nearest"]
     assert numbers.effect < numbers.floor
+    assert numbers.headline == ("lp_shift", numbers.shift, numbers.shift_floor)
     assert "log probabilities moved by" in at_first.sentence
     assert at_first.wants_confirmation
     assert decision.verdict is CHANGED

@@ -79,6 +79,15 @@ class Measure:
         """Whether the means of the log probabilities moved by more than is ordinary."""
         return self.shift is not None and self.shift_floor is not None and self.shift >= self.shift_floor
 
+    @property
+    def headline(self) -> tuple[str, float, float]:
+        """What to show of it: the effect that is above its floor, else the first; its name, value and floor."""
+        if self.has_shifted and self.effect < self.floor:
+            assert self.shift is not None
+            assert self.shift_floor is not None
+            return "lp_shift", self.shift, self.shift_floor
+        return self.statistic, self.effect, self.floor
+
 
 def measure_look(
     *,

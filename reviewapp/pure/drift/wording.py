@@ -51,10 +51,11 @@ def _kind(measure: Measure) -> str:
 
 def _finding(measure: Measure) -> str:
     """What was measured, against what is ordinary."""
-    if measure.statistic == "lp_nearest" and measure.effect < measure.floor and measure.has_shifted:
+    name, effect, floor = measure.headline
+    if name == "lp_shift":
         return (
-            f"log probabilities moved by {nats(measure.shift or 0)} on average, "
-            f"where ordinary variation reaches {nats(measure.shift_floor or 0)}"
+            f"log probabilities moved by {nats(effect)} on average, "
+            f"where ordinary variation reaches {nats(floor)}"
         )
     if measure.statistic == "lp_nearest":
         return (

@@ -161,6 +161,7 @@ def figures_of(check: CanaryCheck, decision: Decision, *, now: datetime) -> dict
     """The columns of a check that a decision fills."""
     _, strongest = watching.strongest(decision.looks[0]) if decision.looks else (1.0, None)
     measure = decision.deciding or strongest or (decision.looks[0][0] if decision.looks else None)
+    statistic, effect, floor = measure.headline if measure else ("", math.nan, math.nan)
     sessions = CanarySession.objects.filter(check_of=check)
     counted = sessions.aggregate(n=Sum("requests"), failed=Sum("failed"))
     return {
@@ -169,10 +170,10 @@ def figures_of(check: CanaryCheck, decision: Decision, *, now: datetime) -> dict
         "verdict": decision.verdict.value,
         "sentence": storable(decision.sentence),
         "notes": [storable(note) for note in decision.notes],
-        "statistic": measure.statistic if measure else "",
+        "statistic": statistic,
         "column": measure.column if measure else "",
-        "effect": _finite(measure.effect) if measure else None,
-        "floor": _finite(measure.floor) if measure else None,
+        "effect": _finite(effect),
+        "floor": _finite(floor),
         "p": _finite(measure.p) if measure else None,
         "detectable": _finite(measure.detectable) if measure else None,
         "requests": counted["n"] or 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -71,19 +72,27 @@ def _measures(figures: dict[str, Any]) -> list[MeasureRow]:
     return [
         MeasureRow(
             look=number,
-            what=statistic_words(one["statistic"]),
+            what=statistic_words(name),
             kind=one["kind"],
-            effect=amount(one["statistic"], one["effect"]),
-            floor=amount(one["statistic"], one["floor"]),
-            detectable=amount(one["statistic"], one["smallest_detectable"]),
+            effect=amount(name, effect),
+            floor=amount(name, floor),
+            detectable=amount(name, one["smallest_detectable"]) if name == one["statistic"] else "–",
             p=one["p"],
             rows=one["tested_rows"],
             known=one["baseline_rows"],
-            above=one["can_tell"] and one["effect"] >= one["floor"],
+            above=one["can_tell"] and effect >= floor,
         )
         for number, look in enumerate(figures.get("looks", []), start=1)
         for one in look
+        for name, effect, floor in _effects(one)
     ]
+
+
+def _effects(one: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """The effects of a measure, each with its name and its floor; checks of an earlier method have one."""
+    yield one["statistic"], one["effect"], one["floor"]
+    if one.get("shift_floor") is not None:
+        yield "lp_shift", one["shift"], one["shift_floor"]
 
 
 @needs(Permission.ADMIN)
