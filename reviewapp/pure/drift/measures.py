@@ -81,7 +81,7 @@ class Measure:
 
     @property
     def headline(self) -> tuple[str, float, float]:
-        """What to show of it: the effect that is above its floor, else the first; its name, value and floor."""
+        """What to show of it: name, value and floor of the effect that is above its floor, else the first."""
         if self.has_shifted and self.effect < self.floor:
             assert self.shift is not None
             assert self.shift_floor is not None
