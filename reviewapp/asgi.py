@@ -17,7 +17,7 @@ django.setup(set_prefix=False)
 
 from django.conf import settings
 
-from reviewapp.web import health, otlp, receiving, scraping
+from reviewapp.web import annotating, health, otlp, receiving, scraping
 from reviewapp.web.gateway import RECORDED, gateway
 from reviewapp.web.handing import Pages
 
@@ -39,6 +39,10 @@ async def product(scope, receive, send):  # type: ignore[no-untyped-def]  # the 
         await scraping.application(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == receiving.PATH and scope["method"] == "POST":
         await receiving.receiving(scope, receive, send)
+    elif (
+        scope["type"] == "http" and scope["method"] == "POST" and annotating.ADDRESS.fullmatch(scope["path"])
+    ):
+        await annotating.annotating(scope, receive, send, ordinary=pages)
     elif scope["type"] == "http" and scope["path"].startswith(otlp.PREFIX):
         await otlp.receiving(scope, receive, send)
     else:

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q
 
 from reviewapp.models.people import Person
@@ -100,22 +101,56 @@ def to_do(*, actor: Actor) -> dict[UUID, int]:
     return found
 
 
+# Items with a place that the person could take, as `QueueItemQuerySet.waiting_for` has them, up to the bound.
+_WAITING: Final = f"""
+SELECT FROM {QueueItem._meta.db_table} item
+WHERE {{of}} AND item.free > 0 AND NOT EXISTS (
+    SELECT FROM {QueueSlot._meta.db_table} slot WHERE slot.item_id = item.id AND slot.person_id = %(person)s
+        AND slot.round = item.round AND slot.state <> 'left')
+LIMIT {BOUND}"""  # noqa: S608
+# Every page and every judgement asks for these figures; composing them takes Django longer than PostgreSQL
+# takes to count, so they are written down: what `open_to` and `adjudicated_by` say, in one statement.
+_WAITS: Final = f"""
+WITH open AS MATERIALIZED (
+    SELECT queue.id FROM {Queue._meta.db_table} queue
+    WHERE queue.project_id = %(project)s AND queue.state = 'open' AND (
+        NOT EXISTS (SELECT FROM {Queue.reviewers.through._meta.db_table} named
+            WHERE named.queue_id = queue.id)
+        OR EXISTS (SELECT FROM {Queue.reviewers.through._meta.db_table} named
+            WHERE named.queue_id = queue.id AND named.person_id = %(person)s))
+)
+SELECT
+    (SELECT count(*) FROM ({_WAITING.format(of="item.queue_id IN (SELECT id FROM open)")}) waiting)
+    + (SELECT count(*) FROM (
+        SELECT FROM {QueueSlot._meta.db_table} slot
+        WHERE slot.person_id = %(person)s AND slot.state = 'leased' AND slot.queue_id IN (SELECT id FROM open)
+        LIMIT {BOUND}) held)
+    + (SELECT count(*) FROM (
+        SELECT FROM {QueueItem._meta.db_table} item
+        JOIN {Queue._meta.db_table} queue ON queue.id = item.queue_id
+        WHERE queue.project_id = %(project)s AND item.state = 'adjudication' AND (
+            EXISTS (SELECT FROM {Queue.adjudicators.through._meta.db_table} named
+                WHERE named.queue_id = queue.id AND named.person_id = %(person)s)
+            OR %(admin)s AND NOT EXISTS (
+                SELECT FROM {Queue.adjudicators.through._meta.db_table} named
+                WHERE named.queue_id = queue.id))
+        LIMIT {BOUND}) disputed)"""  # noqa: S608
+
+
 def waits(*, actor: Actor) -> int:
     """How much waits for this person in all queues: to judge and to adjudicate; `BOUND` means or more."""
     person = actor.person
-    if person is None or not actor.may(Permission.REVIEW):
+    if person is None or not actor.may(Permission.REVIEW) or not actor.may(Permission.READ):
         return 0
-    queues = open_to(actor)
-    waiting = QueueItem.objects.filter(queue__in=queues).waiting_for(person)
-    held = QueueSlot.objects.filter(queue__in=queues, person=person, state=SlotState.LEASED)
-    disputed = QueueItem.objects.filter(queue__in=adjudicated_by(actor), state=ItemState.ADJUDICATION)
-    return min(sum(_bounded(rows) for rows in (waiting, held, disputed)), BOUND)
-
-
-def _bounded(rows: Any) -> int:
-    """How many there are, up to `BOUND`; counted where they are, for to fetch a thousand ids takes longer."""
-    count: int = rows.order_by().values("pk")[:BOUND].count()
-    return count
+    values: dict[str, Any] = {
+        "project": actor.project.pk,
+        "person": person.pk,
+        "admin": actor.may(Permission.ADMIN),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITS, values)
+        (count,) = cursor.fetchone()
+    return min(int(count), BOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +174,25 @@ class Mine:
         return None if self.seconds_each is None else max(1, round(self.left * self.seconds_each / 60))
 
 
+_MINE: Final = f"""
+SELECT
+    (SELECT count(*) FROM ({_WAITING.format(of="item.queue_id = %(queue)s")}) waiting),
+    count(*) FILTER (WHERE state = 'leased'),
+    count(*) FILTER (WHERE state = 'judged'),
+    count(*) FILTER (WHERE state = 'skipped'),
+    (SELECT array_agg(finished_at ORDER BY finished_at DESC) FROM (
+        SELECT finished_at FROM {QueueSlot._meta.db_table}
+        WHERE person_id = %(person)s AND queue_id = %(queue)s AND state IN ('judged', 'skipped')
+        ORDER BY finished_at DESC LIMIT 30) late)
+FROM {QueueSlot._meta.db_table} WHERE person_id = %(person)s AND queue_id = %(queue)s"""  # noqa: S608
+
+
 def mine(*, queue: Queue, person: Person) -> Mine:
     """What is left counts to `BOUND`."""
-    slots = QueueSlot.objects.filter(queue=queue, person=person)
-    waiting = _bounded(QueueItem.objects.filter(queue=queue).waiting_for(person))
-    held = slots.filter(state=SlotState.LEASED).count()
-    over = slots.filter(state__in=[SlotState.JUDGED, SlotState.SKIPPED])
-    judged = over.filter(state=SlotState.JUDGED).count()
-    return Mine(
-        done=judged,
-        skipped=over.count() - judged,
-        left=min(waiting + held, BOUND),
-        seconds_each=_pace(over.order_by("-finished_at").values_list("finished_at", flat=True)[:30]),
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_MINE, {"queue": queue.pk, "person": person.pk})
+        waiting, held, judged, skipped, late = cursor.fetchone()
+    return Mine(done=judged, skipped=skipped, left=min(waiting + held, BOUND), seconds_each=_pace(late or ()))
 
 
 def _pace(moments: Iterable[Any]) -> float | None:

@@ -91,9 +91,17 @@ class Actor:
 def actor_for_person(*, person: Person, project: Project) -> Actor | None:
     """The person in that project; None when they are no member of it."""
     membership = Membership.objects.filter(person=person, project=project).first()
-    if membership is None:
-        return None
-    return Actor(project=project, permissions=_BY_ROLE[membership.role], person=person, role=membership.role)
+    return None if membership is None else actor_of(membership=membership, person=person, project=project)
+
+
+def actor_of(*, membership: Membership, person: Person, project: Project | None = None) -> Actor:
+    """The person whose membership this is, in its project (given, where it is at hand)."""
+    return Actor(
+        project=project or membership.project,
+        permissions=_BY_ROLE[membership.role],
+        person=person,
+        role=membership.role,
+    )
 
 
 def actor_for_key(*, key: ApiKey) -> Actor:

@@ -20,9 +20,10 @@ from django.utils import timezone
 from django_htmx.http import trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
-from reviewapp.models import Actor, NotAllowed, Permission, Person, Project, actor_for_person
+from reviewapp.models import Actor, Membership, NotAllowed, Permission, Person, Project, actor_for_person
 from reviewapp.models.change import undecided_count
 from reviewapp.models.reviewing import waits
+from reviewapp.models.scoping import actor_of
 from reviewapp.web.bell import Bell, bell
 from reviewapp.web.running import running_work
 
@@ -57,20 +58,20 @@ class ProjectMiddleware:
 
 def _actor_of(request: HttpRequest) -> Actor | None:
     person = cast(Person, request.user)
-    projects = Project.objects.filter(memberships__person=person)
+    memberships = Membership.objects.filter(person=person).select_related("project")
     wanted = request.GET.get("project")
     if wanted:
-        project = projects.filter(slug=wanted).first()
-        if project is not None:
-            request.session["project"] = str(project.pk)
-            return actor_for_person(person=person, project=project)
+        found = memberships.filter(project__slug=wanted).first()
+        if found is not None:
+            request.session["project"] = str(found.project_id)
+            return actor_of(membership=found, person=person)
     kept = request.session.get("project")
     if kept:
-        project = projects.filter(pk=kept).first()
-        if project is not None:
-            return actor_for_person(person=person, project=project)
-    project = projects.order_by("name").first()
-    return None if project is None else actor_for_person(person=person, project=project)
+        found = memberships.filter(project=kept).first()
+        if found is not None:
+            return actor_of(membership=found, person=person)
+    found = memberships.order_by("project__name").first()
+    return None if found is None else actor_of(membership=found, person=person)
 
 
 def needs(

@@ -3,7 +3,7 @@
 Every deed writes its audit entry in the same transaction, so neither exists without the other.
 """
 
-from reviewapp.stages.administer.audit import Refused, write_audit
+from reviewapp.stages.administer.audit import Refused, entry_of, write_audit
 from reviewapp.stages.administer.first_start import ensure_admin, ensure_project, first_operator
 from reviewapp.stages.administer.keys import (
     KEY_PREFIX,
@@ -84,6 +84,7 @@ __all__ = [
     "ensure_project",
     "ensure_provider",
     "ensure_source",
+    "entry_of",
     "find_key",
     "first_operator",
     "found_project",

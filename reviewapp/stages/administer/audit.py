@@ -30,7 +30,22 @@ def write_audit(
     **detail: Any,
 ) -> None:
     """Leave an audit entry; call it inside the transaction of the deed."""
-    AuditEntry.objects.create(
+    entry_of(actor=actor, action=action, target=target, now=now, project=project, **detail).save(
+        force_insert=True
+    )
+
+
+def entry_of(
+    *,
+    actor: Actor | None,
+    action: str,
+    target: models.Model,
+    now: datetime,
+    project: Project | None = None,
+    **detail: Any,
+) -> AuditEntry:
+    """The entry, for who writes many at once."""
+    return AuditEntry(
         project=project or (actor.project if actor else None),
         person=actor.person if actor else None,
         key=actor.key if actor else None,

@@ -13,7 +13,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from reviewapp.formats import quickjson
 from reviewapp.formats.openai import read_reply
+from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint
 
 
@@ -67,6 +69,12 @@ def quick_figures(endpoint: Endpoint, text: str) -> TokenFigures | None:
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeError, RecursionError):
         return None
     return _figures(tokens, rest)
+
+
+def rest_of(endpoint: Endpoint, text: str) -> Any:
+    """The value of a response but for its log probabilities. Raises rawjson.InvalidJson."""
+    figures = quick_figures(endpoint, text) if quickjson.is_plain(text) else None
+    return (figures or token_figures(endpoint, rawjson.parse(text))).rest
 
 
 def _chances(logprobs: _Logprobs | None) -> list[float | None]:

@@ -4,11 +4,14 @@ from reviewapp.models.bodies import answer_text, reply_of
 from reviewapp.stages.review.adjudicating import adjudicate, can_adjudicate, check_can_adjudicate
 from reviewapp.stages.review.annotations import (
     EditedMeanwhile,
+    Given,
     NotYours,
     annotate,
+    annotate_all,
     edit_annotation,
     remove_annotation,
     restore_annotation,
+    said_of,
 )
 from reviewapp.stages.review.bringing import Brought, bring, foresee
 from reviewapp.stages.review.deciding import decide
@@ -47,6 +50,7 @@ __all__ = [
     "Brought",
     "EditedMeanwhile",
     "Entry",
+    "Given",
     "Judgement",
     "Kept",
     "NotYours",
@@ -56,6 +60,7 @@ __all__ = [
     "add_tag",
     "adjudicate",
     "annotate",
+    "annotate_all",
     "answer_text",
     "backfill",
     "bring",
@@ -89,6 +94,7 @@ __all__ = [
     "reviewers_of",
     "route",
     "rubric_of",
+    "said_of",
     "save_flag_reasons",
     "save_queue",
     "save_rubric",

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from reviewapp.formats.openai import read_reply
 from reviewapp.models import (
     Actor,
     Annotation,
     AnnotationRevision,
+    AuditEntry,
     Interaction,
     Permission,
     Preference,
     Rubric,
 )
 from reviewapp.models.bodies import answer_text
+from reviewapp.pure import rawjson
+from reviewapp.pure.exchange import Reply
 from reviewapp.pure.rubrics import TEXT_LIMIT, InvalidAnswer, check_scores, check_spans
-from reviewapp.stages.administer import write_audit
+from reviewapp.stages.administer import entry_of, write_audit
+from reviewapp.stages.record.figures import rest_of
 from reviewapp.stages.review.rubrics import default_rubric
 from reviewapp.stages.review.texts import text_of
+
+
+def said_of(interaction: Interaction) -> Reply:
+    """What came back without the log probabilities, which are ten times as long as what was said."""
+    body = interaction.body
+    kept = body.response_text
+    response: Any = None
+    if kept is not None and body.response_is_json:
+        response = rest_of(interaction.endpoint, rawjson.from_bytes(kept))  # type: ignore[arg-type]
+    return read_reply(interaction.endpoint, response, interaction.status)  # type: ignore[arg-type]
 
 
 def _checked(
@@ -105,6 +122,64 @@ def annotate(
         actor=actor, action="annotation.create", target=made, now=now, interaction=str(interaction.pk)
     )
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A judgement that came through the API, of which nothing is known yet but who gave it."""
+
+    actor: Actor
+    interaction: UUID
+    said: Mapping[str, Any]
+
+
+def annotate_all(*, given: Sequence[Given], now: datetime) -> list[Annotation | None]:
+    """Judgements by the default rubrics of their projects, in one transaction, for many clients at once.
+
+    None in place of one that can't be kept so; `annotate`, asked for that one alone, says why or keeps it.
+    """
+    rows = Interaction.objects.filter(pk__in={one.interaction for one in given})
+    interactions = {row.pk: row for row in rows.only("project", "endpoint", "status")}
+    projects = {one.actor.project.pk for one in given}
+    rubrics = {row.project_id: row for row in Rubric.objects.filter(project__in=projects, is_default=True)}
+    made = [_made(one, interactions, rubrics, now) for one in given]
+    kept = [(one.actor, annotation) for one, annotation in zip(given, made, strict=True) if annotation]
+    try:
+        with transaction.atomic():
+            Annotation.objects.bulk_create([annotation for _, annotation in kept])
+            AuditEntry.objects.bulk_create([_audited(actor, annotation, now) for actor, annotation in kept])
+    except IntegrityError:
+        # Something one of them speaks of went meanwhile; which, each learns by itself.
+        return [None] * len(given)
+    return made
+
+
+def _made(
+    one: Given, interactions: Mapping[UUID, Interaction], rubrics: Mapping[UUID, Rubric], now: datetime
+) -> Annotation | None:
+    actor, interaction = one.actor, interactions.get(one.interaction)
+    if not actor.may(Permission.REVIEW) or interaction is None or interaction.project_id != actor.project.pk:
+        return None
+    rubric = rubrics.get(actor.project.pk)
+    try:
+        values = _checked(interaction=interaction, rubric=rubric, **one.said)
+    except InvalidAnswer:
+        return None
+    return Annotation(
+        project=actor.project,
+        interaction=interaction,
+        rubric=rubric,
+        created_by=actor.person,
+        created_by_key=actor.key,
+        created_at=now,
+        updated_at=now,
+        **values,
+    )
+
+
+def _audited(actor: Actor, annotation: Annotation, now: datetime) -> AuditEntry:
+    of = str(annotation.interaction_id)
+    return entry_of(actor=actor, action="annotation.create", target=annotation, now=now, interaction=of)
 
 
 class NotYours(Exception):

@@ -129,7 +129,10 @@ def _annotation(
         return edit_annotation(actor=actor, annotation=before, version=before.version, now=now, **values)
     return annotate(
         actor=actor,
-        interaction=judged_interaction(item),
+        # Of its body nothing is asked but where words are marked.
+        interaction=Interaction.objects.only("endpoint", "status").get(
+            pk=item.attempt_id or item.interaction_id
+        ),
         rubric=rubric_of(item.queue),
         now=now,
         once=slot is None,

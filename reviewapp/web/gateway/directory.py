@@ -34,6 +34,7 @@ POLL_SECONDS: Final = 1.0
 ASK_SECONDS: Final = 0.05
 USES_SECONDS: Final = 5.0
 _INGEST: Final = frozenset([Scope.INGEST, Scope.ADMIN])
+_REVIEW: Final = frozenset([Scope.REVIEW, Scope.ADMIN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class KeyEntry:
 
     id: UUID
     project: UUID
+    name: str
     may_ingest: bool
+    may_review: bool
     expires_at: datetime | None
     source: str | None
 
@@ -191,6 +194,8 @@ def _read() -> Snapshot:
         bytes(key.digest): KeyEntry(
             id=key.id,
             project=key.project_id,
+            name=key.name,
+            may_review=not _REVIEW.isdisjoint(key.scopes),
             may_ingest=not _INGEST.isdisjoint(key.scopes),
             expires_at=key.expires_at,
             source=key.source.name if key.source is not None else None,

@@ -9,6 +9,7 @@ from reviewapp.web.gateway import upstream
 from reviewapp.web.gateway.directory import Directory
 from reviewapp.web.gateway.reuse import Reuser
 from reviewapp.web.gateway.seeds import Seeds
+from reviewapp.web.gathering import Annotator
 
 
 class Shared:
@@ -19,6 +20,7 @@ class Shared:
         self.session = upstream.open_session()
         self.seeds = Seeds()
         self.reuse = Reuser()
+        self.annotator = Annotator()
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
@@ -38,5 +40,6 @@ async def close() -> None:
     found = _by_loop.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.reuse.close()
+        await found.annotator.close()
         found.directory.close()
         await found.session.close()

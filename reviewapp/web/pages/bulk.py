@@ -143,7 +143,7 @@ def new(request: AppRequest) -> HttpResponse:
 def _parameters(request: AppRequest, deed: str) -> dict[str, Any]:
     post: QueryDict = request.POST
     if deed == BulkDeed.ANNOTATE:
-        said = read_judgement(post, rubric=review.default_rubric(request.actor), answer="")
+        said = read_judgement(post, rubric=review.default_rubric(request.actor), answer=lambda: "")
         return {"scores": said.scores, "comment": said.comment}
     return {name: post.get(name, "") for name in ("reason", "severity", "note", "tag", "queue")}
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewapp.formats.openai import read_request
+from reviewapp.formats.openai import RequestView, output_text, read_request
 from reviewapp.formats.snippets import as_curl, as_python
 from reviewapp.models import (
     Annotation,
@@ -33,6 +33,7 @@ from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.models.studying import studies_of
 from reviewapp.models.tag import added_tags
 from reviewapp.pure import rawjson
+from reviewapp.pure.exchange import Reply
 from reviewapp.stages import administer, export, review, watch
 from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
@@ -93,24 +94,34 @@ def load(request: AppRequest, id_: UUID) -> Interaction:
     return found
 
 
+def said(found: Interaction) -> dict[str, Any]:
+    """What the templates draw of the conversation, for who reads nothing but that."""
+    view = read_request(found.endpoint, rawjson.parse(found.body.request_text))  # type: ignore[arg-type]
+    return _said(found, view, review.said_of(found))
+
+
+def _said(found: Interaction, view: RequestView, reply: Reply) -> dict[str, Any]:
+    model = found.response_model or found.model
+    return {
+        "one": found,
+        "messages_shown": rendering.show_messages(view.messages),
+        "choices": [rendering.show_choice(choice, model=model) for choice in reply.choices],
+        "answer_text": output_text(reply),
+        "answer_error": found.error or reply.error,
+    }
+
+
 def shown(found: Interaction) -> dict[str, Any]:
     """What the templates draw of the exchange itself."""
     row = export.recorded_of(found)
     request_value = rawjson.parse(row.request_text)
     view = read_request(row.endpoint, request_value)
     reply = review.reply_of(found)
-    choices = [
-        rendering.show_choice(choice, model=found.response_model or found.model) for choice in reply.choices
-    ]
     return {
-        "one": found,
+        **_said(found, view, reply),
         "added_tags": added_tags([found.pk]).get(found.pk, []),
         "request_view": view,
         "reply": reply,
-        "messages_shown": rendering.show_messages(view.messages),
-        "choices": choices,
-        "answer_text": review.answer_text(found),
-        "answer_error": found.error or reply.error,
         "tokens": [rendering.show_tokens(choice.tokens) for choice in reply.choices],
         "hidden_kinds": sorted((found.body.hidden or {}).items()),
         "settings": sorted(view.parameters.items()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -138,14 +138,14 @@ def _set_removed(request: AppRequest, id_: UUID, *, removed: bool) -> HttpRespon
 
 def _written(request: AppRequest, found: Interaction) -> Written:
     return read_judgement(
-        request.POST, rubric=review.default_rubric(request.actor), answer=review.answer_text(found)
+        request.POST, rubric=review.default_rubric(request.actor), answer=lambda: review.answer_text(found)
     )
 
 
-def read_judgement(post: QueryDict, *, rubric: Rubric | None, answer: str) -> Written:
+def read_judgement(post: QueryDict, *, rubric: Rubric | None, answer: Callable[[], str]) -> Written:
     """A rubric's form as the stage takes it; what can't be read stays, for the stage to refuse.
 
-    `answer` is the text that may have been corrected.
+    `answer` gives the text that may have been corrected; it is asked for where it may have been.
     """
     scores: dict[str, Any] = {}
     for question in rubric.questions if rubric else []:
@@ -162,7 +162,7 @@ def read_judgement(post: QueryDict, *, rubric: Rubric | None, answer: str) -> Wr
     return Written(
         scores=scores,
         spans=spans,
-        correction=_correction(post, storable(answer)),
+        correction=_correction(post, storable(answer())) if "correct" in post else None,
         comment=_line_ends(post.get("comment", "")).strip(),
     )
 
@@ -176,13 +176,13 @@ def _number(text: str) -> float | str:
 
 
 def _correction(post: QueryDict, answer: str) -> str | None:
-    """The corrected answer, or None where the fold is closed or nothing was changed.
+    """The corrected answer, or None where nothing was changed.
 
     A text area sends every line break as CR LF, whatever the answer has. They become what the answer
     has, so that line ends are no part of a correction.
     """
     written = _line_ends(post.get("correction", ""))
-    if "correct" not in post or written == _line_ends(answer):
+    if written == _line_ends(answer):
         return None
     return written.replace("\n", "\r\n") if "\r\n" in answer else written
 

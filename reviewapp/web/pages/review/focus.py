@@ -40,7 +40,7 @@ from reviewapp.web import rendering
 from reviewapp.web.comparing.drawing import draw
 from reviewapp.web.comparing.telling import told_of
 from reviewapp.web.frame import AppRequest, find_or_404, needs, vary_on_htmx
-from reviewapp.web.pages.interaction import shown
+from reviewapp.web.pages.interaction import said
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.review.asking import labels_of, questions_of
 
@@ -100,7 +100,9 @@ def judge(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     rubric = review.rubric_of(slot.queue)
     try:
         values = read_judgement(
-            request.POST, rubric=rubric, answer=review.answer_text(review.judged_interaction(slot.item))
+            request.POST,
+            rubric=rubric,
+            answer=lambda: review.answer_text(review.judged_interaction(slot.item)),
         )
         preference = request.POST.get("preference") or None
         kept = review.judge(
@@ -197,9 +199,9 @@ def replay_now(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 def _item(slot: QueueSlot) -> dict[str, Any]:
     """What the templates draw of an item and of what is asked about it."""
-    item = QueueItem.objects.select_related("queue", "attempt", "interaction").get(pk=slot.item_id)
+    item = QueueItem.objects.select_related("queue", "attempt", "interaction__body").get(pk=slot.item_id)
     rubric = review.rubric_of(item.queue)
-    judged = review.judged_interaction(item)
+    judged = item.interaction if item.attempt_id is None else review.judged_interaction(item)
     context: dict[str, Any] = {
         "slot": slot,
         "item": item,
@@ -210,7 +212,7 @@ def _item(slot: QueueSlot) -> dict[str, Any]:
         "annotation": slot.annotation,
         # Before that the server keeps back what would give others' judgements away, wherever it is asked.
         "may_discuss": not item.queue.blind or slot.state == SlotState.JUDGED,
-        **shown(judged),
+        **said(judged),
     }
     if item.attempt is None:
         return context
@@ -224,7 +226,7 @@ def _item(slot: QueueSlot) -> dict[str, Any]:
 def choices_of(interaction_id: UUID) -> list[rendering.ShownMessage]:
     """The answers of an interaction, drawn; without the model's name, which could tell which is which."""
     row = Interaction.objects.select_related("body").get(pk=interaction_id)
-    return [rendering.show_choice(choice, model="") for choice in review.reply_of(row).choices]
+    return [rendering.show_choice(choice, model="") for choice in review.said_of(row).choices]
 
 
 def beside(attempt: Attempt) -> dict[str, Any]:
@@ -288,7 +290,7 @@ def _queue(request: AppRequest, id_: UUID) -> Queue:
 def _slot(request: AppRequest, id_: UUID) -> QueueSlot:
     found: QueueSlot = find_or_404(
         request,
-        QueueSlot.objects.select_related("queue__project", "item__interaction", "item__queue", "annotation"),
+        QueueSlot.objects.select_related("queue", "annotation"),
         id=id_,
         person=request.user,
     )

@@ -98,7 +98,7 @@ def adjudicate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             review.adjudicate(actor=request.actor, item_id=found.pk, chosen=UUID(chosen), now=timezone.now())
         else:
             values = read_judgement(
-                request.POST, rubric=review.rubric_of(found.queue), answer=review.answer_text(judged)
+                request.POST, rubric=review.rubric_of(found.queue), answer=lambda: review.answer_text(judged)
             )
             own = review.Judgement(**asdict(values), preference=request.POST.get("preference") or None)
             review.adjudicate(actor=request.actor, item_id=found.pk, judgement=own, now=timezone.now())

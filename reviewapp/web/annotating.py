@@ -1,0 +1,86 @@
+"""The quick way in for `POST /api/v1/interactions/{id}/annotations`: past Django.
+
+A judgement is two rows; what it cost was the way to them. Keys come from the gateway's directory in memory,
+and what comes while another is being written gathers (gathering.py).
+
+Only what is plain goes this way. Whatever is not (a key that the directory does not know, a body that is no
+judgement, an answer that the rubric refuses) goes the ordinary way, which says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from reviewapp.models import Actor, ApiKey, Permission, Project
+from reviewapp.stages import review
+from reviewapp.web.api.judgements import NewAnnotation
+from reviewapp.web.gateway.directory import Directory, KeyEntry
+from reviewapp.web.gateway.process import shared
+from reviewapp.web.gateway.relay import Receive, Send
+
+# Where annotations are posted, and the name of the route that takes them else.
+ADDRESS: Final = re.compile("/api/v1/interactions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/annotations")
+_ROUTE: Final = "api/v1/interactions/<uuid:id>/annotations"
+# A longer body is read by the ordinary way.
+_BODY_LIMIT: Final = 64 * 1024
+_MAY: Final = frozenset([Permission.REVIEW])
+
+
+async def annotating(scope: Any, receive: Receive, send: Send, *, ordinary: Any) -> None:
+    """Answer one POST, or have it answered the ordinary way."""
+    came: list[Any] = []
+    given = await _read(scope, receive, came, shared().directory)
+    answer = None if given is None else await shared().annotator.keep(given)
+    if answer is None:
+        await ordinary(scope, _again(came, receive), send)
+        return
+    scope["route"] = _ROUTE
+    headers = [
+        (b"content-type", b"application/json; charset=utf-8"),
+        (b"content-length", str(len(answer)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 201, "headers": headers})
+    await send({"type": "http.response.body", "body": answer, "more_body": False})
+
+
+async def _read(scope: Any, receive: Receive, came: list[Any], directory: Directory) -> review.Given | None:
+    """What is given, where it is plain. What was received on the way is in `came`."""
+    found = ADDRESS.fullmatch(scope["path"])
+    headers = dict(scope["headers"])
+    scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    key: KeyEntry | None = None
+    if scheme.lower() == "bearer":
+        key = directory.key(secret.strip(), now=datetime.now(tz=UTC))
+    if found is None or key is None or not key.may_review or b"content-encoding" in headers:
+        return None
+    size = 0
+    while True:
+        message = await receive()
+        came.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or size > _BODY_LIMIT:
+            return None
+        if not message.get("more_body", False):
+            break
+    try:
+        said = NewAnnotation.model_validate_json(b"".join(one.get("body", b"") for one in came))
+    except ValidationError:
+        return None
+    project = Project(id=key.project)
+    actor = Actor(project=project, permissions=_MAY, key=ApiKey(id=key.id, project=project, name=key.name))
+    return review.Given(actor=actor, interaction=UUID(found[1]), said=said.model_dump())
+
+
+def _again(came: list[Any], receive: Receive) -> Receive:
+    """Receive what was received before, and then what comes."""
+
+    async def received() -> Any:
+        return came.pop(0) if came else await receive()
+
+    return received

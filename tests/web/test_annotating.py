@@ -1,0 +1,129 @@
+"""Judgements over real sockets: the quick way past Django keeps and refuses what the ordinary way does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx2
+import pytest
+from django.db import connections
+
+from reviewapp.models import Annotation, ApiKey, AuditEntry
+from reviewapp.stages import administer
+from tests import factories
+from tests.serving import serving
+
+SAID = {"scores": {"verdict": "good", "correct": True}, "comment": "as it should be"}
+
+
+@pytest.fixture
+def api(transactional_db, journal, project, monkeypatch):
+    """A client whose key may judge, and which the server knows already."""
+    # As in the web process: what the ordinary way has of connections goes back with each request.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+    key = factories.make_key(project=project, scopes=["review"])
+    with (
+        serving() as address,
+        httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client,
+    ):
+        # Before that its first call would be answered the ordinary way.
+        one = factories.make_interaction(project=project)
+        while "x-frame-options" in judge(client, one).headers:
+            pass
+        yield client
+
+
+def judge(api, interaction, said=SAID):
+    return api.post(f"/api/v1/interactions/{interaction.pk}/annotations", json=said)
+
+
+def test_what_the_quick_way_keeps_and_answers_is_what_the_ordinary_way_does(api, project):
+    one = factories.make_interaction(project=project, answer="Within five days.")
+    said = {**SAID, "spans": [{"start": 7, "end": 11, "label": "wrong", "note": ""}], "correction": "Three."}
+
+    quick = judge(api, one, said)
+    # Whatever is packed is read by the ordinary way.
+    ordinary = api.post(
+        f"/api/v1/interactions/{one.pk}/annotations",
+        json=said,
+        headers={"Content-Encoding": "identity"},
+    )
+
+    assert (quick.status_code, "x-frame-options" in quick.headers) == (201, False)
+    assert (ordinary.status_code, "x-frame-options" in ordinary.headers) == (201, True)
+    kept = Annotation.objects.filter(interaction=one)
+    assert {str(row.pk) for row in kept} == {quick.json()["id"], ordinary.json()["id"]}
+    apart = ("id", "created_at", "updated_at")
+    assert without(quick.json(), apart) == without(ordinary.json(), apart)
+    first, second = kept.values(
+        "scores", "spans", "correction", "comment", "rubric", "project", "created_by_key"
+    )
+    assert first == second
+    audited = AuditEntry.objects.filter(object_id__in=[row.pk for row in kept])
+    assert len({(row.action, row.key_id, str(row.detail), row.project_id) for row in audited}) == 1
+    assert audited.count() == 2
+
+
+def test_judgements_that_come_together_are_each_kept(api, project):
+    rows = [factories.make_interaction(project=project) for _ in range(8)]
+
+    async def together():
+        async with httpx2.AsyncClient(base_url=api.base_url, headers=api.headers, timeout=20) as many:
+            return await asyncio.gather(
+                *(many.post(f"/api/v1/interactions/{one.pk}/annotations", json=SAID) for one in rows)
+            )
+
+    answers = asyncio.run(together())
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert Annotation.objects.filter(interaction__in=rows).count() == 8
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, 422),
+        ({"scores": {"verdict": "no such verdict", "correct": True}}, 422),
+        ({"scores": {}, "other": 1}, 422),
+        ([], 422),
+    ],
+)
+def test_what_is_refused_is_refused_with_its_reason(api, project, said, status):
+    answer = judge(api, factories.make_interaction(project=project), said)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_another_projects_interaction_is_not_there(api):
+    other = factories.make_interaction(project=factories.make_project())
+
+    assert judge(api, other).status_code == 404
+    assert not Annotation.objects.filter(interaction=other).exists()
+
+
+def test_a_key_that_may_not_judge_is_told_so(api, project):
+    key = factories.make_key(project=project, scopes=["ingest"])
+    one = factories.make_interaction(project=project)
+
+    answer = api.post(
+        f"/api/v1/interactions/{one.pk}/annotations", json=SAID, headers={"Authorization": f"Bearer {key}"}
+    )
+
+    assert answer.status_code == 403
+
+
+def test_a_revoked_key_ends_within_moments(api, project):
+    one = factories.make_interaction(project=project)
+    actor = factories.make_actor(project=project)
+    administer.revoke_key(actor=actor, key_id=ApiKey.objects.get().pk, now=factories.NOW)
+
+    for _ in range(2000):
+        if judge(api, one).status_code == 401:
+            break
+
+    assert judge(api, one).status_code == 401
+
+
+def without(value, names):
+    return {name: told for name, told in value.items() if name not in names}
