@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from reviewapp.formats.openai import read_identity
-from reviewapp.models import IdentityPart, IdentityPartName, Interaction
+from reviewapp.formats.packed import decompress
+from reviewapp.models import IdentityPart, IdentityPartName
 from reviewapp.models.fingerprint import pool_model
 from reviewapp.models.identity import SEED_DIFFERENT, SEED_HONOURED
 from reviewapp.pure import rawjson
+from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.pools import LEARNING_CALLS
 from reviewapp.pure.pools.overlaps import HISTORY_AFTER
 from reviewapp.pure.words import storable
+from reviewapp.stages.record.figures import rest_of
 
 # Headers that name what answered, not the request, the way it took, or the moment.
 HEADERS: Final = (
@@ -38,13 +42,43 @@ _LONGEST: Final = 200
 # Answers larger than this (images, audio) are not parsed for two words.
 _LARGEST: Final = 2_000_000
 
+# What of a row and its body tells something, in the order of `Told`; the rest is more, and for nothing.
+READ: Final = (
+    *("pk", "project_id", "provider_id", "endpoint", "model", "response_model", "fingerprint", "seed"),
+    *("status", "started_at", "created_at"),
+    *("body__request", "body__response", "body__response_is_json", "body__headers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, as far as it tells of what gave it."""
+
+    id: UUID
+    project_id: UUID
+    provider_id: UUID
+    endpoint: Endpoint
+    model: str
+    response_model: str | None
+    fingerprint: str | None
+    seed: int | None
+    status: int | None
+    started_at: datetime
+    created_at: datetime
+    # As they are kept.
+    request: bytes
+    response: bytes | None
+    response_is_json: bool
+    headers: dict[str, Any]
+
+
 Key: TypeAlias = tuple[UUID, UUID, str, str, str, str]
 Whole: TypeAlias = tuple[UUID, UUID, str, str, str]
 
 
-def count_parts(interactions: Sequence[Interaction]) -> None:
-    """Add what these answers tell. Their bodies must be at hand."""
-    told = [(one, key) for one in interactions for key in _keys(one)]
+def count_parts(answers: Sequence[Told]) -> None:
+    """Add what these answers tell."""
+    told = [(one, key) for one in answers for key in _keys(one)]
     if not told:
         return
     rows = _rows({key for _, key in told})
@@ -75,18 +109,18 @@ def count_parts(interactions: Sequence[Interaction]) -> None:
     )
 
 
-def _keys(one: Interaction) -> Iterator[Key]:
+def _keys(one: Told) -> Iterator[Key]:
     pool = one.project_id, one.provider_id, pool_model(one.model, one.response_model)
     for part, name, value in _told(one):
         yield (*pool, part, name, storable(value)[:_LONGEST])
 
 
-def _told(one: Interaction) -> Iterator[tuple[str, str, str]]:
+def _told(one: Told) -> Iterator[tuple[str, str, str]]:
     """The parts that an answer tells, as (part, header's name, value)."""
     if one.response_model:
         yield IdentityPartName.RESPONSE_MODEL, "", one.response_model
     for name in HEADERS:
-        value = one.body.headers.get(name)
+        value = one.headers.get(name)
         if isinstance(value, str) and value:
             yield IdentityPartName.HEADER, name, value
     tier, seed = _tier_and_seed(one)
@@ -96,17 +130,21 @@ def _told(one: Interaction) -> Iterator[tuple[str, str, str]]:
         yield IdentityPartName.SEED, "", SEED_HONOURED if seed == one.seed else SEED_DIFFERENT
 
 
-def _tier_and_seed(one: Interaction) -> tuple[str | None, int | None]:
+def _tier_and_seed(one: Told) -> tuple[str | None, int | None]:
     """Read where a glance says that the answer tells them."""
-    text = one.body.response_text
-    if text is None or not one.body.response_is_json or len(text) > _LARGEST:
+    if one.response is None or not one.response_is_json:
+        return None, None
+    text = decompress(one.response)
+    if len(text) > _LARGEST:
         return None, None
     if b'"service_tier"' not in text and (one.seed is None or b'"seed"' not in text):
         return None, None
     try:
-        return read_identity(rawjson.parse(text))
+        # Without its log probabilities, which are ten times as long as the rest.
+        rest = rest_of(one.endpoint, rawjson.from_bytes(text))
     except rawjson.InvalidJson:
         return None, None
+    return read_identity(rest)
 
 
 def _rows(keys: set[Key]) -> dict[Key, IdentityPart]:
@@ -119,7 +157,7 @@ def _rows(keys: set[Key]) -> dict[Key, IdentityPart]:
     return {(row.project_id, row.provider_id, row.model, row.part, row.name, row.value): row for row in found}
 
 
-def _new_row(one: Interaction, key: Key, *, before: int) -> IdentityPart:
+def _new_row(one: Told, key: Key, *, before: int) -> IdentityPart:
     project, provider, model, part, name, value = key
     asked_at: datetime = one.started_at
     return IdentityPart(
