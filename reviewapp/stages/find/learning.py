@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import psycopg
 from django.db import connection, transaction
 from django.db.models import Q
 
@@ -24,9 +25,12 @@ from reviewapp.pure import rawjson
 from reviewapp.pure.continuations import Following, following, key_of
 
 LAG: Final = timedelta(seconds=30)
-# Rows that the mark passes in one step, and how many of them are read.
-STEP: Final = 2_000
+# Rows that the mark passes in one step, and how many of them are read. An answer has a thousand sums, which
+# cost as much as recording hundreds; so when more comes than can be read, it is few.
+STEP: Final = 20_000
 READ: Final = 100
+_RUSH: Final = 2_000
+_READ_IN_A_RUSH: Final = 5
 # Rows of one project; beyond, it is cut to four fifths.
 MOST_ROWS: Final = 300_000
 # Packed bytes: a larger body is not read.
@@ -114,6 +118,8 @@ def _step(mark: Watermark, now: datetime, *, read: int = READ, most_rows: int = 
     )
     if not passed:
         return 0
+    if len(passed) > _RUSH:
+        read = min(read, _READ_IN_A_RUSH)
     telling = [pk for pk, _at, has_logprobs, replay_of in passed if has_logprobs and replay_of is None]
     # Evenly, so that no source that sends in blocks is left out.
     chosen = telling[:: max(1, -(-len(telling) // read))]
@@ -155,10 +161,11 @@ def _add(project: UUID, words: Sequence[Following]) -> None:
                         add(context, key_of(other.text), other.text, 0, other.probability)
     # In one order for all, so that nobody waits in a circle.
     rows = sorted(sums.items())
-    with connection.cursor() as cursor:
+    # Sent apart from the statement and in binary, as words are: thousands of texts need no quotes then.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(
             f"INSERT INTO {_TABLE} (project_id, context, next, shown, count, mass) "  # noqa: S608
-            "SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::float8[]) "
+            "SELECT %b, * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::float8[]) "
             "ON CONFLICT (project_id, context, next) DO UPDATE SET "
             f"count = {_TABLE}.count + excluded.count, mass = {_TABLE}.mass + excluded.mass",
             [
