@@ -6,6 +6,7 @@ let list = null;
 let field = null;
 let timer;
 let asked = 0;
+let given = -1;
 
 const typed = (text) => /(?:^|[^\w.+@/-])@([\p{L}\p{N}_.+-]*)$/u.exec(text.value.slice(0, text.selectionStart))?.[1];
 const options = () => [...(list?.children ?? [])];
@@ -30,9 +31,18 @@ function take(option) {
   const end = field.selectionStart;
   const start = end - typed(field).length;
   field.setRangeText(`${option.dataset.handle} `, start, end, "end");
+  given = field.selectionStart;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   close();
 }
+
+// The space that came with a name gives way to what ends its phrase.
+document.addEventListener("beforeinput", (event) => {
+  if (event.target !== field) return;
+  const ends = event.inputType === "insertText" && /^[.,;:!?)]$/.test(event.data ?? "");
+  if (ends && field.selectionStart === given && field.selectionEnd === given) field.setRangeText("", given - 1, given, "end");
+  given = -1;
+});
 
 function show(people) {
   list?.remove();

@@ -104,6 +104,8 @@ if (root && !stage) {
   root.addEventListener("focusout", (event) => {
     if (!form()?.contains(event.relatedTarget)) ask(null);
   });
+  // Where the form is folded away, to open it is to be asked.
+  if (root.matches("details")) root.addEventListener("toggle", (event) => event.target === root && root.open && begin());
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-annotate]");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;

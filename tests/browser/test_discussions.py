@@ -42,6 +42,8 @@ def test_asked_told_found_answered_and_settled(open_page: OpenPage):
     asks.keyboard.type("? It says **three** <i>here</i>.")
     asks.keyboard.press("Control+Enter")
     expect(asks.locator(".thread .mention")).to_have_text("@bo.li")
+    # The space that came with the name gave way.
+    expect(asks.locator(".post-text")).to_contain_text("@bo.li? It says")
     expect(asks.locator("[data-judged] mark[data-thread]").first).to_have_text("five")
     assert Thread.objects.get().quote == "five** days"
 

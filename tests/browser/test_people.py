@@ -78,7 +78,7 @@ def test_one_sees_what_one_did_how_others_agree_and_what_waits(
     expect(todo.nth(0)).to_contain_text("Refunds")
     expect(todo.nth(0)).to_contain_text("1 item")
     expect(todo.nth(1)).to_contain_text("discussion")
-    page.get_by_role("link", name="Refunds").first.press("Enter")
+    press(page, "j", "Enter")
     expect(page.locator("[data-item]")).to_contain_text("Question 3?")
 
 

@@ -249,6 +249,18 @@ def test_the_figures_follow_what_was_judged_skipped_and_taken_back(
     expect(waiting).to_have_text("3")
 
 
+def test_the_form_for_a_queue_takes_what_is_typed_after_its_key(open_page: OpenPage, admin: Any):
+    page = open_page("/review/", person=admin.person)
+
+    press(page, "n")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("New answers")
+    press(page, "Control+Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("New answers")
+    assert Queue.objects.get().name == "New answers"
+
+
 def test_an_empty_queue_offers_nothing_to_submit_or_skip(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The only one.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
@@ -361,6 +373,29 @@ def test_people_who_disagree_are_told_apart_and_an_admin_decides(
     assert found.state == "done"
     assert found.authoritative is not None
     assert found.authoritative.created_by == second.person
+
+
+def test_an_adjudicator_judges_otherwise_by_keys(
+    open_page: OpenPage, project: Any, admin: Any, reviewer: Any
+):
+    queue = filled(project, "Within five days.", judgements_needed=2)
+    second = factories.make_actor(project=project, role="reviewer")
+    for actor, verdict in ((reviewer, "good"), (second, "bad")):
+        slot = review.take(actor=actor, queue=queue, now=NOW)
+        assert slot is not None
+        said = review.Judgement(scores={"verdict": verdict, "correct": True})
+        review.judge(actor=actor, slot_id=slot.pk, judgement=said, now=NOW)
+    page = open_page(f"/review/items/{QueueItem.objects.get().pk}/", person=admin.person)
+
+    press(page, "a")
+    expect(page.get_by_role("radio", name=re.compile("^Good"))).to_be_focused()
+    # In the form the digits answer its questions; outside of it they would say whose judgement counts.
+    press(page, "2", "1", "Control+Enter")
+
+    expect(page.locator(".judgement.is-authoritative")).to_contain_text("Minor problems")
+    found = QueueItem.objects.get().authoritative
+    assert found is not None
+    assert (found.scores["verdict"], found.created_by) == ("minor", admin.person)
 
 
 def test_a_replay_is_judged_beside_its_original(open_page: OpenPage, project: Any, reviewer: Any):
