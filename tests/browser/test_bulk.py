@@ -12,8 +12,18 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from reviewapp.models import Actor, AddedTag, BulkWork, Export, Flag, Interaction, Queue, QueueItem
-from reviewapp.stages import export, find
+from reviewapp.models import (
+    Actor,
+    AddedTag,
+    Annotation,
+    BulkWork,
+    Export,
+    Flag,
+    Interaction,
+    Queue,
+    QueueItem,
+)
+from reviewapp.stages import export, find, review
 from tests import factories
 from tests.browser.conftest import OpenPage
 
@@ -126,6 +136,24 @@ def test_all_that_match_are_tagged_and_only_who_did_it_takes_it_back(
 
     expect(page.get_by_role("heading", name="Taken back")).to_be_visible()
     assert not AddedTag.objects.exists()
+
+
+def test_all_that_match_are_judged_alike_but_what_one_judged_oneself(
+    open_page: OpenPage, refunds: list[Interaction], reviewer: Actor
+):
+    bad = {"verdict": "bad", "correct": False}
+    review.annotate(actor=reviewer, interaction=refunds[0], scores=bad, now=timezone.now())
+    page = find_refunds(open_page, reviewer)
+
+    choose(page, "Judge them alike")
+    page.get_by_role("radio", name="Good").press("Space")
+    page.get_by_role("radio", name="Yes").press("Space")
+    press(page, "Control+Enter")
+    work_on(page)
+
+    expect(page.get_by_text("the others were yours already")).to_be_visible()
+    said = dict(Annotation.objects.values_list("interaction", "scores__verdict"))
+    assert said == {refunds[0].pk: "bad", refunds[1].pk: "good", refunds[2].pk: "good"}
 
 
 def test_some_chosen_by_hand_are_tagged(open_page: OpenPage, refunds: list[Interaction], reviewer: Actor):

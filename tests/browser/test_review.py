@@ -261,6 +261,30 @@ def test_the_form_for_a_queue_takes_what_is_typed_after_its_key(open_page: OpenP
     assert Queue.objects.get().name == "New answers"
 
 
+def test_a_rule_says_what_it_would_bring_fills_back_and_stands_beside_what_it_brought(
+    open_page: OpenPage, project: Any, admin: Any, reviewer: Any
+):
+    queue = factories.make_queue(project=project)
+    for prompt in ("When is my refund due?", "Where is my parcel?", "Is a refund free?"):
+        factories.make_interaction(project=project, prompt=prompt, answer="Soon.")
+    waits = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    shows(waits, "Nothing is left")
+    page = open_page(f"/review/{queue.pk}/rules/", person=admin.person)
+
+    page.get_by_label("Name").focus()
+    page.keyboard.type("About money")
+    press(page, "Tab")
+    page.keyboard.type("refund")
+    expect(page.locator("#rule-preview")).to_contain_text("2 recorded answers match")
+    press(page, "Control+Enter")
+    page.get_by_role("button", name="Fill back", exact=True).press("Enter")
+
+    expect(page.locator(".toast")).to_contain_text("2 items were put into the queue.")
+    waits.reload()
+    shows(waits, "When is my refund due?")
+    expect(waits.locator(".focus-reason")).to_contain_text("About money")
+
+
 def test_an_empty_queue_offers_nothing_to_submit_or_skip(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The only one.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
