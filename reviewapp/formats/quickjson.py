@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -35,17 +34,32 @@ Members: TypeAlias = Mapping[str, Member]
 
 
 class LateMember:
-    """A member whose value is read when it is asked for."""
+    """A member whose value is read when it is asked for, once."""
+
+    __slots__ = ("_value", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
 
-    @cached_property
+    @property
     def value(self) -> Any:
-        return rawjson.parse(self.text)
+        try:
+            return self._value
+        except AttributeError:
+            self._value: Any = _value(self.text)
+            return self._value
 
     def __repr__(self) -> str:
         return f"LateMember({self.text!r})"
+
+
+def _value(text: str) -> Any:
+    """Most members are short texts and small numbers, that stand there as they are."""
+    if text[:1] == text[-1:] == '"' and "\\" not in text and text.isprintable():
+        return text[1:-1]
+    if len(text) < 16 and text.isascii() and text.isdigit():
+        return int(text)
+    return rawjson.parse(text)
 
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
