@@ -40,8 +40,8 @@ _LOOK_SECONDS = 0.5
 REPLAY_TURN_SECONDS = 150.0
 _COMPARE_EVERY_SECONDS = 1.0
 _WORDS_EVERY_SECONDS = 0.5
-# So far may searching stay behind recording before it no longer gives way.
-_WORDS_PATIENCE_SECONDS = 30.0
+# So far may searching and counting stay behind recording before they no longer give way.
+_PATIENCE_SECONDS = 30.0
 # A large import is counted in many turns, between which others have theirs.
 WATCH_TURN_SECONDS = 30.0
 FIND_TURN_SECONDS = 20.0
@@ -131,7 +131,7 @@ def _words_soon() -> None:
         _words_sent_at = now
         # The batch is recorded, whether the broker takes this or not; the scheduler sends somebody anyway.
         with contextlib.suppress(OperationalError):
-            record_words.apply_async(expires=_WORDS_PATIENCE_SECONDS, retry=False)
+            record_words.apply_async(expires=_PATIENCE_SECONDS, retry=False)
 
 
 @shared_task
@@ -139,7 +139,7 @@ def record_words() -> None:
     """Make searchable what was recorded. In a burst recording goes first, until searching is far behind."""
     while (since := unsearchable().since) is not None:
         waited = (timezone.now() - since).total_seconds()
-        if waited < _WORDS_PATIENCE_SECONDS and _waiting("record"):
+        if waited < _PATIENCE_SECONDS and _waiting("record"):
             return  # the sweep comes again in a moment
         if not record.index_words():
             return  # others are at all of it
@@ -271,11 +271,19 @@ def watch_deliver_alerts(*, channel_id: str) -> None:
 def watch_pull() -> None:
     """Count the fingerprints of what was recorded since, tell what they show, end overlaps that passed."""
     until = time.monotonic() + WATCH_TURN_SECONDS
-    while watch.pull(now=timezone.now()) and time.monotonic() < until:
+    while not _count_later() and watch.pull(now=timezone.now()) and time.monotonic() < until:
         pass
-    while watch.walk(now=timezone.now()) and time.monotonic() < until:
+    while not _count_later() and watch.walk(now=timezone.now()) and time.monotonic() < until:
         pass
     watch.settle(now=timezone.now())
+
+
+def _count_later() -> bool:
+    """In a burst recording goes first, until counting is far behind."""
+    since = watch.uncounted_since()
+    if since is None or (timezone.now() - since).total_seconds() >= _PATIENCE_SECONDS:
+        return False
+    return _waiting("record") > 0
 
 
 @shared_task

@@ -28,7 +28,7 @@ from reviewapp.stages.watch.closing import (
     undo_decision,
 )
 from reviewapp.stages.watch.deciding import accept, overlap, put_back, retire, settle
-from reviewapp.stages.watch.pools import pull, rebuild
+from reviewapp.stages.watch.pools import pull, rebuild, uncounted_since
 from reviewapp.stages.watch.preparing import prepare, waiting
 from reviewapp.stages.watch.renewing import renew, renew_accepted
 from reviewapp.stages.watch.verifying import (
@@ -91,6 +91,7 @@ __all__ = [
     "spent_today",
     "start_verification",
     "take_back",
+    "uncounted_since",
     "undo_decision",
     "verify_by_policy",
     "waiting",

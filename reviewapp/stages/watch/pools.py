@@ -96,6 +96,14 @@ def pull(*, now: datetime, batch: int = BATCH) -> int:
         return len(found)
 
 
+def uncounted_since() -> datetime | None:
+    """When the oldest was recorded that is not counted yet; None where all is."""
+    mark = Watermark.objects.filter(pk=_MARK).first() or Watermark(pk=_MARK)
+    rows = _recorded(mark).order_by("created_at", "id")
+    since: datetime | None = rows.values_list("created_at", flat=True).first()
+    return since
+
+
 @transaction.atomic
 def rebuild(*, now: datetime) -> int:
     """Count everything anew from the interactions; gives how many.
