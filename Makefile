@@ -34,7 +34,8 @@ run: app-packages
 	@REVIEWAPP_DEMO="$${REVIEWAPP_DEMO-1}" exec $(PY) manage.py up
 
 test: all-packages browser
-	$(PY) -m pytest -n auto --dist loadfile --ignore tests/browser $(PYTEST_ARGS)
+	@# In the order of the folders: by their number of tests, the longest files, of one or two, would come last.
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/browser $(PYTEST_ARGS)
 	@# In a run of their own: Playwright keeps an event loop in the thread that other tests want one in.
 	$(PY) -m pytest -n auto tests/browser/test_accessibility.py $(PYTEST_ARGS)
 	@# A file at a time in each process: a story's tests stand on one another.

@@ -57,6 +57,15 @@ MANIFEST = "migrated-by.json"
 MIGRATED_BY = [*sorted((ROOT / "reviewapp" / "migrations").glob("*.py")), ROOT / "uv.lock"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One more than there are processors: at any time some test waits for a server, a frame or a lease."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
@@ -81,8 +90,8 @@ def _lay_migrated_files() -> None:
     """Put the files of a server whose database is migrated where this run's server looks for its own."""
     from reviewapp.embedded import postgres
 
-    wanted = _wanted()
-    kept = _kept(wanted)
+    wanted = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in MIGRATED_BY}
+    kept = KEPT / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
     files = paths.layout(DATA).database
     if kept.is_dir():
         _copy(kept / "files", files)
@@ -101,24 +110,6 @@ def _lay_migrated_files() -> None:
     (half / MANIFEST).write_text(json.dumps(wanted))
     with contextlib.suppress(OSError):
         half.rename(kept)
-
-
-def lay_migrated_files(data: Path) -> None:
-    """Give a product's data folder the migrated database, where the run's own server has begun with it."""
-    kept = _kept(_wanted())
-    if kept.is_dir():
-        files = paths.layout(data).database
-        files.parent.mkdir(parents=True)
-        _copy(kept / "files", files)
-
-
-def _wanted() -> dict[str, str]:
-    """What it must be migrated by: the names of the files, and their digests."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in MIGRATED_BY}
-
-
-def _kept(wanted: dict[str, str]) -> Path:
-    return KEPT / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
 
 
 def _nearest(wanted: dict[str, str]) -> Path | None:

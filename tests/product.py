@@ -21,7 +21,7 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def variables(data: Path, port: int, **more: str) -> dict[str, str]:
+def environment(data: Path, port: int, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REVIEWAPP_", "MAKE"))}
     return kept | {"REVIEWAPP_DATA": str(data), "REVIEWAPP_PORT": str(port)} | more
 
@@ -57,7 +57,7 @@ class Running:
         return subprocess.run(
             python("manage.py", *arguments),
             cwd=ROOT,
-            env=variables(self.data, self.port),
+            env=environment(self.data, self.port),
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -78,20 +78,11 @@ class Running:
 def product(
     folder: Path, *, data: Path | None = None, wait: bool = True, demo: bool = False
 ) -> Iterator[Running]:
-    """Start it, and leave none of it behind.
-
-    Without `data` it is a first start, but for the migrations, which take half a minute: they are done.
-    """
-    if data is None:
-        # Only here: to import it is to begin a run of tests.
-        from tests import environment
-
-        data = folder / "data"
-        environment.lay_migrated_files(data)
-    port = free_port()
+    """Start it, and leave none of it behind."""
+    data, port = data or folder / "data", free_port()
     more = {"REVIEWAPP_DEMO": "1"} if demo else {}
     with started(
-        python("manage.py", "up"), log=folder / "up.log", env=variables(data, port, **more), clean=True
+        python("manage.py", "up"), log=folder / "up.log", env=environment(data, port, **more), clean=True
     ) as program:
         running = Running(program, data, port)
         if wait:
