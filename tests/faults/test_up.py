@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,22 +30,37 @@ def left_of(running: Running) -> list[int]:
     return processes_of(f"REVIEWAPP_DATA={running.data}")
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A product that was started for the first time, looked at and stopped."""
+
+    running: Running
+    status: int
+    answered: bool
+    # What a command in a second terminal said meanwhile.
+    said: subprocess.CompletedProcess[str]
+    # What was left of it when it had ended.
+    left: list[int]
+
+
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a first start that ended well, for each test to copy."""
-    with product(tmp_path_factory.mktemp("first")) as first:
-        first.program.signal(signal.SIGINT)
-        first.program.end(seconds=60)
-        return first.data
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """One for several tests to look at, in a folder with a long name, and with data for others to copy."""
+    folder = tmp_path_factory.mktemp("first")
+    with product(folder, data=folder / f"with space and {'x' * 90}") as running:
+        answered = running.answers()
+        said = running.manage("migrate", "--check")
+        running.program.signal(signal.SIGINT)
+        return Ended(running, running.program.end(seconds=60), answered, said, left_of(running))
 
 
 # --- One product, looked at and hurt -----------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def running(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(ended: Ended, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("up")
-    with product(folder, data=shutil.copytree(prepared, folder / "data")) as running:
+    with product(folder, data=shutil.copytree(ended.running.data, folder / "data")) as running:
         yield running
 
 
@@ -132,30 +149,24 @@ def test_a_killed_scheduler_takes_its_worker_along_and_both_come_back(running):
 # --- Ends of the whole -------------------------------------------------------------------------
 
 
-def test_ctrl_c_stops_everything_and_says_where_the_data_is(prepared, tmp_path):
-    with product(tmp_path, data=shutil.copytree(prepared, tmp_path / "data")) as running:
-        running.program.signal(signal.SIGINT)
-        status = running.program.end(seconds=60)
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(running, tmp_path):
+    # The last that looks at it.
+    running.program.signal(signal.SIGKILL)
+    running.program.end()
 
-        assert status == 0
-        assert "Stopped in" in running.program.output
-        assert str(running.data) in running.program.output.splitlines()[-1]
-        assert left_of(running) == []
+    # At once, while what was left is still on its way out.
+    with product(tmp_path, data=running.data) as second:
+        assert second.answers()
+        second.program.signal(signal.SIGINT)
+        second.program.end(seconds=60)
+    assert eventually(lambda: left_of(running) == [], seconds=15)
 
 
-def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(prepared, tmp_path):
-    with product(tmp_path, data=shutil.copytree(prepared, tmp_path / "data")) as first:
-        first.program.signal(signal.SIGKILL)
-        first.program.end()
-
-        # At once, while what was left is still on its way out.
-        again = tmp_path / "again"
-        again.mkdir()
-        with product(again, data=first.data) as second:
-            assert second.answers()
-            second.program.signal(signal.SIGINT)
-            second.program.end(seconds=60)
-        assert eventually(lambda: left_of(first) == [], seconds=15)
+def test_ctrl_c_stops_everything_and_says_where_the_data_is(ended):
+    assert ended.status == 0
+    assert "Stopped in" in ended.running.program.output
+    assert str(ended.running.data) in ended.running.program.output.splitlines()[-1]
+    assert ended.left == []
 
 
 def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
@@ -171,12 +182,7 @@ def test_a_start_that_was_killed_half_way_is_simply_done_again(tmp_path):
         assert second.answers()
 
 
-def test_a_long_data_path_works_from_both_terminals(prepared, tmp_path):
-    data = tmp_path / f"with space and {'x' * 90}"
-    with product(tmp_path, data=shutil.copytree(prepared, data)) as running:
-        assert running.answers()
-        assert running.manage("migrate", "--check").returncode == 0
-        running.program.signal(signal.SIGINT)
-        running.program.end(seconds=60)
-
-    assert not paths.layout(data).database_sockets.parent.exists()
+def test_a_long_data_path_works_from_both_terminals(ended):
+    assert ended.answered
+    assert ended.said.returncode == 0, ended.said.stderr
+    assert not paths.layout(ended.running.data).database_sockets.parent.exists()
