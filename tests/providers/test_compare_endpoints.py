@@ -11,8 +11,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def batching(base: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[Callable[[str], str]]:
+    """Other models' servers, each started when the first test asks for it."""
+    need_tiny_model()
+    with ExitStack() as started:
+        yield cache(lambda model: started.enter_context(serving(model)))
+
+
 def test_the_same_model_on_another_port_is_identical(base: str) -> None:
     with serving("base") as twin:
         outcome = compare(base, twin)
@@ -91,9 +100,8 @@ def test_the_same_model_on_another_port_is_identical(base: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["noise0.001", "ft1", "bf16", "q8_0"])
-def test_a_changed_model_is_found(base: str, model: str) -> None:
-    with serving(model) as other:
-        outcome = compare(base, other)
+def test_a_changed_model_is_found(base: str, served: Callable[[str], str], model: str) -> None:
+    outcome = compare(base, served(model))
 
     assert outcome.verdict is CHANGED
     assert outcome.decision is not None
@@ -102,9 +110,10 @@ def test_a_changed_model_is_found(base: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["noise0.001", "q8_0"])
-def test_a_changed_model_is_found_by_its_texts_alone(base: str, model: str) -> None:
-    with serving(model) as other:
-        outcome = compare(base, other, text_only=True)
+def test_a_changed_model_is_found_by_its_texts_alone(
+    base: str, served: Callable[[str], str], model: str
+) -> None:
+    outcome = compare(base, served(model), text_only=True)
 
     assert outcome.verdict is CHANGED
     assert outcome.decision is not None
@@ -175,9 +184,8 @@ def test_a_loaded_server_hides_no_change(batching: str) -> None:
         assert compare(batching, other).verdict is CHANGED
 
 
-def test_the_budget_is_kept_and_counted(base: str) -> None:
-    with serving("noise0.001") as other:
-        outcome = compare(base, other, budget=120)
+def test_the_budget_is_kept_and_counted(base: str, served: Callable[[str], str]) -> None:
+    outcome = compare(base, served("noise0.001"), budget=120)
 
     assert outcome.requests <= 120
     assert outcome.verdict is CHANGED
@@ -194,9 +202,11 @@ def test_another_sampler_is_found_by_text_and_said_to_leave_the_numbers_alone(ba
     assert "text changed but the log probabilities did not" in outcome.sentence
 
 
-def test_the_command_prints_json_and_ends_with_the_verdicts_status(base: str, tmp_path: Path) -> None:
-    with serving("q8_0") as other:
-        changed = run_command("--baseline", base, "--candidate", f"{other}/v1", "--json", data=tmp_path)
+def test_the_command_prints_json_and_ends_with_the_verdicts_status(
+    base: str, served: Callable[[str], str], tmp_path: Path
+) -> None:
+    other = served("q8_0")
+    changed = run_command("--baseline", base, "--candidate", f"{other}/v1", "--json", data=tmp_path)
     same = run_command("--baseline", base, "--candidate", base, "--json", data=tmp_path)
 
     told = json.loads(changed.stdout)
