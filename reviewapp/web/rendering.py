@@ -33,18 +33,20 @@ _TAGS = {
 _MARKDOWN_LIMIT = 200_000
 
 
-# Bidirectional controls, zero-width characters, halves of surrogate pairs, and C0/C1 controls other
-# than tab and line breaks.
-_INVISIBLE = re.compile(
-    "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
+# Bidirectional controls, zero-width characters, halves of surrogate pairs, C0/C1 controls other than tab and
+# line breaks; joiners and direction marks between plain letters, where no script needs them; and letters that
+# only a model reads: tags outside of a flag, runs of variation selectors.
+DECEIVING = re.compile(
+    "[\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
+    "|(?<=[0-9A-Za-z])[\u200c-\u200f](?=[0-9A-Za-z])"
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]+"
+    "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}"
 )
-# Joiners and marks that some scripts need in the middle of words and emoji.
-_NEEDED = {"\u200c", "\u200d", "\u200e", "\u200f"}
 
 
 def visible(text: str) -> str:
     """The text with deceiving invisible characters shown as their code, such as ⟨U+202E⟩."""
-    return _INVISIBLE.sub(lambda m: m[0] if m[0] in _NEEDED else f"⟨U+{ord(m[0]):04X}⟩", text)
+    return DECEIVING.sub(lambda m: "".join(f"⟨U+{ord(one):04X}⟩" for one in m[0]), text)
 
 
 def markdown(text: str) -> SafeString:
