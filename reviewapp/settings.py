@@ -24,6 +24,7 @@ from csp.constants import NONE, SELF
 from reviewapp.embedded import paths
 from reviewapp.pure.addresses import AddressRule, WrongNetwork
 from reviewapp.pure.buckets import Bucket
+from reviewapp.pure.signon import WrongGroups, read_groups
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -387,6 +388,8 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "allauth",
     "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "allauth.usersessions",
     "axes",
@@ -487,10 +490,66 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+# What one signs in by is changed only by who gave password or second factor within the last minutes.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_PREVENT_ENUMERATION = True
-# Lock-out is axes' work; the library's own limits would lock out in a second place.
-ACCOUNT_RATE_LIMITS = {"login_failed": None, "login": None, "reset_password": "20/m/ip,5/m/key"}
+# Passwords are counted by name and address together, by axes and here alike, so nobody locks out
+# somebody else; codes of a second factor by person, whose password one has to know to come that far.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/5m/key", "login": None, "reset_password": "20/m/ip,5/m/key"}
 USERSESSIONS_TRACK_ACTIVITY = True
+# Passkeys, too: as a second factor, or instead of the password where the authenticator knows its owner.
+MFA_ADAPTER = "reviewapp.web.accounts.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "reviewapp"
+# Without TLS a browser lets passkeys be used on this machine alone.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+# How long somebody stays signed in: without doing anything, and at all.
+SESSION_IDLE_HOURS = _number(
+    "REVIEWAPP_SESSION_IDLE_HOURS", default=24 if PRODUCTION else 336, low=1, high=8760
+)
+SESSION_HOURS = _number("REVIEWAPP_SESSION_HOURS", default=336, low=1, high=8760)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
+# --- Single sign-on ---
+OIDC_URL = _text("REVIEWAPP_OIDC_URL").rstrip("/")
+OIDC_CLIENT_ID = _text("REVIEWAPP_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = _text("REVIEWAPP_OIDC_CLIENT_SECRET")
+OIDC_NAME = _text("REVIEWAPP_OIDC_NAME", "single sign-on")
+OIDC_ROLES_CLAIM = _text("REVIEWAPP_OIDC_ROLES_CLAIM", "groups")
+if OIDC_URL and not re.fullmatch(r"https://[^?#\s]+" if PRODUCTION else r"https?://[^?#\s]+", OIDC_URL):
+    raise WrongSetting(
+        "REVIEWAPP_OIDC_URL",
+        f"is {OIDC_URL!r}; write the issuer with https://, such as https://id.example.org",
+    )
+if bool(OIDC_URL) != bool(OIDC_CLIENT_ID):
+    raise WrongSetting("REVIEWAPP_OIDC_CLIENT_ID", "set REVIEWAPP_OIDC_URL and it together, or neither")
+try:
+    OIDC_ROLES = read_groups(_text("REVIEWAPP_OIDC_ROLES"))
+except WrongGroups as error:
+    raise WrongSetting(
+        "REVIEWAPP_OIDC_ROLES",
+        f"holds {str(error)!r}; write group=project:role, the role viewer, reviewer or admin",
+    ) from None
+SOCIALACCOUNT_ADAPTER = "reviewapp.web.signing_on.SignOnAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if OIDC_URL:
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_URL, "oauth_pkce_enabled": True},
+            }
+        ],
+    }
+# Tokens of the provider are of no use here, and what is not kept can't be stolen.
+SOCIALACCOUNT_STORE_TOKENS = False
+# A link: after a form the Content-Security-Policy would hold up the way through the provider's own hosts.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -520,6 +579,16 @@ if bool(ADMIN_EMAIL) != bool(ADMIN_PASSWORD):
     raise WrongSetting("REVIEWAPP_ADMIN_PASSWORD", "set REVIEWAPP_ADMIN_EMAIL and it together, or neither")
 DEFAULT_FROM_EMAIL = _text("REVIEWAPP_EMAIL_FROM", "reviewapp@localhost")
 
+# --- How often -----------------------------------------------------------------------------------
+
+# Calls a minute: of each key, and of each address with good keys; 0: as many as they like.
+KEY_RATE = _number("REVIEWAPP_KEY_RATE", default=60_000 if PRODUCTION else 0, low=0, high=100_000_000)
+ADDRESS_RATE = _number("REVIEWAPP_ADDRESS_RATE", default=0, low=0, high=100_000_000)
+# Whether a proxy in front is believed: what it says of the scheme, and whom it got a request from.
+TRUST_PROXY = _flag("REVIEWAPP_TRUST_PROXY", default=False)
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
+AXES_CLIENT_IP_CALLABLE = "reviewapp.web.limiting.address_of"
+
 # --- Browser security ---------------------------------------------------------------------------
 
 SESSION_COOKIE_HTTPONLY = True
@@ -531,6 +600,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if PRODUCTION:
+    # A browser takes cookies of this name from this host alone, over TLS, for all paths.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    LANGUAGE_COOKIE_NAME = "__Host-language"
     SESSION_COOKIE_SECURE = True
     LANGUAGE_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
@@ -539,7 +612,7 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
-    if _flag("REVIEWAPP_TRUST_PROXY", default=False):
+    if TRUST_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     CSRF_TRUSTED_ORIGINS = [f"https://{host.lstrip('.')}" for host in ALLOWED_HOSTS]
 CONTENT_SECURITY_POLICY = {

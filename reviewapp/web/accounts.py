@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import login
@@ -18,7 +19,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language
 
 from reviewapp.models import Person
+from reviewapp.models.provider import cipher
 from reviewapp.stages import administer, privacy
+
+# How a sealed text begins: its version. Seeds are base 32 or hexadecimal, and never begin so.
+_SEALED = "gAAAA"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -27,8 +32,26 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What wrong passwords are counted by: the address too, so that nobody locks out somebody else."""
+        by_name = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{by_name}:{self.get_client_ip(request)}"
+
     def populate_username(self, request: HttpRequest, user: Any) -> None:
         """There are no user names."""
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """What second factors are checked by is encrypted in the tables, as other secrets are."""
+
+    def encrypt(self, text: str) -> str:
+        return cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """What was written before it was encrypted is read as it stands."""
+        if not encrypted_text.startswith(_SEALED):
+            return encrypted_text
+        return cipher().decrypt(encrypted_text.encode()).decode()
 
 
 @login_not_required

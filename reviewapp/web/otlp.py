@@ -27,6 +27,7 @@ from reviewapp.web.api import bodies
 from reviewapp.web.api.problems import Problem
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Receive, Send
+from reviewapp.web.limiting import TooOften, address_in
 from reviewapp.web.receiving import authenticate, read_body
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _NAMED_REASONS: Final = 5
 # What google.rpc.Code calls the HTTP status.
-_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 503: 14}
+_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 429: 8, 503: 14}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
             raise Problem(404, f"There is no {scope['path']}; traces go to {PATH}, metrics and logs nowhere.")
         if scope["method"] != "POST":
             raise Problem(405, f"Send spans to {PATH} by POST.")
-        received = await _receive(kind, headers, receive)
+        received = await _receive(kind, headers, receive, address_in(scope))
         body = _response(received, answered)
     except Problem as problem:
         status, body = problem.status, _status(problem, answered)
@@ -70,15 +71,18 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
             more["Allow"] = "POST"
         elif status == 503:
             more["Retry-After"] = "5"
+    except TooOften as error:
+        status, body = 429, _status(Problem(429, str(error)), answered)
+        more["Retry-After"] = str(error.seconds)
     more |= {"Content-Type": answered, "Content-Length": str(len(body)), "X-Content-Type-Options": "nosniff"}
     named = [(name.lower().encode(), value.encode()) for name, value in more.items()]
     await send({"type": "http.response.start", "status": status, "headers": named})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _receive(kind: str, headers: dict[str, str], receive: Receive) -> Received:
+async def _receive(kind: str, headers: dict[str, str], receive: Receive, address: str) -> Received:
     now = timezone.now()
-    key = await authenticate(shared().directory, headers, now)
+    key = await authenticate(shared().directory, headers, now, address=address)
     if kind not in (PROTOBUF, JSON):
         raise Problem(
             415, f"Send OTLP as {PROTOBUF} or {JSON}; this is {kind[:100] or 'of no content type'}."

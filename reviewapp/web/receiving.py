@@ -22,6 +22,7 @@ from reviewapp.web.api.problems import NO_KEY, Problem, problem_body
 from reviewapp.web.gateway.directory import Directory, KeyEntry
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Receive, Send
+from reviewapp.web.limiting import TooOften, address_in, limits
 
 PATH: Final = "/api/v1/interactions"
 # A body beyond this is read in a thread, so that the streams of the gateway go on meanwhile.
@@ -39,6 +40,9 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
             more["WWW-Authenticate"] = 'Bearer realm="reviewapp"'
         elif status == 503:
             more["Retry-After"] = "5"
+    except TooOften as error:
+        status, answer = 429, problem_body(429, str(error))
+        more = {"Content-Type": "application/problem+json", "Retry-After": str(error.seconds)}
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(answer)),
@@ -52,7 +56,7 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
 async def _receive(scope: Any, receive: Receive) -> bytes:
     now = datetime.now(tz=UTC)
     headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
-    key = await authenticate(shared().directory, headers, now)
+    key = await authenticate(shared().directory, headers, now, address=address_in(scope))
     body = await read_body(headers, receive)
     given: dict[str, Any] = {"headers": headers, "project": key.project, "source": key.source, "now": now}
     if len(body) > _AT_ONCE:
@@ -66,8 +70,10 @@ async def _receive(scope: Any, receive: Receive) -> bytes:
     return orjson.dumps(receipt.answer())
 
 
-async def authenticate(directory: Directory, headers: Mapping[str, str], now: datetime) -> KeyEntry:
-    """The key of the request, which may send. Raises Problem."""
+async def authenticate(
+    directory: Directory, headers: Mapping[str, str], now: datetime, *, address: str
+) -> KeyEntry:
+    """The key of the request, which may send. Raises Problem and TooOften."""
     scheme, _, secret = headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
     key = directory.key(secret, now=now) if scheme.lower() == "bearer" else None
@@ -77,7 +83,9 @@ async def authenticate(directory: Directory, headers: Mapping[str, str], now: da
             raise Problem(503, "The keys can't be checked, because the database is not there yet.")
         key = directory.key(secret, now=now)
     if key is None:
+        limits.try_wrong(address=address)
         raise Problem(401, NO_KEY)
+    limits.come(key=key.id, address=address)
     if not key.may_ingest:
         scope = Permission.INGEST
         raise Problem(403, f"This key may not {scope.value}: it lacks the scope “{scope.name.lower()}”.")

@@ -215,7 +215,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "project-new": ("person", "person"),
 }
 # The accounts library's own addresses: its own tests hold them; here only that strangers see no data.
-LIBRARY_PREFIXES = ("account_", "mfa_", "usersessions_", "socialaccount_")
+LIBRARY_PREFIXES = ("account_", "mfa_", "usersessions_", "socialaccount_", "openid_connect_")
 
 ROLES = ("anonymous", "outsider", "viewer", "reviewer", "admin")
 _RANK = {"anonymous": 0, "outsider": 1, "viewer": 2, "reviewer": 3, "admin": 4}

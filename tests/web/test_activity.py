@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -54,3 +55,29 @@ def test_another_browser_with_the_same_session_is_noted_at_once(client):
     client.get("/", headers={"User-Agent": "Another/1.0"})
 
     assert UserSession.objects.get().user_agent == "Another/1.0"
+
+
+def test_a_session_in_which_nothing_was_done_for_long_is_over(client, settings):
+    settings.SESSION_IDLE_HOURS = 1
+    aged(61)
+
+    answer = client.get("/")
+
+    assert answer.url.startswith("/accounts/login/")
+    assert not UserSession.objects.exists()
+    assert not Session.objects.exists()
+
+
+def test_a_session_is_over_at_its_time_however_busy(client, settings):
+    settings.SESSION_HOURS = 1
+    UserSession.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+
+    assert client.get("/").url.startswith("/accounts/login/")
+
+
+def test_a_session_within_its_limits_goes_on(client, settings):
+    settings.SESSION_IDLE_HOURS = settings.SESSION_HOURS = 1
+    UserSession.objects.update(created_at=timezone.now() - timedelta(minutes=59))
+    aged(59)
+
+    assert client.get("/").status_code == 200

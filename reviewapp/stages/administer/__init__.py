@@ -16,6 +16,7 @@ from reviewapp.stages.administer.keys import (
 from reviewapp.stages.administer.people import (
     change_role,
     create_sign_in_link,
+    follow_groups,
     invite,
     remove_member,
     sign_in_link_is_good,
@@ -87,6 +88,7 @@ __all__ = [
     "entry_of",
     "find_key",
     "first_operator",
+    "follow_groups",
     "found_project",
     "import_ranges",
     "invite",

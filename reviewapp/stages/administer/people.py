@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -119,12 +120,52 @@ def _refuse_last_admin(project: Project, member: Membership) -> None:
 
 
 @transaction.atomic
-def sign_out_everywhere(*, person: Person, now: datetime) -> int:
-    """End all sessions of a person; gives how many there were."""
+def follow_groups(*, person: Person, roles: Mapping[str, str | None], now: datetime) -> None:
+    """Give the person the roles that their groups give, by project's slug; None takes the membership away.
+
+    A project's last admin stays one: a mistake at the identity provider must not lock a project for ever.
+    """
+    for project in Project.objects.select_for_update().filter(slug__in=roles).order_by("pk"):
+        role = roles[project.slug]
+        member = Membership.objects.filter(project=project, person=person).first()
+        before = None if member is None else member.role
+        if before == role:
+            continue
+        if member is None:
+            assert role is not None
+            Membership.objects.create(project=project, person=person, role=role, created_at=now)
+        else:
+            try:
+                _refuse_last_admin(project, member)
+            except Refused:
+                continue
+            if role is None:
+                member.delete()
+            else:
+                Membership.objects.filter(pk=member.pk).update(role=role)
+        write_audit(
+            actor=None,
+            action="member.by_group",
+            target=person,
+            now=now,
+            project=project,
+            email=person.email,
+            before=before,
+            after=role,
+        )
+
+
+@transaction.atomic
+def sign_out_everywhere(*, person: Person, now: datetime, off: bool = False) -> int:
+    """End all sessions of a person, and with `off` their account; gives how many there were."""
+    if off:
+        Person.objects.filter(pk=person.pk).update(is_active=False)
     ended = 0
     for session in Session.objects.filter(expire_date__gt=now).iterator():
         if session.get_decoded().get("_auth_user_id") == str(person.pk):
             session.delete()
             ended += 1
-    write_audit(actor=None, action="person.sign_out_everywhere", target=person, now=now, sessions=ended)
+    write_audit(
+        actor=None, action="person.sign_out_everywhere", target=person, now=now, sessions=ended, off=off
+    )
     return ended

@@ -47,6 +47,7 @@ def account_data(*, person: Person) -> dict[str, Any]:
         "audit_log": AuditEntry.objects.filter(person=person).order_by("at"),
         "email_addresses": person.emailaddress_set.all(),
         "sessions": person.usersession_set.all(),
+        "single_sign_on": person.socialaccount_set.all(),
         "second_factors": person.authenticator_set.all(),
     }
     return {"account": _row(person)} | {name: [_row(row) for row in rows] for name, rows in tables.items()}

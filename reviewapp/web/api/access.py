@@ -10,6 +10,7 @@ from ninja.security import HttpBearer
 
 from reviewapp.models import Actor, ApiKey, Permission, actor_for_key
 from reviewapp.stages import administer
+from reviewapp.web.limiting import address_of, limits
 
 
 class ApiRequest(HttpRequest):
@@ -34,8 +35,11 @@ class KeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
         now = timezone.now()
         key = administer.find_key(secret=token.strip(), now=now)
+        address = address_of(request)
         if key is None:
+            limits.try_wrong(address=address)
             return None
+        limits.come(key=key.pk, address=address)
         actor = actor_for_key(key=key)
         if not any(map(actor.may, self.or_else)):
             actor.check(self.permission)

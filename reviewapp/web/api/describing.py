@@ -35,6 +35,7 @@ ALWAYS: Final = {
     401: "No key, or one that is wrong, revoked or expired.",
     403: "The key lacks the scope.",
     422: "The request is invalid; the answer names the field and the mend.",
+    429: "The key or its address called too often; try again after `Retry-After` seconds.",
     500: "The app failed at this request; nothing was lost.",
 }
 NO_SUCH_THING: Final = {404: "There is no such thing in this key's project."}

@@ -19,6 +19,7 @@ from reviewapp.models.filters import InvalidFilter
 from reviewapp.models.pages import InvalidCursor
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages.administer import Refused
+from reviewapp.web.limiting import TooOften
 
 NO_KEY = "Send a key of this app as “Authorization: Bearer ra_…”; this one is missing, wrong or revoked."
 
@@ -61,6 +62,12 @@ def answer_problems(api: NinjaAPI) -> None:
     @api.exception_handler(AuthenticationError)
     def not_authenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
         return problem_response(401, NO_KEY)
+
+    @api.exception_handler(TooOften)
+    def too_often(request: HttpRequest, error: TooOften) -> HttpResponse:
+        response = problem_response(429, str(error))
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
 
     @api.exception_handler(NotAllowed)
     def not_allowed(request: HttpRequest, error: NotAllowed) -> HttpResponse:

@@ -24,6 +24,7 @@ from reviewapp.pure.canonical import SEED_FIELDS
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.web.gateway import errors
 from reviewapp.web.gateway.directory import Directory, KeyEntry, ProviderEntry, Snapshot, SourceEntry
+from reviewapp.web.limiting import TooOften, limits
 
 BODY_LIMIT: Final = 32 * 1024 * 1024
 REUSE: Final = ("off", "valid", "reviewed")
@@ -69,11 +70,19 @@ class Call:
     started_at: datetime
 
 
-async def authenticate(directory: Directory, headers: Headers, *, now: datetime) -> KeyEntry:
+async def authenticate(directory: Directory, headers: Headers, *, now: datetime, address: str) -> KeyEntry:
     """The caller's key. Raises GatewayError."""
+    try:
+        return await _authenticate(directory, headers, now=now, address=address)
+    except TooOften as error:
+        raise errors.too_often(error) from None
+
+
+async def _authenticate(directory: Directory, headers: Headers, *, now: datetime, address: str) -> KeyEntry:
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
+        limits.try_wrong(address=address)
         raise errors.wrong_key()
     key = directory.key(secret, now=now)
     if key is None:
@@ -82,7 +91,9 @@ async def authenticate(directory: Directory, headers: Headers, *, now: datetime)
             raise errors.not_ready()
         key = directory.key(secret, now=now)
         if key is None:
+            limits.try_wrong(address=address)
             raise errors.wrong_key()
+    limits.come(key=key.id, address=address)
     if not key.may_ingest:
         raise errors.missing_scope()
     return key

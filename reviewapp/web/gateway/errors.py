@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from reviewapp.web.limiting import TooOften
+
 
 class GatewayError(Exception):
     """An answer that comes from the gateway, not from a provider; the message is a sentence."""
@@ -44,6 +46,12 @@ def wrong_key() -> GatewayError:
         "Send a key of reviewapp as “Authorization: Bearer ra_…”; this one is missing, wrong or revoked.",
         code="invalid_api_key",
         headers={"WWW-Authenticate": 'Bearer realm="reviewapp"'},
+    )
+
+
+def too_often(reason: TooOften) -> GatewayError:
+    return GatewayError(
+        429, str(reason), code="rate_limit_exceeded", headers={"Retry-After": str(reason.seconds)}
     )
 
 

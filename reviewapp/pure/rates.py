@@ -1,0 +1,48 @@
+"""How often somebody may come: a bucket each, which fills up again evenly (token bucket).
+
+Kept in memory and bounded: whoever has not come for long has a full bucket, which needs no place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Final
+
+_MOST: Final = 50_000
+
+
+class Rate:
+    """So many times a minute, by name; all of a minute's at once if none came before."""
+
+    def __init__(self, per_minute: int) -> None:
+        self.per_minute = per_minute
+        self._left: dict[Hashable, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, name: Hashable, *, now: float) -> float:
+        """Come once, at this second of a steady clock; gives the seconds to wait if that is too often."""
+        if self.per_minute == 0:
+            return 0.0
+        with self._lock:
+            left = self._refilled(name, now)
+            if left < 1:
+                self._left[name] = (left, now)
+                return (1 - left) * 60 / self.per_minute
+            if name not in self._left and len(self._left) >= _MOST:
+                self._forget(now)
+            self._left[name] = (left - 1, now)
+            return 0.0
+
+    def _refilled(self, name: Hashable, now: float) -> float:
+        left, at = self._left.get(name, (float(self.per_minute), now))
+        return min(float(self.per_minute), left + (now - at) * self.per_minute / 60)
+
+    def _forget(self, now: float) -> None:
+        """Drop the full ones; if all are in use the longest unseen half, who then begin with a full one."""
+        for name in [name for name in self._left if self._refilled(name, now) >= self.per_minute]:
+            del self._left[name]
+        if len(self._left) >= _MOST:
+            by_age = sorted(self._left, key=lambda one: self._left[one][1])
+            for name in by_age[: _MOST // 2]:
+                del self._left[name]

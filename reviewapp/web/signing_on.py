@@ -1,0 +1,71 @@
+"""Single sign-on: who the operator's identity provider (OpenID Connect) says is there, with which roles.
+
+Whoever signs in so is known by the provider's own id for them. The first time, an account of the same
+address is theirs, if the provider says that it checked the address. Who has no account gets one when a group
+of theirs has a role in some project; everybody else is told that one comes in by invitation.
+
+Roles are followed at each sign-in, in the projects that a rule is about, and only there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from reviewapp.models import Person, Project
+from reviewapp.pure.signon import groups_of, roles_by_project
+from reviewapp.stages import administer
+
+
+class SignOnAdapter(DefaultSocialAccountAdapter):
+    """Whom the identity provider brings."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Before somebody is signed in: an account that is theirs is joined, its roles follow."""
+        if not sociallogin.is_existing and (person := _known_by_address(sociallogin)) is not None:
+            sociallogin.connect(request, person)
+        if sociallogin.is_existing:
+            _follow(cast(Person, sociallogin.user), sociallogin)
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """An account is made for whoever has a role by their groups, under an address that was checked."""
+        return _checked_address(sociallogin) is not None and any(_roles(sociallogin).values())
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> Any:
+        """The new account, with its name and its roles."""
+        cast(Person, sociallogin.user).name = str(_claims(sociallogin).get("name") or "")[:120]
+        person = super().save_user(request, sociallogin, form)
+        _follow(person, sociallogin)
+        return person
+
+
+def _follow(person: Person, sociallogin: SocialLogin) -> None:
+    administer.follow_groups(person=person, roles=_roles(sociallogin), now=timezone.now())
+
+
+def _roles(sociallogin: SocialLogin) -> dict[str, str | None]:
+    groups = groups_of(_claims(sociallogin).get(settings.OIDC_ROLES_CLAIM))
+    projects = Project.objects.values_list("slug", flat=True) if settings.OIDC_ROLES else ()
+    return roles_by_project(settings.OIDC_ROLES, groups=groups, projects=projects)
+
+
+def _claims(sociallogin: SocialLogin) -> dict[str, Any]:
+    """What the provider says of them, the id token's word last: it is meant for us alone."""
+    told = sociallogin.account.extra_data
+    return {**(told.get("userinfo") or {}), **(told.get("id_token") or {})}
+
+
+def _checked_address(sociallogin: SocialLogin) -> str | None:
+    claims = _claims(sociallogin)
+    # True and nothing that merely looks like it: some providers write "false".
+    return str(claims.get("email") or "") or None if claims.get("email_verified") is True else None
+
+
+def _known_by_address(sociallogin: SocialLogin) -> Person | None:
+    address = _checked_address(sociallogin)
+    return None if address is None else Person.objects.filter(email__iexact=address).first()

@@ -1,0 +1,196 @@
+"""Single sign-on against a real OpenID Connect provider, which runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.test import Client
+from django.urls import reverse
+
+from reviewapp.models import AuditEntry, Membership, Person
+from reviewapp.pure.signon import read_groups
+from tests import factories
+from tests.embedded.processes import Program, started
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the provider."""
+    log = tmp_path_factory.mktemp("oidc") / "log"
+    # It warns of parts of its own library that it will have to leave.
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "oidc_provider_mock",
+        "--port",
+        "0",
+        "--require-nonce",
+        "false",
+    ]
+    with started(command, log=log) as program:
+        yield address_of(program)
+
+
+def address_of(program: Program) -> str:
+    program.wait_for("running on http://127.0.0.1:")
+    found = re.search(r"running on (http://127\.0\.0\.1:\d+)", program.output)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def signing_on(provider: str, settings: Any, project: Any) -> Any:
+    """Sign somebody on as whom the provider says these claims of; gives the last answer and the browser."""
+    settings.OIDC_ROLES = read_groups(f"reviewers={project.slug}:reviewer, leads={project.slug}:admin")
+    app = {
+        "provider_id": "sso",
+        "name": "Example ID",
+        "client_id": "reviewapp",
+        "secret": "s",
+        "settings": {"server_url": provider, "oauth_pkce_enabled": True},
+    }
+    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
+
+    def sign_on(subject: str, **claims: Any) -> tuple[Any, Client]:
+        client = Client()
+        httpx.put(f"{provider}/users/{subject}", json=claims).raise_for_status()
+        begun = client.get(reverse("openid_connect_login", args=["sso"]))
+        # What the person does at the provider: says who they are.
+        agreed = httpx.post(begun.url, data={"sub": subject})
+        return client.get(agreed.headers["location"]), client
+
+    return sign_on
+
+
+def test_the_sign_in_page_offers_it_only_where_it_is_set_up(client, settings, signing_on):
+    offered = client.get(reverse("account_login")).content.decode()
+    settings.SOCIALACCOUNT_PROVIDERS = {}
+    without = client.get(reverse("account_login")).content.decode()
+
+    assert "Sign in with Example ID" in offered
+    assert "Example ID" not in without
+
+
+def test_who_has_a_role_by_a_group_gets_an_account_with_it(signing_on, project):
+    answer, client = signing_on(
+        "s-1", email="Ann@example.org", email_verified=True, name="Ann Example", groups=["reviewers", "other"]
+    )
+
+    person = Person.objects.get(email__iexact="ann@example.org")
+    assert answer.url == reverse("home")
+    assert client.get("/").status_code == 200
+    assert (person.name, person.has_usable_password()) == ("Ann Example", False)
+    assert Membership.objects.get(person=person, project=project).role == "reviewer"
+    told = AuditEntry.objects.get(action="member.by_group")
+    assert (told.project, told.detail["before"], told.detail["after"]) == (project, None, "reviewer")
+
+
+def test_who_has_none_is_told_that_one_comes_in_by_invitation(signing_on):
+    answer, client = signing_on("s-2", email="bob@example.org", email_verified=True, groups=["other"])
+
+    assert "By invitation only" in answer.content.decode()
+    assert not Person.objects.filter(email="bob@example.org").exists()
+    assert client.get("/").status_code == 302
+
+
+def test_an_account_of_the_same_checked_address_is_theirs_and_keeps_its_password(signing_on, project):
+    person = factories.make_person(email="cid@example.org", password="one-two-three-four")
+
+    signing_on("s-3", email="cid@example.org", email_verified=True, groups=["leads"])
+
+    person.refresh_from_db()
+    assert SocialAccount.objects.get(user=person).uid == "s-3"
+    assert person.check_password("one-two-three-four")
+    assert Membership.objects.get(person=person).role == "admin"
+
+
+@pytest.mark.parametrize("checked", [False, "true", None])
+def test_an_address_that_nobody_checked_opens_nobodys_account(signing_on, project, checked):
+    factories.make_member(
+        project=project, role="admin", person=factories.make_person(email="dee@example.org")
+    )
+
+    answer, client = signing_on("s-4", email="dee@example.org", email_verified=checked, groups=["leads"])
+
+    assert "By invitation only" in answer.content.decode()
+    assert not SocialAccount.objects.exists()
+    assert client.get("/").status_code == 302
+
+
+def test_roles_follow_the_groups_at_the_next_sign_in(signing_on, project):
+    factories.make_member(project=project, role="admin")
+    claims = {"email": "eve@example.org", "email_verified": True}
+    signing_on("s-5", **claims, groups=["leads"])
+
+    signing_on("s-5", **claims, groups=["reviewers"])
+    after_change = list(
+        Membership.objects.filter(person__email="eve@example.org").values_list("role", flat=True)
+    )
+    signing_on("s-5", **claims, groups=[])
+
+    assert after_change == ["reviewer"]
+    assert not Membership.objects.filter(person__email="eve@example.org").exists()
+
+
+def test_a_project_that_no_rule_is_about_and_a_last_admin_keep_their_members(signing_on, project):
+    person = factories.make_member(project=project, role="admin")
+    other = factories.make_project()
+    factories.make_member(project=other, role="viewer", person=person)
+
+    signing_on("s-6", email=person.email, email_verified=True, groups=[])
+
+    assert set(Membership.objects.filter(person=person).values_list("project", "role")) == {
+        (project.pk, "admin"),
+        (other.pk, "viewer"),
+    }
+
+
+def test_somebody_else_does_not_become_them_by_taking_their_address(signing_on, project):
+    signing_on("s-7", email="fay@example.org", email_verified=True, groups=["reviewers"])
+
+    signing_on("s-8", email="other@example.org", email_verified=True, groups=["reviewers"])
+
+    assert SocialAccount.objects.get(uid="s-7").user.email == "fay@example.org"
+    assert SocialAccount.objects.get(uid="s-8").user.email == "other@example.org"
+
+
+def test_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in(provider, signing_on, project):
+    begun = Client().get(reverse("openid_connect_login", args=["sso"]))
+    httpx.put(
+        f"{provider}/users/s-9", json={"email": "g@example.org", "email_verified": True}
+    ).raise_for_status()
+    agreed = httpx.post(begun.url, data={"sub": "s-9"})
+    another = Client()
+
+    another.get(agreed.headers["location"])
+
+    assert another.get("/").status_code == 302
+    assert not SocialAccount.objects.exists()
+
+
+def test_no_token_of_the_provider_is_kept_and_the_code_is_bound_to_the_browser(signing_on, provider, project):
+    begun = Client().get(reverse("openid_connect_login", args=["sso"])).url
+    signing_on("s-10", email="hal@example.org", email_verified=True, groups=["reviewers"])
+
+    assert not SocialToken.objects.exists()
+    assert "code_challenge_method=S256" in begun
+    assert "state=" in begun
+
+
+def test_what_is_kept_of_it_is_among_ones_own_data(signing_on, project):
+    _, client = signing_on("s-11", email="ida@example.org", email_verified=True, groups=["reviewers"])
+
+    kept = json.loads(client.get(reverse("own-data")).content)
+
+    assert [one["uid"] for one in kept["single_sign_on"]] == ["s-11"]
