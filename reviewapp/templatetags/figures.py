@@ -14,8 +14,8 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language_bidi, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from reviewapp.templatetags.faces import VERDICTS, verdict, verdict_key
 
@@ -87,15 +87,21 @@ def _whole_percent(figure: int, share: float) -> str:
     return f"{figure}{_NARROW_SPACE}%"
 
 
+def _in_a_row(text: str) -> str:
+    """A figure with its unit as it is written, also amid words that run from right to left."""
+    # A mark that shows nothing and runs from left to right; isolates would be shown as what may deceive.
+    return f"\u200e{text}" if get_language_bidi() else text
+
+
 @register.filter
 def milliseconds(value: float | None) -> str:
     """`812 ms`, `3.4 s`, `2 min 5 s`."""
     if value is None:
         return DASH
     if value < 1_000:
-        return f"{round(value)}{_NARROW_SPACE}ms"
+        return _in_a_row(f"{round(value)}{_NARROW_SPACE}ms")
     if value < 60_000:
-        return f"{number_format(value / 1000, 1)}{_NARROW_SPACE}s"
+        return _in_a_row(f"{number_format(value / 1000, 1)}{_NARROW_SPACE}s")
     return seconds(value / 1000)
 
 
@@ -106,14 +112,14 @@ def seconds(value: float | None) -> str:
         return DASH
     whole = max(0, round(value))
     if whole < 60:
-        return f"{whole}{_NARROW_SPACE}s"
+        return _in_a_row(f"{whole}{_NARROW_SPACE}s")
     if whole < 3600:
         minutes, rest = divmod(whole, 60)
         tail = f" {rest}{_NARROW_SPACE}s" if rest and minutes < 10 else ""
-        return f"{minutes}{_NARROW_SPACE}min{tail}"
+        return _in_a_row(f"{minutes}{_NARROW_SPACE}min{tail}")
     hours, rest = divmod(whole // 60, 60)
     tail = f" {rest}{_NARROW_SPACE}min" if rest else ""
-    return f"{hours}{_NARROW_SPACE}h{tail}"
+    return _in_a_row(f"{hours}{_NARROW_SPACE}h{tail}")
 
 
 @register.filter
@@ -123,8 +129,9 @@ def file_size(value: int | None) -> str:
         return DASH
     for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if value >= size:
-            return f"{number_format(value / size, 0 if value >= 100 * size else 1)}{_NARROW_SPACE}{unit}"
-    return f"{value}{_NARROW_SPACE}B"
+            figure = number_format(value / size, 0 if value >= 100 * size else 1)
+            return _in_a_row(f"{figure}{_NARROW_SPACE}{unit}")
+    return _in_a_row(f"{value}{_NARROW_SPACE}B")
 
 
 @register.filter

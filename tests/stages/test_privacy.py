@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from reviewapp.models import (
     Erasure,
     Export,
     FailedMessage,
+    FileImport,
     Interaction,
     InteractionText,
     Pseudonym,
@@ -28,6 +30,7 @@ from reviewapp.stages.administer import Refused
 from reviewapp.stages.find import learning
 from reviewapp.stages.privacy.erasing import digest_of, is_genuine
 from reviewapp.stages.privacy.retaining import RuleValues
+from reviewapp.stages.record import uploads
 from tests import factories
 from tests.factories import NOW
 from tests.scanning import where
@@ -336,3 +339,21 @@ def test_views_that_name_an_erased_person_stay_and_name_nobody(project, admin):
     erased(admin)
 
     assert SavedView.objects.get(pk=view.pk).filter == {"user": "[erased]", "model": "m"}
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+def test_a_file_that_waits_under_import_and_names_somebody_is_thrown_away(project, admin, data, pack):
+    def bring(user: str) -> FileImport:
+        line = json.dumps({"request": {"model": "m", "messages": []}, "user": user}).encode()
+        return uploads.bring_file(
+            actor=admin, name=f"{user[:3]}.jsonl", size=len(line), pieces=[pack(line)], now=NOW
+        )
+
+    named, other = bring(WHO), bring("somebody-else")
+
+    done = erased(admin)
+
+    assert FileImport.objects.get(pk=named.pk).state == "cancelled"
+    assert FileImport.objects.get(pk=other.pk).state == "checking"
+    assert [path.parent.name for path in data.rglob("file")] == [str(other.pk)]
+    assert done.certificate["erased"] == {"import file": 1}

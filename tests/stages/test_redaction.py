@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reviewapp.formats.interchange import read_interaction
-from reviewapp.models import FailedMessage, Interaction, ProjectPrivacy, Pseudonym
+from reviewapp.models import FailedMessage, Interaction, ProjectPrivacy, Pseudonym, Source
 from reviewapp.models.bodies import recorded_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import record
@@ -204,3 +204,17 @@ def test_a_placeholder_that_a_replay_sends_again_stays_as_it_is(project, source)
     [again] = recorded(posted(project, request=json.loads(text)))
 
     assert (again.hidden, json.loads(again.body.request_text)) == (0, json.loads(text))
+
+
+def test_a_source_that_appears_by_itself_hides_what_the_one_of_unnamed_calls_hides(project):
+    factories.make_source(project=project, name="default", redaction=ALL)
+    factories.make_source(project=project, name="open")
+
+    record.record_now(arrivals=[posted(project, source="new"), posted(project, source="new")], now=NOW)
+    hidden = where("zanzibar") == []
+    record.record_now(arrivals=[posted(project, source="open")], now=NOW)
+
+    assert hidden
+    assert Source.objects.get(name="new").redaction == ALL
+    # What was there before, and hides nothing, was decided so.
+    assert where("zanzibar") != []

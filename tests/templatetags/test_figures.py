@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils.translation import override
 
 from reviewapp.templatetags import figures
 
@@ -50,6 +51,15 @@ def test_a_share_is_rounded_and_not_cut_off(share: float, digits: int, words: st
 )
 def test_a_duration_is_told_in_the_unit_that_fits(value: float, words: str):
     assert plain(figures.milliseconds(value)) == words
+
+
+def test_a_figure_keeps_its_unit_behind_it_amid_words_from_right_to_left():
+    with override("ar"):
+        told = figures.milliseconds(812), figures.seconds(40), figures.file_size(14_000)
+
+    assert [one[0] for one in told] == ["\u200e"] * 3
+    assert plain(told[0][1:]) == "812 ms"
+    assert plain(figures.milliseconds(812)) == "812 ms"
 
 
 @pytest.mark.parametrize(("value", "words"), [(999, "999 B"), (14_000, "14.0 kB"), (2_100_000, "2.1 MB")])

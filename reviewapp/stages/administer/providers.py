@@ -31,7 +31,13 @@ def ensure_provider(*, project: Project, name: str, now: datetime) -> Provider:
 @transaction.atomic
 def ensure_source(*, project: Project, name: str, now: datetime) -> Source:
     """The source of that name; made when there is none."""
-    source, _ = Source.objects.get_or_create(project=project, name=name, defaults={"created_at": now})
+    # As one that appears with its first call: hiding what the source of unnamed calls hides.
+    hidden = (
+        Source.objects.filter(project=project, name="default").values_list("redaction", flat=True).first()
+    )
+    source, _ = Source.objects.get_or_create(
+        project=project, name=name, defaults={"created_at": now, "redaction": hidden}
+    )
     return source
 
 

@@ -54,6 +54,7 @@ from reviewapp.models import (
     SavedView,
     Study,
     Thread,
+    system_actor,
 )
 from reviewapp.models.counting import About, about
 from reviewapp.models.filters import Filter
@@ -63,6 +64,7 @@ from reviewapp.pure.redaction.hiding import pseudonym
 from reviewapp.stages import export as exporting
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.privacy.clearing import BATCH, clear, not_held, withdraw_exports
+from reviewapp.stages.record import uploads
 from reviewapp.stages.record.arrival import UnreadableFrame, decode
 from reviewapp.stages.record.hiding import pseudonym_keys
 
@@ -194,6 +196,8 @@ def erase(*, erasure_id: UUID, clock: Callable[[], datetime], batch: int = BATCH
     erasure = Erasure.objects.select_related("project", "created_by").get(pk=erasure_id)
     name: str = erasure.end_user
     names = names_of(erasure.project, name)
+    # First, so that nothing of it arrives behind what is erased.
+    _throw_away_files(erasure, names, clock())
     rows = Interaction.objects.filter(project=erasure.project, end_user__in=names)
     while ids := list(not_held(rows).order_by("id").values_list("pk", flat=True)[:batch]):
         _erase_batch(erasure, ids, clock)
@@ -204,6 +208,16 @@ def erase(*, erasure_id: UUID, clock: Callable[[], datetime], batch: int = BATCH
         _erase_batch(erasure, free, clock)
     with transaction.atomic():
         _finish(erasure, name, names, len(held), clock())
+
+
+def _throw_away_files(erasure: Erasure, names: list[str], now: datetime) -> None:
+    """Files under Import that name one of these: they go whole, for who brought them can bring them again."""
+    actor = system_actor(project=erasure.project)
+    for file in uploads.files_naming(project=erasure.project, names=names):
+        with transaction.atomic():
+            if uploads.cancel_file(actor=actor, file=file, now=now):
+                erasure.counts = dict(Counter(erasure.counts) + Counter({"import file": 1}))
+                erasure.save(update_fields=["counts"])
 
 
 def _erase_batch(erasure: Erasure, ids: list[UUID], clock: Callable[[], datetime]) -> None:

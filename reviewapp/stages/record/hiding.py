@@ -45,13 +45,27 @@ def hiders_of(arrivals: Sequence[Arrival]) -> list[Hider | None]:
         if named
         else set()
     )
+    # A source that appears with this call hides what the one of unnamed calls does, see places.py.
+    hidden_anew = {project for project, name in by_name if name == DEFAULT_SOURCE}
+    older = (
+        set(
+            Source.objects.filter(
+                project__in=hidden_anew, name__in={arrival.content.source or "" for arrival in arrivals}
+            ).values_list("project", "name")
+        )
+        if hidden_anew
+        else set()
+    )
     found: list[Hider | None] = []
     for arrival in arrivals:
         known = (arrival.project_id, arrival.source_id)
         if arrival.source_id is not None and (known in by_id or known in there):
             at = by_id.get((arrival.project_id, arrival.source_id))
         else:
-            at = by_name.get((arrival.project_id, arrival.content.source or DEFAULT_SOURCE))
+            name = (arrival.project_id, arrival.content.source or DEFAULT_SOURCE)
+            at = by_name.get(name)
+            if at is None and name not in older:
+                at = by_name.get((arrival.project_id, DEFAULT_SOURCE))
         found.append(hiders.get(at) if at is not None else None)
     return found
 

@@ -1,7 +1,8 @@
 """Which source and provider an interaction belongs to; names not seen before are created.
 
 Source: the one given, else `default`. Provider: the one given, else the source's, else the
-project's default, else `unknown`. A provider made here only records: it has no address.
+project's default, else `unknown`. A provider made here only records: it has no address. A source
+made here hides what the project's source `default` hides.
 """
 
 from __future__ import annotations
@@ -78,6 +79,14 @@ def _found_or_made(model: type[Source | Provider], wanted: list[_Wanted], *, now
     if missing:
         # Sorted, so that two workers that make the same ones wait for each other and don't deadlock.
         made: list[Any] = [model(project_id=project, name=name, created_at=now) for project, name in missing]
+        if model is Source:
+            hidden = dict(
+                Source.objects.filter(
+                    project__in={project for project, _ in missing}, name=DEFAULT_SOURCE
+                ).values_list("project", "redaction")
+            )
+            for source in made:
+                source.redaction = hidden.get(source.project_id)
         model.objects.bulk_create(made, ignore_conflicts=True)
         ids, names = _find(model, wanted)
     return [

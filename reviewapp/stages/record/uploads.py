@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import logging
 import re
 import shutil
@@ -33,7 +34,7 @@ from django.utils.translation import gettext as _
 
 from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
 from reviewapp.formats.said import Said
-from reviewapp.models import Actor, FileImport, FileImportState, Permission, system_actor
+from reviewapp.models import Actor, FileImport, FileImportState, Permission, Project, system_actor
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.record import DatabaseAway, frames_of, ids_of, known_among, record_frames, scope_of
@@ -139,6 +140,28 @@ def cancel_file(*, actor: Actor, file: FileImport, now: datetime) -> bool:
     if moved:
         _drop(file)
     return bool(moved)
+
+
+def files_naming(*, project: Project, names: Sequence[str]) -> list[FileImport]:
+    """Files that wait or are being recorded, and say one of these names as a whole value."""
+    needles = {
+        written.encode()
+        for name in names
+        for written in (json.dumps(name), json.dumps(name, ensure_ascii=False), f"'{name}'")
+    }
+    open_states = [FileImportState.CHECKING, FileImportState.CHECKED, FileImportState.RUNNING]
+    found = []
+    for file in FileImport.objects.filter(project=project, state__in=open_states):
+        try:
+            with _opened(folder_of(file) / "file") as lines:
+                if any(needle in line for line in lines for needle in needles):
+                    found.append(file)
+        except FileNotFoundError:
+            continue
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError, NotImportable):
+            # What can't be read can't be searched; nothing of it can be recorded either.
+            found.append(file)
+    return found
 
 
 def waiting_files(*, now: datetime) -> list[UUID]:
