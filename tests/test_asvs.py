@@ -1,0 +1,49 @@
+"""What docs/asvs.md and SECURITY.md say is held by a test is, and no requirement was left out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+# Sections of ASVS 5.0.0 and how many requirements of levels 1 and 2 each has.
+SECTIONS = {
+    "1.1": 2, "1.2": 9, "1.3": 11, "1.4": 3, "1.5": 2,
+    "2.1": 3, "2.2": 3, "2.3": 4, "2.4": 1,
+    "3.2": 2, "3.3": 4, "3.4": 6, "3.5": 5, "3.7": 2,
+    "4.1": 3, "4.2": 1, "4.3": 2, "4.4": 4,
+    "5.1": 1, "5.2": 3, "5.3": 2, "5.4": 3,
+    "6.1": 3, "6.2": 12, "6.3": 4, "6.4": 4, "6.5": 5, "6.6": 3, "6.8": 4,
+    "7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 2, "7.6": 2,
+    "8.1": 2, "8.2": 3, "8.3": 1, "8.4": 1,
+    "9.1": 3, "9.2": 4,
+    "10.1": 2, "10.2": 2, "10.3": 4, "10.4": 11, "10.5": 5, "10.6": 2, "10.7": 3,
+    "11.1": 2, "11.2": 3, "11.3": 3, "11.4": 4, "11.5": 1, "11.6": 1,
+    "12.1": 3, "12.2": 2, "12.3": 4,
+    "13.1": 1, "13.2": 5, "13.3": 2, "13.4": 5,
+    "14.1": 2, "14.2": 4, "14.3": 3,
+    "15.1": 3, "15.2": 3, "15.3": 7,
+    "16.1": 1, "16.2": 5, "16.3": 4, "16.4": 3, "16.5": 3,
+    "17.1": 1, "17.2": 4, "17.3": 2,
+}  # fmt: skip
+ROW = re.compile(r"^\| (\d+\.\d+\.\d+) \| (yes|part|no|operator|none) \| (\S.*) \|$", re.MULTILINE)
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
+
+
+def test_every_requirement_of_the_levels_stands_in_its_place_once():
+    wanted = [f"{section}.{number}" for section, count in SECTIONS.items() for number in range(1, count + 1)]
+
+    assert [item for item, _, _ in ROW.findall((ROOT / "docs" / "asvs.md").read_text())] == wanted
+
+
+@pytest.mark.parametrize("page", ["docs/asvs.md", "SECURITY.md"])
+def test_a_test_that_is_named_exists(page: str):
+    missing = []
+    for file, name in TEST.findall((ROOT / page).read_text()):
+        there = (ROOT / file).read_text() if (ROOT / file).is_file() else ""
+        if not there or (name and f"def {name}(" not in there):
+            missing.append(f"{file}::{name}")
+
+    assert missing == []
