@@ -493,9 +493,9 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # What one signs in by is changed only by who gave password or second factor within the last minutes.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_PREVENT_ENUMERATION = True
-# Passwords are counted by name and address together, by axes and here alike, so nobody locks out
-# somebody else; codes of a second factor by person, whose password one has to know to come that far.
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/5m/key", "login": None, "reset_password": "20/m/ip,5/m/key"}
+# Codes of a second factor are counted by person: only who knows the password comes so far. Passwords are
+# axes' work, by name and address together, so that nobody locks out somebody else.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key", "login": None, "reset_password": "20/m/ip,5/m/key"}
 USERSESSIONS_TRACK_ACTIVITY = True
 # Passkeys, too: as a second factor, or instead of the password where the authenticator knows its owner.
 MFA_ADAPTER = "reviewapp.web.accounts.SecondFactorAdapter"

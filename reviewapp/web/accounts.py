@@ -32,10 +32,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """What wrong passwords are counted by: the address too, so that nobody locks out somebody else."""
-        by_name = super()._get_login_attempts_cache_key(request, **credentials)
-        return f"{by_name}:{self.get_client_ip(request)}"
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Wrong passwords are counted by axes: by name alone, as here, anybody could lock out anybody."""
 
     def populate_username(self, request: HttpRequest, user: Any) -> None:
         """There are no user names."""

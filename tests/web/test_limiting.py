@@ -95,5 +95,6 @@ def test_who_guesses_somebodys_password_does_not_lock_them_out(project):
         guessed = sign_in("a-wrong-guess", "192.0.2.66")
 
     assert guessed.status_code == 429
+    assert "Too many wrong passwords" in guessed.content.decode()
     assert sign_in("one-two-three-four", "192.0.2.66").status_code == 429
     assert sign_in("one-two-three-four", "192.0.2.1").status_code == 302
