@@ -52,12 +52,14 @@ def installation(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]
 
 
 def test_what_the_first_release_kept_is_there_after_every_step_since(installation: Any):
-    executor = by_steps(installation)
-    executor.migrate([FIRST])
-    ids = keep_something(executor.loader.project_state(FIRST).apps)
+    first = MigrationExecutor(installation)
+    # As it was before the steps were put together into one for new installations.
+    first.loader = MigrationLoader(installation, replace_migrations=False)
+    first.migrate([FIRST])
+    ids = keep_something(first.loader.project_state(FIRST).apps)
 
-    newest = by_steps(installation)
-    newest.migrate([node for node in newest.loader.graph.leaf_nodes() if node[0] == "reviewapp"])
+    newest = MigrationExecutor(installation)
+    newest.migrate(newest.loader.graph.leaf_nodes("reviewapp"))
 
     interaction = Interaction.objects.using(UPGRADE).select_related("body", "source").get(pk=ids["original"])
     assert (interaction.seed, interaction.fingerprint, interaction.source.name) == (42, "fp_1", "bot")
@@ -77,18 +79,11 @@ def test_what_the_first_release_kept_is_there_after_every_step_since(installatio
     assert AuditEntry.objects.using(UPGRADE).get().detail == {"name": "Demo"}
 
 
-def by_steps(installation: Any) -> MigrationExecutor:
-    """As an installation goes that was there before the steps were put together into one."""
-    executor = MigrationExecutor(installation)
-    executor.loader = MigrationLoader(installation, replace_migrations=False)
-    return executor
-
-
 def keep_something(apps: Any) -> dict[str, Any]:
     """A call, its replay, and what people did, by the models of that release."""
 
-    def make(model: str, **values: Any) -> Any:
-        return apps.get_model("reviewapp", model).objects.using(UPGRADE).create(**values)
+    def make(table: str, /, **values: Any) -> Any:
+        return apps.get_model("reviewapp", table).objects.using(UPGRADE).create(**values)
 
     project = make("Project", slug="demo", name="Demo", created_at=NOW)
     person = make("Person", email="ann@example.org", password="!", joined_at=NOW)

@@ -83,10 +83,9 @@ def test_an_erasure_goes_on_where_its_worker_was_killed():
 
     # One batch is gone whole, and what is counted is what is gone.
     assert (left, InteractionBody.objects.count()) == (3, 0)
-    assert half == ("running", 2, None)
+    assert half == ("running", 2, {})
     assert not told_early
     assert (made.state, Interaction.objects.count()) == ("done", 0)
-    assert made.certificate is not None
     assert made.certificate["erased"]["interaction"] == 5
     assert is_genuine(made.certificate)
 

@@ -114,7 +114,7 @@ def test_a_recovery_code_gets_in_once(person, secret):
     assert (is_in(first), is_in(second)) == (True, False)
 
 
-@pytest.mark.parametrize("name", ["mfa_activate_totp", "mfa_add_webauthn", "account_email"])
+@pytest.mark.parametrize("name", ["mfa_activate_totp", "mfa_add_webauthn"])
 def test_changing_what_one_signs_in_by_asks_for_the_password_once_more(person, name):
     client = signing_in()
     asked = client.get(reverse(name))
@@ -123,6 +123,15 @@ def test_changing_what_one_signs_in_by_asks_for_the_password_once_more(person, n
 
     assert asked.url.startswith(reverse("account_reauthenticate"))
     assert client.get(reverse(name)).status_code == 200
+
+
+def test_another_address_is_taken_only_after_the_password_was_given_once_more(person):
+    client = signing_in()
+
+    asked = client.post(reverse("account_email"), {"action_add": "", "email": "new@example.org"})
+
+    assert asked.url.startswith(reverse("account_reauthenticate"))
+    assert not person.emailaddress_set.filter(email="new@example.org").exists()
 
 
 def test_signing_in_begins_another_session_than_the_one_somebody_may_have_planted(person):
