@@ -3,8 +3,9 @@
 A judgement is two rows; what it cost was the way to them. Keys come from the gateway's directory in memory,
 and what comes while another is being written gathers (gathering.py).
 
-Only what is plain goes this way. Whatever is not (a key that the directory does not know, a body that is no
-judgement, an answer that the rubric refuses) goes the ordinary way, which says what is wrong with it.
+Only what is plain goes this way. Whatever is not (a key that the directory does not know or that calls too
+often, a body that is no judgement, an answer that the rubric refuses) goes the ordinary way, which says what
+is wrong with it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reviewapp.web.api.judgements import NewAnnotation
 from reviewapp.web.gateway.directory import Directory, KeyEntry
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Receive, Send
+from reviewapp.web.limiting import TooOften, address_in, limits
 
 # Where annotations are posted, and the name of the route that takes them else.
 ADDRESS: Final = re.compile("/api/v1/interactions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/annotations")
@@ -70,7 +72,8 @@ async def _read(scope: Any, receive: Receive, came: list[Any], directory: Direct
             break
     try:
         said = NewAnnotation.model_validate_json(b"".join(one.get("body", b"") for one in came))
-    except ValidationError:
+        limits.come(key=key.id, address=address_in(scope))
+    except (ValidationError, TooOften):
         return None
     project = Project(id=key.project)
     actor = Actor(project=project, permissions=_MAY, key=ApiKey(id=key.id, project=project, name=key.name))

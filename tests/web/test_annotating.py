@@ -9,7 +9,9 @@ import pytest
 from django.db import connections
 
 from reviewapp.models import Annotation, ApiKey, AuditEntry
+from reviewapp.pure.rates import Rate
 from reviewapp.stages import administer
+from reviewapp.web.limiting import limits
 from tests import factories
 from tests.serving import serving
 
@@ -62,6 +64,17 @@ def test_what_the_quick_way_keeps_and_answers_is_what_the_ordinary_way_does(api,
     audited = AuditEntry.objects.filter(object_id__in=[row.pk for row in kept])
     assert len({(row.action, row.key_id, str(row.detail), row.project_id) for row in audited}) == 1
     assert audited.count() == 2
+
+
+def test_a_key_that_judges_too_often_is_told_so_as_on_the_ordinary_way(api, project, monkeypatch):
+    one = factories.make_interaction(project=project)
+    monkeypatch.setattr(limits, "by_key", Rate(1))
+
+    answers = [judge(api, one) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 429]
+    assert answers[1].headers["Retry-After"]
+    assert Annotation.objects.filter(interaction=one).count() == 1
 
 
 def test_judgements_that_come_together_are_each_kept(api, project):
