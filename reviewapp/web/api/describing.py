@@ -40,6 +40,7 @@ ALWAYS: Final = {
 }
 NO_SUCH_THING: Final = {404: "There is no such thing in this key's project."}
 WITH_A_BODY: Final = {
+    400: "The body can't be read as what its type says it is.",
     413: "The body is larger than 16 MiB.",
     415: "The body's type or encoding is none that this takes.",
     503: "It could not be kept; try again after `Retry-After` seconds.",
