@@ -109,12 +109,13 @@ def answering(behave: Behaviour | None = None) -> Iterator[Answering]:
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
         await site.start()
         provider.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        ready.set()
         return runner
 
     def serve() -> None:
         asyncio.set_event_loop(loop)
         runner = loop.run_until_complete(start())
+        # Ready only when it runs: what is stopped before that would not hear it, and never end.
+        loop.call_soon(ready.set)
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
         for left in (open_ := asyncio.all_tasks(loop)):
