@@ -57,7 +57,7 @@ MANIFEST = "migrated-by.json"
 MIGRATED_BY = [*sorted((ROOT / "reviewapp" / "migrations").glob("*.py")), ROOT / "uv.lock"]
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """One more than there are processors: at any time some test waits for a server, a frame or a lease."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
