@@ -40,7 +40,11 @@ WHERE met.count > 0
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A way to go on. `full` is the whole search with it, `probability` the model's after these words."""
+    """A way to go on. `full` is the whole search with it, `probability` the model's after these words.
+
+    A word that was never met after all of them has that after the last of them, less for each that is left
+    out: it ranks by what it says, below a likelier one that was met after all.
+    """
 
     text: str
     full: str
@@ -98,11 +102,11 @@ def _following(
             },
         )
         rows = cursor.fetchall()
-    best: dict[str, tuple[float, str, float]] = {}
+    best: dict[str, tuple[float, str]] = {}
+    most_words = min((place for place, *_ in rows), default=1)
     for place, word, shown, mass, met in rows:
-        share = min(1.0, mass / met)
-        score = share * _BACKOFF ** (place - 1)
-        if word not in best or score > best[word][0]:
-            best[word] = (score, shown, share)
+        share = min(1.0, mass / met) * _BACKOFF ** (place - most_words)
+        if word not in best or share > best[word][0]:
+            best[word] = (share, shown)
     ranked = sorted(best.values(), key=lambda one: (-one[0], one[1]))
-    return [(shown, share) for _score, shown, share in ranked[:MOST]]
+    return [(shown, share) for share, shown in ranked[:MOST]]

@@ -84,6 +84,17 @@ def test_fewer_words_of_context_are_enough(learnt):
     assert next(iter(offered(learnt, "fr"))) == "France"
 
 
+def test_what_followed_fewer_of_the_words_is_told_as_less_likely(project):
+    met = [("capital of", "", 0), ("capital of", "France", 9), ("of", "", 0), ("of", "Milk", 6)]
+    Continuation.objects.bulk_create(
+        Continuation(project=project, context=context, next=word.lower(), shown=word, count=10, mass=mass)
+        for context, word, mass in met
+    )
+
+    # Six in ten after “of”, but never after “capital of”: the two together are not more than all.
+    assert offered(project, "capital of ") == {"France": 0.9, "Milk": 0.24}
+
+
 def test_pieces_of_words_are_never_offered(learnt):
     assert "Fr" not in offered(learnt, "the capital of ")
 
