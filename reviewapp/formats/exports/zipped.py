@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import zipfile
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from reviewapp.formats.exports.rows import ExportRow
 from reviewapp.pure.rawjson import to_bytes
 
 
-class ZippedRecords:
+class ZippedRecords(ABC):
     """A zip with an array of records. `records` names its file."""
 
     suffix = "zip"
@@ -36,13 +37,13 @@ class ZippedRecords:
         self.asked = Asked()
         self.skipped: Counter[str] = Counter()
 
+    @abstractmethod
     def record(self, row: ExportRow) -> Mapping[str, Any]:
         """What the row becomes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def beside(self, manifest: Mapping[str, Any]) -> Mapping[str, str]:
         """The other files, by their names."""
-        raise NotImplementedError
 
     def add(self, row: ExportRow) -> int:
         rows = [row, *row.judged_answers.values()]
