@@ -515,6 +515,7 @@ OIDC_URL = _text("REVIEWAPP_OIDC_URL").rstrip("/")
 OIDC_CLIENT_ID = _text("REVIEWAPP_OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = _text("REVIEWAPP_OIDC_CLIENT_SECRET")
 OIDC_NAME = _text("REVIEWAPP_OIDC_NAME", "single sign-on")
+OIDC_SCOPES = _text("REVIEWAPP_OIDC_SCOPES", "openid profile email").split()
 OIDC_ROLES_CLAIM = _text("REVIEWAPP_OIDC_ROLES_CLAIM", "groups")
 if OIDC_URL and not re.fullmatch(r"https://[^?#\s]+" if PRODUCTION else r"https?://[^?#\s]+", OIDC_URL):
     raise WrongSetting(
@@ -535,6 +536,7 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 if OIDC_URL:
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "OAUTH_PKCE_ENABLED": True,
+        "SCOPE": OIDC_SCOPES,
         "APPS": [
             {
                 "provider_id": "sso",

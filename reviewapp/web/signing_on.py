@@ -1,10 +1,12 @@
 """Single sign-on: who the operator's identity provider (OpenID Connect) says is there, with which roles.
 
 Whoever signs in so is known by the provider's own id for them. The first time, an account of the same
-address is theirs, if the provider says that it checked the address. Who has no account gets one when a group
-of theirs has a role in some project; everybody else is told that one comes in by invitation.
+address is theirs, if the provider says that it checked the address. An invitation proves no address, and
+anybody may have opened the account before: what opened it until then opens it no more. Who has no account
+gets one when a group of theirs has a role in some project; everybody else is told that one comes in by
+invitation.
 
-Roles are followed at each sign-in, in the projects that a rule is about, and only there.
+Roles are followed at each such sign-in, in the projects that a rule is about, and only there.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any, cast
 
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,7 +30,14 @@ class SignOnAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Before somebody is signed in: an account that is theirs is joined, its roles follow."""
-        if not sociallogin.is_existing and (person := _known_by_address(sociallogin)) is not None:
+        signs_in = sociallogin.state.get("process") == AuthProcess.LOGIN
+        if (
+            signs_in
+            and not sociallogin.is_existing
+            and (person := _known_by_address(sociallogin)) is not None
+        ):
+            if not person.emailaddress_set.filter(email__iexact=person.email, verified=True).exists():
+                administer.hand_over(person=person, now=timezone.now())
             sociallogin.connect(request, person)
         if sociallogin.is_existing:
             _follow(cast(Person, sociallogin.user), sociallogin)

@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from reviewapp.models import AuditEntry, Membership, Person
 from reviewapp.pure.signon import read_groups
+from reviewapp.stages import administer
 from tests import factories
 from tests.embedded.processes import Program, started
 
@@ -106,6 +109,7 @@ def test_who_has_none_is_told_that_one_comes_in_by_invitation(signing_on):
 
 def test_an_account_of_the_same_checked_address_is_theirs_and_keeps_its_password(signing_on, project):
     person = factories.make_person(email="cid@example.org", password="one-two-three-four")
+    EmailAddress.objects.create(user=person, email="cid@example.org", verified=True, primary=True)
 
     signing_on("s-3", email="cid@example.org", email_verified=True, groups=["leads"])
 
@@ -113,6 +117,22 @@ def test_an_account_of_the_same_checked_address_is_theirs_and_keeps_its_password
     assert SocialAccount.objects.get(user=person).uid == "s-3"
     assert person.check_password("one-two-three-four")
     assert Membership.objects.get(person=person).role == "admin"
+
+
+def test_what_opened_an_account_before_its_address_was_proved_opens_it_no_more(signing_on, project):
+    person = factories.make_person(email="cid@example.org", password="whoever-was-first")
+    before = Client()
+    before.force_login(person)
+    link = administer.create_sign_in_link(person=person, now=timezone.now())
+
+    _, client = signing_on("s-3", email="cid@example.org", email_verified=True, groups=["leads"])
+
+    person.refresh_from_db()
+    assert not person.has_usable_password()
+    assert before.get("/").status_code == 302
+    assert not administer.sign_in_link_is_good(token=link, now=timezone.now())
+    assert client.get("/").status_code == 200
+    assert AuditEntry.objects.filter(action="person.hand_over").count() == 1
 
 
 @pytest.mark.parametrize("checked", [False, "true", None])

@@ -156,6 +156,26 @@ def follow_groups(*, person: Person, roles: Mapping[str, str | None], now: datet
 
 
 @transaction.atomic
+def hand_over(*, person: Person, now: datetime) -> None:
+    """An account goes to who proved to have its address: all that opened it before opens it no more."""
+    person.set_unusable_password()
+    person.save(update_fields=["password"])
+    factors, _ = person.authenticator_set.all().delete()
+    accounts, _ = person.socialaccount_set.all().delete()
+    links = SignInLink.objects.filter(person=person, used_at=None).update(used_at=now)
+    sign_out_everywhere(person=person, now=now)
+    write_audit(
+        actor=None,
+        action="person.hand_over",
+        target=person,
+        now=now,
+        second_factors=factors,
+        accounts=accounts,
+        links=links,
+    )
+
+
+@transaction.atomic
 def sign_out_everywhere(*, person: Person, now: datetime, off: bool = False) -> int:
     """End all sessions of a person, and with `off` their account; gives how many there were."""
     if off:
