@@ -18,8 +18,10 @@ from django.http.response import HttpResponseBase
 
 from reviewapp.web.rendering import DECEIVING, visible
 
-# Tags, and elements whose content is no text of the page. Attributes are quoted wherever they could hold `>`.
-_NO_TEXT: Final = re.compile(r"<(textarea|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
+# Tags, whose quoted attributes may hold `>`, and elements whose content is no text of the page.
+_NO_TEXT: Final = re.compile(
+    r"""<(textarea|script)\b.*?</\1>|<!--.*?-->|<(?:"[^"]*"|'[^']*'|[^'">])*>|<[^>]*>""", re.DOTALL
+)
 
 
 class RevealingMiddleware:
@@ -34,6 +36,9 @@ class RevealingMiddleware:
             page = answer.content.decode(answer.charset)
             if DECEIVING.search(page):
                 answer.content = revealed(page).encode(answer.charset)
+                if answer.has_header("Content-Length"):
+                    # Told further in, before the codes made it longer.
+                    answer["Content-Length"] = str(len(answer.content))
         return answer
 
 

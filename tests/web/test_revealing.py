@@ -62,3 +62,23 @@ def test_a_name_that_turns_its_neighbours_around_is_told_as_such(client, project
     page = client.get(reverse("settings-sources")).content.decode()
 
     assert "bot⟨U+202E⟩gnp.exe" in page
+
+
+def test_an_attribute_that_holds_a_bracket_is_still_an_attribute():
+    page = (
+        '<a title="t><textarea>">x</a><b>a\u202eb</b>'
+        "<!-- it's --><i>c\u202ed</i><textarea>e\u202ef</textarea>"
+    )
+
+    assert revealed(page) == page.replace("a\u202eb", "a⟨U+202E⟩b").replace("c\u202ed", "c⟨U+202E⟩d")
+
+
+@pytest.mark.django_db
+def test_a_page_that_was_rewritten_tells_its_length(client, project):
+    client.force_login(factories.make_member(project=project, role="admin"))
+    factories.make_source(project=project, name="left\u202etfel")
+
+    answer = client.get(reverse("settings-sources"), headers={"accept-encoding": "identity"})
+
+    assert "⟨U+202E⟩" in answer.content.decode()
+    assert int(answer["Content-Length"]) == len(answer.content)
