@@ -40,8 +40,8 @@ class Limits:
         """A call with a good key. Raises TooOften."""
         now = time.monotonic()
         for rate, name, what in (
-            (self.by_key, key, "This key"),
             (self.by_address, address, "This address"),
+            (self.by_key, key, "This key"),
         ):
             if wait := rate.take(name, now=now):
                 raise TooOften(f"{what} may call {rate.per_minute:,} times a minute.", wait)
@@ -58,9 +58,10 @@ limits = Limits(by_key=settings.KEY_RATE, by_address=settings.ADDRESS_RATE)
 def address_in(scope: Mapping[str, Any]) -> str:
     """Where a call of the gateway or a receiver comes from; behind a trusted proxy, where the proxy says."""
     if settings.TRUST_PROXY:
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                return str(value.decode("latin-1").rsplit(",", 1)[-1].strip())
+        told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        # Some proxies add a line of their own below the one that the caller sent.
+        if told and (last := told[-1].decode("latin-1").rsplit(",", 1)[-1].strip()):
+            return str(last)
     return str((scope.get("client") or ("",))[0])
 
 

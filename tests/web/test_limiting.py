@@ -98,3 +98,20 @@ def test_who_guesses_somebodys_password_does_not_lock_them_out(project):
     assert "Too many wrong passwords" in guessed.content.decode()
     assert sign_in("one-two-three-four", "192.0.2.66").status_code == 429
     assert sign_in("one-two-three-four", "192.0.2.1").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        ([], "192.0.2.1"),
+        ([b"198.51.100.1, 203.0.113.7"], "203.0.113.7"),
+        # What the caller sent stands above what the proxy adds.
+        ([b"198.51.100.1", b"203.0.113.7"], "203.0.113.7"),
+        ([b""], "192.0.2.1"),
+    ],
+)
+def test_behind_a_proxy_the_last_address_is_believed(settings, lines, address):
+    settings.TRUST_PROXY = True
+    scope = {"headers": [(b"x-forwarded-for", line) for line in lines], "client": ("192.0.2.1", 1)}
+
+    assert limiting.address_in(scope) == address

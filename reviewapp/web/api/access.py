@@ -39,7 +39,8 @@ class KeyAuth(HttpBearer):
         if key is None:
             limits.try_wrong(address=address)
             return None
-        limits.come(key=key.pk, address=address)
+        if not getattr(request, "scope", {}).get("counted"):
+            limits.come(key=key.pk, address=address)
         actor = actor_for_key(key=key)
         if not any(map(actor.may, self.or_else)):
             actor.check(self.permission)
