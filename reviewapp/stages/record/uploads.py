@@ -154,7 +154,9 @@ def files_naming(*, project: Project, names: Sequence[str]) -> list[FileImport]:
     for file in FileImport.objects.filter(project=project, state__in=open_states):
         try:
             with _opened(folder_of(file) / "file") as lines:
-                if any(needle in line for line in lines for needle in needles):
+                if any(
+                    needle in way for line in lines for way in (line, _unescaped(line)) for needle in needles
+                ):
                     found.append(file)
         except FileNotFoundError:
             continue
@@ -162,6 +164,22 @@ def files_naming(*, project: Project, names: Sequence[str]) -> list[FileImport]:
             # What can't be read can't be searched; nothing of it can be recorded either.
             found.append(file)
     return found
+
+
+# JSON may write any character as an escape, and some writers do for `+`, `/` or `é`.
+_ESCAPES: Final = re.compile(rb"(?:\\u[0-9a-fA-F]{4})+|\\/")
+
+
+def _unescaped(line: bytes) -> bytes:
+    """The line with JSON's escapes undone; behind an escaped backslash too, which finds more."""
+    return _ESCAPES.sub(_character, line)
+
+
+def _character(escape: re.Match[bytes]) -> bytes:
+    if escape[0] == b"\\/":
+        return b"/"
+    units = bytes.fromhex(escape[0].replace(b"\\u", b"").decode())
+    return units.decode("utf-16-be", "surrogatepass").encode(errors="surrogatepass")
 
 
 def waiting_files(*, now: datetime) -> list[UUID]:
