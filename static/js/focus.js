@@ -77,7 +77,9 @@ async function advance() {
     while (!next) {
       try {
         next = (await fetchNext()).element;
-      } catch {
+      } catch (error) {
+        // What was judged is with the outbox, which outlives signing in again.
+        if (error.message === "signed out") return location.reload();
         waiting();
         await new Promise((resolve) => setTimeout(resolve, 2000));
       }

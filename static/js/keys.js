@@ -16,10 +16,13 @@ function nameOf(event) {
   return (event.ctrlKey || event.metaKey ? "mod+" : "") + named + ((event.ctrlKey || event.metaKey) && key.length === 1 ? key.toLowerCase() : key);
 }
 
+// What a form of a closed fold would send, nobody has seen. The deeds of menus have keys of their own.
+const isFolded = (element) => element.matches("form button") && element.closest("details:not([open], .menu) > :not(summary)") !== null;
+
 function candidates(at) {
   const dialogs = document.querySelectorAll("dialog[open]");
   const scope = dialogs.length ? dialogs[dialogs.length - 1] : document;
-  const found = [...scope.querySelectorAll("[data-key]")].filter((element) => !element.disabled && !element.closest("[inert]"));
+  const found = [...scope.querySelectorAll("[data-key]")].filter((element) => !element.disabled && !element.closest("[inert]") && !isFolded(element));
   // The keys of the form that somebody is in win over the screen's, and those over the frame's.
   const form = at.closest?.("form");
   const near = (element) => (form?.contains(element) ? 2 : element.closest("main") ? 1 : 0);
