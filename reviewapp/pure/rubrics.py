@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reviewapp.pure.words import storable
+
 KINDS = ("boolean", "choice", "number", "text")
 TEXT_LIMIT = 20_000
 SPANS_LIMIT = 500
@@ -58,7 +60,7 @@ def _check(key: str, question: Mapping[str, Any], value: Any) -> Any:
             raise InvalidAnswer(name, f"must be one of {', '.join(map(str, choices))}")
         return value
     if kind == "number":
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise InvalidAnswer(name, "must be a number")
         low, high = question.get("min"), question.get("max")
         if (low is not None and value < low) or (high is not None and value > high):
@@ -68,7 +70,14 @@ def _check(key: str, question: Mapping[str, Any], value: Any) -> Any:
         raise InvalidAnswer(name, "must be a text")
     if len(value) > TEXT_LIMIT:
         raise InvalidAnswer(name, f"is longer than {TEXT_LIMIT:,} characters")
-    return value
+    return storable(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float reaches
+        return False
 
 
 def check_spans(*, spans: Any, length: int, labels: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -98,7 +107,7 @@ def check_spans(*, spans: Any, length: int, labels: Sequence[str] | None = None)
         note = span.get("note") or ""
         if not isinstance(note, str) or len(note) > TEXT_LIMIT:
             raise InvalidAnswer(f"{name}.note", f"must be a text of at most {TEXT_LIMIT:,} characters")
-        result.append({"start": start, "end": end, "label": label, "note": note})
+        result.append({"start": start, "end": end, "label": storable(label), "note": storable(note)})
     return sorted(result, key=lambda span: (span["start"], span["end"]))
 
 

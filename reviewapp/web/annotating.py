@@ -10,6 +10,7 @@ is wrong with it.
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -23,6 +24,7 @@ from reviewapp.web.api.judgements import NewAnnotation
 from reviewapp.web.gateway.directory import Directory, KeyEntry
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Receive, Send
+from reviewapp.web.gathering import Unknown
 from reviewapp.web.limiting import TooOften, address_in, limits
 
 # Where annotations are posted, and the name of the route that takes them else.
@@ -31,24 +33,40 @@ _ROUTE: Final = "api/v1/interactions/<uuid:id>/annotations"
 # A longer body is read by the ordinary way.
 _BODY_LIMIT: Final = 64 * 1024
 _MAY: Final = frozenset([Permission.REVIEW])
+_UNKNOWN: Final = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "The database went away while the judgement was being kept. It may be there: look before"
+        " you send it again.",
+    }
+).encode()
 
 
 async def annotating(scope: Any, receive: Receive, send: Send, *, ordinary: Any) -> None:
     """Answer one POST, or have it answered the ordinary way."""
     came: list[Any] = []
     given = await _read(scope, receive, came, shared().directory)
-    answer = None if given is None else await shared().annotator.keep(given)
+    try:
+        answer = None if given is None else await shared().annotator.keep(given)
+    except Unknown:
+        # To write it again might write it twice; the client may look first.
+        await _answer(
+            send, 503, _UNKNOWN, (b"content-type", b"application/problem+json"), (b"retry-after", b"5")
+        )
+        return
     if answer is None:
         await ordinary(scope, _again(came, receive), send)
         return
     scope["route"] = _ROUTE
-    headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", str(len(answer)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await send({"type": "http.response.start", "status": 201, "headers": headers})
-    await send({"type": "http.response.body", "body": answer, "more_body": False})
+    await _answer(send, 201, answer, (b"content-type", b"application/json; charset=utf-8"))
+
+
+async def _answer(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    headers = [*more, (b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _read(scope: Any, receive: Receive, came: list[Any], directory: Directory) -> review.Given | None:
@@ -73,6 +91,8 @@ async def _read(scope: Any, receive: Receive, came: list[Any], directory: Direct
     try:
         said = NewAnnotation.model_validate_json(b"".join(one.get("body", b"") for one in came))
         limits.come(key=key.id, address=address_in(scope))
+        # Where the ordinary way has to answer after all, the call is not counted again.
+        scope["counted"] = True
     except (ValidationError, TooOften):
         return None
     project = Project(id=key.project)

@@ -6,6 +6,7 @@ So eight clients share a commit, which waits for the disk, and the statements be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,12 @@ from reviewapp.stages import export, review
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 50
+# In place of an answer.
+_UNKNOWN: Final = b"unknown"
+
+
+class Unknown(Exception):
+    """Nobody knows whether the judgement is kept: the database went away in the middle."""
 
 
 class Annotator:
@@ -33,7 +40,10 @@ class Annotator:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="annotating", initializer=self._connect)
 
     async def keep(self, given: review.Given) -> bytes | None:
-        """The answer to the client, once the judgement is kept; None where it must go the ordinary way."""
+        """The answer to the client, once the judgement is kept; None where it must go the ordinary way.
+
+        Raises Unknown.
+        """
         answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((given, answer))
         if self._writer is None:
@@ -50,9 +60,19 @@ class Annotator:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
-                answers = await loop.run_in_executor(self._thread, _keep, [given for given, _ in group])
+                try:
+                    answers = await loop.run_in_executor(self._thread, _keep, [given for given, _ in group])
+                except BaseException:
+                    # Nobody else would end their waiting.
+                    for _, answer in (*group, *self._waiting):
+                        if not answer.done():
+                            answer.set_exception(Unknown())
+                    self._waiting = []
+                    raise
                 for (_, answer), told in zip(group, answers, strict=True):
-                    if not answer.done():
+                    if not answer.done() and told is _UNKNOWN:
+                        answer.set_exception(Unknown())
+                    elif not answer.done():
                         answer.set_result(told)
         finally:
             self._writer = None
@@ -74,8 +94,16 @@ def _keep(given: list[review.Given]) -> list[bytes | None]:
     except Exception as error:
         # Whatever it is, the ordinary way says what is the matter; the next group has a new connection.
         log.warning("Judgements can't be kept together, so each is by itself: %s", error)
-        connection.close()
-        return [None] * len(given)
+        with contextlib.suppress(Exception):
+            connection.close()
+    try:
+        # A commit may have been kept though its answer got lost.
+        kept = review.kept_among(given=given)
+        return [_told(kept[one.id]) if one.id in kept else None for one in given]
+    except Exception:
+        with contextlib.suppress(Exception):
+            connection.close()
+        return [_UNKNOWN] * len(given)
 
 
 def _told(made: Any) -> bytes:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DataError, IntegrityError, connection, transaction
 
 from reviewapp.formats.openai import read_reply
 from reviewapp.models import (
     Actor,
     Annotation,
     AnnotationRevision,
+    ApiKey,
     AuditEntry,
     Interaction,
     Permission,
@@ -24,6 +26,7 @@ from reviewapp.models import (
 from reviewapp.models.bodies import answer_text
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Reply
+from reviewapp.pure.ids import new_id
 from reviewapp.pure.rubrics import TEXT_LIMIT, InvalidAnswer, check_scores, check_spans
 from reviewapp.stages.administer import entry_of, write_audit
 from reviewapp.stages.record.figures import rest_of
@@ -131,6 +134,8 @@ class Given:
     actor: Actor
     interaction: UUID
     said: Mapping[str, Any]
+    # Of the judgement that becomes of it.
+    id: UUID = field(default_factory=new_id)
 
 
 def annotate_all(*, given: Sequence[Given], now: datetime) -> list[Annotation | None]:
@@ -142,16 +147,38 @@ def annotate_all(*, given: Sequence[Given], now: datetime) -> list[Annotation | 
     interactions = {row.pk: row for row in rows.only("project", "endpoint", "status")}
     projects = {one.actor.project.pk for one in given}
     rubrics = {row.project_id: row for row in Rubric.objects.filter(project__in=projects, is_default=True)}
-    made = [_made(one, interactions, rubrics, now) for one in given]
+    # Whoever gave them keeps keys in memory for a moment; who revokes one waits for nothing.
+    good = set(ApiKey.objects.usable().filter(pk__in=_keys_of(given)).values_list("pk", flat=True))
+    made = [_made(one, interactions, rubrics, now) if _keys_of([one]) <= good else None for one in given]
     kept = [(one.actor, annotation) for one, annotation in zip(given, made, strict=True) if annotation]
     try:
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                # Somebody may hold one of what they speak of; the others don't wait for that.
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
             Annotation.objects.bulk_create([annotation for _, annotation in kept])
             AuditEntry.objects.bulk_create([_audited(actor, annotation, now) for actor, annotation in kept])
     except IntegrityError:
         # Something one of them speaks of went meanwhile; which, each learns by itself.
         return [None] * len(given)
+    except DataError:
+        # What one says is beyond what the database holds; the others have nothing to do with it.
+        if len(given) == 1:
+            return [None]
+        middle = len(given) // 2
+        halves = (annotate_all(given=half, now=now) for half in (given[:middle], given[middle:]))
+        return [one for half in halves for one in half]
     return made
+
+
+def kept_among(*, given: Sequence[Given]) -> dict[UUID, Annotation]:
+    """Those that are kept, by their ids."""
+    rows = Annotation.objects.select_related("rubric", "created_by", "created_by_key")
+    return rows.in_bulk([one.id for one in given])
+
+
+def _keys_of(given: Sequence[Given]) -> set[UUID]:
+    return {one.actor.key.pk for one in given if one.actor.key is not None}
 
 
 def _made(
@@ -163,9 +190,10 @@ def _made(
     rubric = rubrics.get(actor.project.pk)
     try:
         values = _checked(interaction=interaction, rubric=rubric, **one.said)
-    except InvalidAnswer:
+    except (InvalidAnswer, ObjectDoesNotExist):
         return None
     return Annotation(
+        id=one.id,
         project=actor.project,
         interaction=interaction,
         rubric=rubric,
