@@ -273,7 +273,8 @@ def watch_pull() -> None:
     until = time.monotonic() + WATCH_TURN_SECONDS
     while not _count_later() and watch.pull(now=timezone.now()) and time.monotonic() < until:
         pass
-    while not _count_later() and watch.walk(now=timezone.now()) and time.monotonic() < until:
+    # Once in any case: what was counted is told of also while a burst goes on.
+    while watch.walk(now=timezone.now()) and time.monotonic() < until and not _count_later():
         pass
     watch.settle(now=timezone.now())
 

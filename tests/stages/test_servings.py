@@ -110,3 +110,15 @@ def test_what_the_database_refuses_leaves_its_neighbours_noted(serving):
 
     assert [one.pk for one in Reuse.objects.all()] == [serving.id]
     assert FailedMessage.objects.count() == 1
+    assert record.are_settled(frames=[record.encode_serving(one) for one in (serving, refused)])
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_who_asked_without_a_source_is_hidden_as_unnamed_calls_are(serving, project, gone):
+    policy = {"detectors": ["email"]}
+    factories.make_source(project=project, name="default", redaction=policy)
+    asked = replace(serving, source=uuid4() if gone else None, end_user="ann@example.org")
+
+    record.record_frames(frames=[record.encode_serving(asked)], now=NOW)
+
+    assert "ann@" not in Reuse.objects.get().end_user

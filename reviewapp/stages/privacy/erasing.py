@@ -67,6 +67,7 @@ from reviewapp.stages.privacy.clearing import BATCH, clear, not_held, withdraw_e
 from reviewapp.stages.record import uploads
 from reviewapp.stages.record.arrival import UnreadableFrame, decode
 from reviewapp.stages.record.hiding import pseudonym_keys
+from reviewapp.stages.record.serving import decode_serving, is_serving
 
 HEARTBEAT_LOST: Final = timedelta(seconds=120)
 READ: Final = 500
@@ -315,6 +316,10 @@ def _failed_messages(project: Project, names: list[str]) -> int:
     for row in FailedMessage.objects.filter(project=project).iterator(chunk_size=50):
         try:
             payload = opened(bytes(row.payload))
+            if is_serving(payload):
+                if decode_serving(payload).end_user in names:
+                    gone.append(row.pk)
+                continue
             if decode(payload).content.user in names or _request_names(payload, names):
                 gone.append(row.pk)
         except (UnreadableFrame, Unopenable):

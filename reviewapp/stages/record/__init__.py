@@ -175,28 +175,37 @@ def record_frames(*, frames: Sequence[bytes], now: datetime) -> Outcome:
 def are_settled(*, frames: Sequence[bytes]) -> bool:
     """Whether each frame is recorded or set aside: nothing more will or need become of it."""
     arrivals: list[bytes] = []
-    servings: list[Serving] = []
+    servings: list[tuple[bytes, Serving]] = []
     for frame in frames:
         try:
             if is_serving(frame):
-                servings.append(decode_serving(frame))
+                servings.append((frame, decode_serving(frame)))
                 continue
         except UnreadableFrame:
             pass  # it is set aside like an arrival that can't be read
         arrivals.append(frame)
-    return (not servings or are_noted(servings)) and (not arrivals or _are_recorded(arrivals))
+    return (not servings or _are_noted(servings)) and (not arrivals or _are_recorded(arrivals))
+
+
+def _are_noted(servings: Sequence[tuple[bytes, Serving]]) -> bool:
+    if are_noted([serving for _, serving in servings]):
+        return True
+    return _are_set_aside([frame for frame, serving in servings if not are_noted([serving])])
+
+
+def _are_set_aside(frames: Sequence[bytes]) -> bool:
+    digests = {hashlib.sha256(frame).digest() for frame in frames}
+    return FailedMessage.objects.filter(digest__in=digests).count() == len(digests)
 
 
 def _are_recorded(frames: Sequence[bytes]) -> bool:
     ids = {id_ for frame in frames if (id_ := id_of(frame)) is not None}
     there = dict(Interaction.objects.filter(id__in=ids).values_list("id", "project"))
     # Another project's interaction may have the id: then this one was not recorded, and must be set aside.
-    missing = {
-        hashlib.sha256(frame).digest()
-        for frame in frames
-        if (id_ := id_of(frame)) not in there or there[id_] != project_of(frame)
-    }
-    return not missing or FailedMessage.objects.filter(digest__in=missing).count() == len(missing)
+    missing = [
+        frame for frame in frames if (id_ := id_of(frame)) not in there or there[id_] != project_of(frame)
+    ]
+    return not missing or _are_set_aside(missing)
 
 
 def record_message(*, message: Any, now: datetime) -> Outcome:

@@ -22,6 +22,7 @@ from reviewapp.pure.redaction import Found
 from reviewapp.pure.words import storable
 from reviewapp.stages.record.arrival import PREFIX, UnreadableFrame
 from reviewapp.stages.record.hiding import hider_for
+from reviewapp.stages.record.places import DEFAULT_SOURCE
 
 # The first byte of its frames; arrivals have 1 and 2.
 VERSION: Final = 3
@@ -106,11 +107,19 @@ def _note(servings: Sequence[Serving]) -> set[UUID]:
     sources = Source.objects.filter(pk__in={serving.source for serving in servings if serving.source})
     # Who asked is hidden where the source hides it.
     hiders = {source.pk: hider_for(source=source) for source in sources}
+    # Calls without a source, or of one that is gone, hide what the one of unnamed calls does, see hiding.py.
+    unnamed = {
+        source.project_id: hider_for(source=source)
+        for source in Source.objects.filter(
+            project__in={serving.project for serving in servings}, name=DEFAULT_SOURCE
+        )
+    }
 
     def plain(serving: Serving, text: str | None) -> str | None:
         if text is None:
             return None
-        hider = hiders.get(serving.source) if serving.source else None
+        known = serving.source in hiders
+        hider = hiders[serving.source] if known else unnamed.get(serving.project)
         return storable(text if hider is None else hider.text(text, Found()))
 
     Reuse.objects.bulk_create(
