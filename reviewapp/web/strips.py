@@ -14,6 +14,7 @@ from typing import Final
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import CanaryCheck
 
@@ -23,11 +24,11 @@ _FOOT: Final = 56.0
 _LINE: Final = 30.0
 _MOST_LINES: Final = 4.0
 STATISTICS: Final = {
-    "lp_nearest": "distance of log probabilities from the nearest known answer",
-    "lp_shift": "shift of the mean log probabilities",
-    "unseen_text": "share of texts that the baseline never gave",
-    "border_tv": "answers to border prompts that moved",
-    "mmd_hamming": "distance between the distributions of texts",
+    "lp_nearest": gettext_noop("distance of log probabilities from the nearest known answer"),
+    "lp_shift": gettext_noop("shift of the mean log probabilities"),
+    "unseen_text": gettext_noop("share of texts that the baseline never gave"),
+    "border_tv": gettext_noop("answers to border prompts that moved"),
+    "mmd_hamming": gettext_noop("distance between the distributions of texts"),
 }
 
 

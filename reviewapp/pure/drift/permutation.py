@@ -110,10 +110,11 @@ def unseen(strata: Sequence[Stratum], masks: Sequence[Masks]) -> Floats:
     Where most of the baseline's own texts are new too, nearly every deal has the same share, and a changed
     model shows in how soon its texts leave the nearest known one. The weight is too small to outrank a text.
     """
+    weight = PARTING_WEIGHT / max(1, sum(stratum.tested for stratum in strata))
     ranked = [
         stratum
         if stratum.partings is None
-        else replace(stratum, distances=stratum.distances + PARTING_WEIGHT * stratum.partings)
+        else replace(stratum, distances=stratum.distances + weight * stratum.partings)
         for stratum in strata
     ]
     return nearest(ranked, masks)
