@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from kombu.exceptions import ChannelError
@@ -52,6 +53,10 @@ def serving() -> Iterator[str]:
         loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
+    database = connections.settings[DEFAULT_DB_ALIAS]
+    kept = database.get("CONN_MAX_AGE", 0)
+    # As in the web process: what a page has of connections goes back with its request, whose thread ends.
+    database["CONN_MAX_AGE"] = 0
     thread.start()
     _wait_for(port)
     try:
@@ -59,6 +64,7 @@ def serving() -> Iterator[str]:
     finally:
         loop.call_soon_threadsafe(server[0].stop)
         thread.join(10)
+        database["CONN_MAX_AGE"] = kept
 
 
 def _wait_for(port: int) -> None:
