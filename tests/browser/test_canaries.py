@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from reviewapp.models import CanaryCheck, CanarySet
+from reviewapp.models import Actor, CanaryCheck, CanarySet, actor_for_person
 from reviewapp.providers.simulated import server
 from reviewapp.stages import watch
 from tests import factories
@@ -19,14 +19,14 @@ from tests.watching import Watched, tell
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def what_beat_and_workers_do(base_url: str) -> tuple[Watched, CanaryCheck]:
+def what_beat_and_workers_do(base_url: str, actor: Actor) -> tuple[Watched, CanaryCheck]:
     """Prepare, learn, check, and check again after a silent change. In a thread: it has a loop of its own."""
     try:
         made = CanarySet.objects.get()
         start = timezone.now() - timedelta(days=2)
         assert watch.prepare(set_id=made.pk, clock=lambda: start)
         made.refresh_from_db()
-        found = Watched(set=made, now=start)
+        found = Watched(set=made, actor=actor, now=start)
         found.learn()
         found.check()
         tell(base_url, "change", model="sim-steady", size="little", fingerprint="same")
@@ -38,6 +38,8 @@ def what_beat_and_workers_do(base_url: str) -> tuple[Watched, CanaryCheck]:
 def test_a_watched_models_change_is_seen_on_the_strip_and_told_with_its_evidence(open_page: OpenPage):
     project = factories.make_project(name="Demo")
     person = factories.make_member(project=project, role="admin")
+    actor = actor_for_person(person=person, project=project)
+    assert actor is not None
     with server.running() as base_url:
         factories.make_provider(project=project, name="simulated", base_url=base_url, max_concurrency=40)
         page = open_page("/settings/canaries/", person=person)
@@ -48,7 +50,7 @@ def test_a_watched_models_change_is_seen_on_the_strip_and_told_with_its_evidence
         page.get_by_role("button", name="Watch this model").click()
         page.get_by_text("The provider is being asked what it can answer").wait_for()
         with ThreadPoolExecutor(1) as workers:
-            _, check = workers.submit(what_beat_and_workers_do, base_url).result()
+            _, check = workers.submit(what_beat_and_workers_do, base_url, actor).result()
         # While it prepared, the page read itself again, what can be done in its head included.
         page.get_by_role("button", name="Pause").wait_for()
         page.reload()
