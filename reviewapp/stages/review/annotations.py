@@ -111,16 +111,8 @@ def annotate(
         said: Annotation | None = mine.filter(rubric=rubric, **values).first()
         if said is not None:
             return said
-    made: Annotation = Annotation.objects.create(
-        project=actor.project,
-        interaction=interaction,
-        rubric=rubric,
-        created_by=actor.person,
-        created_by_key=actor.key,
-        created_at=now,
-        updated_at=now,
-        **values,
-    )
+    made = _unsaved(actor=actor, interaction=interaction, rubric=rubric, values=values, now=now)
+    made.save(force_insert=True)
     write_audit(
         actor=actor, action="annotation.create", target=made, now=now, interaction=str(interaction.pk)
     )
@@ -192,8 +184,19 @@ def _made(
         values = _checked(interaction=interaction, rubric=rubric, **one.said)
     except (InvalidAnswer, ObjectDoesNotExist):
         return None
+    values["id"] = one.id
+    return _unsaved(actor=actor, interaction=interaction, rubric=rubric, values=values, now=now)
+
+
+def _unsaved(
+    *,
+    actor: Actor,
+    interaction: Interaction,
+    rubric: Rubric | None,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> Annotation:
     return Annotation(
-        id=one.id,
         project=actor.project,
         interaction=interaction,
         rubric=rubric,
