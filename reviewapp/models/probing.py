@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,6 +88,21 @@ def probed_of(*, pairs: Sequence[tuple[UUID, str]]) -> list[Probed]:
             )
         )
     return found
+
+
+def together(probed: Sequence[Probed]) -> list[Probed]:
+    """The same, those of one provider of which nothing is known yet as one: their models in a row."""
+    told: list[Probed] = []
+    unknown: dict[UUID, int] = {}
+    for one in probed:
+        if one.at is not None or one.provider not in unknown:
+            if one.at is None:
+                unknown[one.provider] = len(told)
+            told.append(one)
+        else:
+            place = unknown[one.provider]
+            told[place] = replace(told[place], model=f"{told[place].model}, {one.model}")
+    return told
 
 
 def _not_yet() -> str:

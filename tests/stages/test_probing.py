@@ -8,7 +8,7 @@ import pytest
 from django_celery_beat.models import PeriodicTask
 
 from reviewapp.models import SeedProbe
-from reviewapp.models.probing import Probes, probed_of
+from reviewapp.models.probing import Probes, probed_of, together
 from reviewapp.providers.simulated import server
 from reviewapp.stages import administer
 from reviewapp.stages.administer import ProviderValues
@@ -79,3 +79,21 @@ def test_a_provider_that_is_away_leaves_what_was_known(project):
 
     assert probing.probe_seeds(provider_id=provider.pk, now=NOW) == 0
     assert not SeedProbe.objects.exists()
+
+
+def test_models_of_which_nothing_is_known_are_named_together(project):
+    provider = make_provider(project=project)
+    counted = {"same": 3, "asked": 3, "chance": 0, "others": 3}
+    SeedProbe.objects.create(
+        provider=provider,
+        project=project,
+        model="known",
+        sentence="It does.",
+        honoured=True,
+        at=NOW,
+        **counted,
+    )
+
+    told = together(probed_of(pairs=[(provider.pk, name) for name in ("a", "known", "b", "c")]))
+
+    assert [one.model for one in told] == ["a, b, c", "known"]

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewapp.models import Attempt, Interaction, Permission, Provider, ReplayRun
 from reviewapp.models.filters import InvalidFilter, apply, read_filter
-from reviewapp.models.probing import Probed, probed_of
+from reviewapp.models.probing import Probed, probed_of, together
 from reviewapp.models.replaying import WAITING
 from reviewapp.pure import rawjson
 from reviewapp.stages import replay
@@ -284,7 +284,9 @@ def _probed(request: AppRequest, selection: Selection, overrides: dict[str, Any]
     if "provider" in overrides:
         asked = Provider.objects.visible_to(request.actor).filter(name=overrides["provider"])
         pairs = [(pk, model) for pk in asked.values_list("pk", flat=True) for _, model in pairs]
-    return probed_of(pairs=[(provider, overrides.get("model") or model) for provider, model in pairs])
+    return together(
+        probed_of(pairs=[(provider, overrides.get("model") or model) for provider, model in pairs])
+    )
 
 
 def _least_seconds(request: AppRequest, expected: Estimate) -> float | None:
