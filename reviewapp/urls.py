@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from reviewapp.web import accounts
+from reviewapp.web import accounts, vouching
 from reviewapp.web.api import api_urls
 from reviewapp.web.pages import (
     alerts,
@@ -57,6 +57,10 @@ urlpatterns = [
     path("accounts/no-project/", accounts.no_project, name="no-project"),
     path("accounts/data/", accounts.own_data, name="own-data"),
     path("accounts/projects/new/", accounts.new_project, name="project-new"),
+    # Before the library's own, which would look at less of the answer.
+    path(
+        "accounts/oidc/<str:provider_id>/login/callback/", vouching.callback, name="openid_connect_callback"
+    ),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
     path("palette/", palette.palette, name="palette"),

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import structlog
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthProcess
+from allauth.socialaccount.providers.base.provider import Provider
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,13 +26,33 @@ from django.utils import timezone
 from reviewapp.models import Person, Project
 from reviewapp.pure.signon import groups_of, roles_by_project
 from reviewapp.stages import administer
+from reviewapp.web.vouching import VouchingProvider, check_nonce
+
+_log = structlog.get_logger(__name__)
 
 
 class SignOnAdapter(DefaultSocialAccountAdapter):
     """Whom the identity provider brings."""
 
+    def get_provider(self, request: HttpRequest, provider: str, client_id: str | None = None) -> Provider:
+        """Ours in place of the library's: it asks with a nonce, and believes no answer unchecked."""
+        found = super().get_provider(request, provider, client_id=client_id)
+        return VouchingProvider(request, app=found.app) if isinstance(found, OpenIDConnectProvider) else found
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Provider,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """Why somebody was not signed in is for the operator to know, and for nobody else."""
+        _log.warning("sign_on.refused", code=error, reason=str(exception or "")[:300])
+
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Before somebody is signed in: an account that is theirs is joined, its roles follow."""
+        check_nonce(sociallogin)
         signs_in = sociallogin.state.get("process") == AuthProcess.LOGIN
         if (
             signs_in

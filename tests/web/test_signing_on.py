@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -30,17 +31,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the provider."""
     log = tmp_path_factory.mktemp("oidc") / "log"
     # It warns of parts of its own library that it will have to leave.
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "oidc_provider_mock",
-        "--port",
-        "0",
-        "--require-nonce",
-        "false",
-    ]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.identity_provider"]
     with started(command, log=log) as program:
         yield address_of(program)
 
@@ -50,6 +41,11 @@ def address_of(program: Program) -> str:
     found = re.search(r"running on (http://127\.0\.0\.1:\d+)", program.output)
     assert found is not None
     return found[1]
+
+
+def twist(provider: str, **lies: Any) -> None:
+    """From now on the provider's answers are wrong in these ways; in none without any."""
+    httpx.put(f"{provider}/twist", json=lies).raise_for_status()
 
 
 @pytest.fixture
@@ -64,6 +60,7 @@ def signing_on(provider: str, settings: Any, project: Any) -> Any:
         "settings": {"server_url": provider, "oauth_pkce_enabled": True},
     }
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
+    twist(provider)
 
     def sign_on(subject: str, **claims: Any) -> tuple[Any, Client]:
         client = Client()
@@ -214,3 +211,141 @@ def test_what_is_kept_of_it_is_among_ones_own_data(signing_on, project):
     kept = json.loads(client.get(reverse("own-data")).content)
 
     assert [one["uid"] for one in kept["single_sign_on"]] == ["s-11"]
+
+
+def refusal(caplog: pytest.LogCaptureFixture) -> str:
+    """Why the log says that nobody was signed in."""
+    told = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    return str([one["reason"] for one in told if one["event"] == "sign_on.refused"])
+
+
+ANN = {"email": "ann@example.org", "email_verified": True, "groups": ["leads"]}
+LONG_AGO = 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("lies", "reason"),
+    [
+        pytest.param(
+            {"claims": {"nonce": "of-another-browser"}}, "does not have the nonce", id="another nonce"
+        ),
+        pytest.param({"claims": {"nonce": None}}, "does not have the nonce", id="no nonce"),
+        pytest.param({"claims": {"nonce": 0}}, "does not have the nonce", id="a nonce that is no text"),
+        pytest.param({"claims": {"iss": "https://id.example.net"}}, "Invalid issuer", id="another issuer"),
+        pytest.param({"claims": {"iss": None}}, 'missing the "iss"', id="no issuer"),
+        pytest.param({"claims": {"aud": "another-app"}}, "Audience doesn't match", id="for another app"),
+        pytest.param(
+            {"claims": {"aud": ["another-app"]}}, "Audience doesn't match", id="for a list of others"
+        ),
+        pytest.param({"claims": {"aud": None}}, 'missing the "aud"', id="for nobody"),
+        pytest.param(
+            {"claims": {"aud": ["reviewapp", "another-app"]}},
+            "made out to None",
+            id="for several, made out to none",
+        ),
+        pytest.param(
+            {"claims": {"azp": "another-app"}}, "made out to 'another-app'", id="made out to another app"
+        ),
+        pytest.param({"claims": {"iat": LONG_AGO, "exp": LONG_AGO + 3600}}, "expired", id="expired"),
+        pytest.param({"claims": {"exp": None}}, 'missing the "exp"', id="valid for ever"),
+        pytest.param({"claims": {"iat": None}}, 'missing the "iat"', id="of no time"),
+        pytest.param(
+            {"claims": {"iat": 4_000_000_000, "exp": 4_000_003_600}}, "not yet valid", id="of the future"
+        ),
+        pytest.param({"claims": {"nbf": 4_000_000_000}}, "not yet valid", id="not valid yet"),
+        pytest.param(
+            {"claims": {"sub": "somebody-else"}},
+            "somebody else than the id token",
+            id="another person than in userinfo",
+        ),
+        pytest.param({"claims": {"sub": None}}, 'missing the "sub"', id="about nobody"),
+        pytest.param(
+            {"userinfo": {"sub": "somebody-else"}},
+            "somebody else than the id token",
+            id="userinfo of another person",
+        ),
+        pytest.param({"key": "other"}, "Signature verification failed", id="signed by somebody else"),
+        pytest.param({"key": "shared"}, "alg", id="signed by a shared secret"),
+        pytest.param({"key": "none"}, "alg", id="not signed"),
+        pytest.param({"no_id_token": True}, "no id token", id="no id token"),
+    ],
+)
+def test_an_answer_that_does_not_hold_signs_nobody_in(provider, signing_on, caplog, lies, reason):
+    twist(provider, **lies)
+
+    answer, client = signing_on("s-20", **ANN)
+
+    assert answer.status_code == 401
+    assert "did not prove who you are" in answer.content.decode()
+    assert client.get("/").status_code == 302
+    assert not SocialAccount.objects.exists()
+    assert not Person.objects.filter(email=ANN["email"]).exists()
+    assert reason in refusal(caplog)
+
+
+def test_an_answer_that_does_not_hold_signs_no_known_person_in_and_leaves_their_roles(
+    provider, signing_on, project
+):
+    signing_on("s-21", **ANN)
+    twist(provider, claims={"nonce": "of-another-browser", "groups": []})
+
+    answer, client = signing_on("s-21", **ANN)
+
+    assert answer.status_code == 401
+    assert client.get("/").status_code == 302
+    assert Membership.objects.get(person__email=ANN["email"]).role == "admin"
+
+
+@pytest.mark.parametrize("told", [{"issuer": "https://id.example.net"}, {"issuer": None}, {"jwks_uri": None}])
+def test_a_provider_that_says_it_is_another_is_not_asked(provider, signing_on, told):
+    twist(provider, metadata=told)
+
+    answer = Client().get(reverse("openid_connect_login", args=["sso"]))
+
+    assert answer.status_code == 401
+    assert "did not prove who you are" in answer.content.decode()
+
+
+def test_an_answer_that_names_another_provider_signs_nobody_in(provider, signing_on):
+    client = Client()
+    begun = client.get(reverse("openid_connect_login", args=["sso"]))
+    httpx.put(f"{provider}/users/s-22", json=ANN).raise_for_status()
+    agreed = httpx.post(begun.url, data={"sub": "s-22"})
+
+    answer = client.get(f"{agreed.headers['location']}&iss=https://id.example.net")
+
+    assert answer.status_code == 401
+    assert not SocialAccount.objects.exists()
+
+
+def test_a_token_for_several_apps_that_is_made_out_to_this_one_is_good(provider, signing_on):
+    twist(provider, claims={"aud": ["reviewapp", "another-app"], "azp": "reviewapp"})
+
+    answer, _ = signing_on("s-23", **ANN)
+
+    assert answer.url == reverse("home")
+
+
+def test_each_question_has_a_nonce_of_its_own_and_a_link_adds_nothing_to_it(signing_on):
+    address = reverse("openid_connect_login", args=["sso"])
+    spoiled = "?auth_params=nonce%3Dknown%26redirect_uri%3Dhttps%3A%2F%2Felsewhere.example&scope=admin"
+
+    asked = [parse_qs(urlsplit(Client().get(f"{address}{query}").url).query) for query in ("", spoiled)]
+
+    nonces = [one["nonce"][0] for one in asked]
+    assert len(set(nonces)) == 2
+    assert all(len(one) >= 40 for one in nonces)
+    assert asked[1]["redirect_uri"] == asked[0]["redirect_uri"]
+    assert set(asked[1]["scope"][0].split()) == set(asked[0]["scope"][0].split())
+
+
+def test_who_breaks_off_at_the_provider_is_told_so(signing_on):
+    client = Client()
+    begun = client.get(reverse("openid_connect_login", args=["sso"]))
+    refused = httpx.post(begun.url, data={"action": "deny"})
+    state = parse_qs(urlsplit(begun.url).query)["state"][0]
+
+    answer = client.get(f"{refused.headers['location']}&state={state}", follow=True)
+
+    assert "broken off" in answer.content.decode()
+    assert client.get("/").status_code == 302
