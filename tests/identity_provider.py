@@ -68,6 +68,8 @@ if __name__ == "__main__":
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        # Before it says so: who reads the address calls at once.
+        listening.listen(128)
         sys.stdout.write(f"running on http://127.0.0.1:{listening.getsockname()[1]}\n")
         sys.stdout.flush()
         uvicorn.Server(uvicorn.Config(make(), interface="wsgi", log_level="warning")).run([listening])
