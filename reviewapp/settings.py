@@ -510,6 +510,7 @@ SESSION_IDLE_HOURS = _number(
 )
 SESSION_HOURS = _number("REVIEWAPP_SESSION_HOURS", default=336, low=1, high=8760)
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
+SESSION_ENGINE = "reviewapp.web.sessions"
 # --- Single sign-on ---
 OIDC_URL = _text("REVIEWAPP_OIDC_URL").rstrip("/")
 OIDC_CLIENT_ID = _text("REVIEWAPP_OIDC_CLIENT_ID")

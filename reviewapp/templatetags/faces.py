@@ -12,6 +12,7 @@ which the stylesheet gives a lightness that is readable in both themes.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -215,17 +216,22 @@ def flag_chip(reason: str, severity: str = "") -> SafeString:
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """An icon of the sprite. Decorative unless `label` gives it a name of its own."""
-    reference = f"{static('icons.svg')}#{name}"
-    if label:
-        return format_html(
-            '<svg class="icon" width="16" height="16" role="img" aria-label="{}"><use href="{}"/></svg>',
-            label,
-            reference,
-        )
+    if not label:
+        return _decorative(name)
+    return format_html(
+        '<svg class="icon" width="16" height="16" role="img" aria-label="{}"><use href="{}"/></svg>',
+        label,
+        f"{static('icons.svg')}#{name}",
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _decorative(name: str) -> SafeString:
+    # A page has dozens, and where the sprite lies stays the same while the process lives.
     return format_html(
         '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false">'
         '<use href="{}"/></svg>',
-        reference,
+        f"{static('icons.svg')}#{name}",
     )
 
 

@@ -20,7 +20,11 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from reviewapp.models.composed import Composed
+
 FRESH: Final = timedelta(minutes=1)
+# Every request of somebody who is signed in asks this.
+_SEEN: Final = Composed(lambda key, person: UserSession.objects.filter(session_key=key, user=person)[:1])
 
 
 class ActivityMiddleware:
@@ -33,7 +37,7 @@ class ActivityMiddleware:
         key = request.session.session_key
         if key and request.user.is_authenticated:
             now = timezone.now()
-            seen = UserSession.objects.filter(session_key=key, user=request.user.pk).first()
+            seen = _SEEN.first(key=key, person=request.user.pk)
             if seen is not None and _has_lasted(seen, now):
                 seen.delete()
                 logout(request)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, Final, ParamSpec, cast
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -22,6 +23,7 @@ from django_htmx.middleware import HtmxDetails
 
 from reviewapp.models import Actor, Membership, NotAllowed, Permission, Person, Project, actor_for_person
 from reviewapp.models.change import undecided_count
+from reviewapp.models.composed import Composed
 from reviewapp.models.reviewing import waits
 from reviewapp.models.scoping import actor_of
 from reviewapp.web.bell import Bell, bell
@@ -56,21 +58,34 @@ class ProjectMiddleware:
         return self.get_response(request)
 
 
+# Every page begins with one of these two.
+_MEMBERSHIP: Final = Composed(
+    lambda person, project: Membership.objects.filter(person=person, project=project).select_related(
+        "project"
+    )
+)
+_FIRST_MEMBERSHIP: Final = Composed(
+    lambda person: (
+        Membership.objects.filter(person=person).select_related("project").order_by("project__name")[:1]
+    )
+)
+
+
 def _actor_of(request: HttpRequest) -> Actor | None:
     person = cast(Person, request.user)
-    memberships = Membership.objects.filter(person=person).select_related("project")
     wanted = request.GET.get("project")
     if wanted:
+        memberships = Membership.objects.filter(person=person).select_related("project")
         found = memberships.filter(project__slug=wanted).first()
         if found is not None:
             request.session["project"] = str(found.project_id)
             return actor_of(membership=found, person=person)
     kept = request.session.get("project")
     if kept:
-        found = memberships.filter(project=kept).first()
+        found = _MEMBERSHIP.first(person=person.pk, project=UUID(kept))
         if found is not None:
             return actor_of(membership=found, person=person)
-    found = memberships.order_by("project__name").first()
+    found = _FIRST_MEMBERSHIP.first(person=person.pk)
     return None if found is None else actor_of(membership=found, person=person)
 
 
@@ -102,13 +117,19 @@ def needs(
 def find_or_404(request: AppRequest, queryset: QuerySet[Any], **lookup: Any) -> Any:
     """The row, in whichever of the person's projects it is: a link works for whoever may see it.
 
+    Raises as `found_or_404` does.
+    """
+    visible = queryset.filter(**lookup, project__memberships__person=request.user)
+    return found_or_404(request, visible.select_related("project").first())
+
+
+def found_or_404(request: AppRequest, row: Any) -> Any:
+    """The row, which was looked for in all of the person's projects, with its project; none: Http404.
+
     When it stands in another project than the chosen one, the session follows it there.
     Raises Http404 for what does not exist and for what this person may not see, alike, and NotAllowed
     where their role there does not allow what the page asks for.
     """
-    row = (
-        queryset.filter(**lookup, project__memberships__person=request.user).select_related("project").first()
-    )
     if row is None:
         raise Http404
     if row.project_id != request.actor.project.pk:

@@ -16,7 +16,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from reviewapp.web.rendering import DECEIVING, visible
+from reviewapp.web.rendering import deceives, visible
 
 # Tags, whose quoted attributes may hold `>`, and elements whose content is no text of the page.
 _NO_TEXT: Final = re.compile(
@@ -34,7 +34,7 @@ class RevealingMiddleware:
         answer = self.get_response(request)
         if isinstance(answer, HttpResponse) and answer.get("Content-Type", "").startswith("text/html"):
             page = answer.content.decode(answer.charset)
-            if DECEIVING.search(page):
+            if deceives(page):
                 answer.content = revealed(page).encode(answer.charset)
                 if answer.has_header("Content-Length"):
                     # Told further in, before the codes made it longer.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from reviewapp.web.rendering import visible
+from reviewapp.web.rendering import DECEIVING, deceives, visible
 from reviewapp.web.revealing import revealed
 from tests import factories
 
@@ -82,3 +82,13 @@ def test_a_page_that_was_rewritten_tells_its_length(client, project):
 
     assert "⟨U+202E⟩" in answer.content.decode()
     assert int(answer["Content-Length"]) == len(answer.content)
+
+
+def test_nothing_that_deceives_escapes_the_quick_look():
+    """Every character there is, alone, doubled and between letters."""
+    for code in range(0x110000):
+        one = chr(code)
+        for text in (one, one * 2, f"a{one}b"):
+            if DECEIVING.search(text):
+                assert deceives(text), f"U+{code:04X}"
+                assert visible(text) != text, f"U+{code:04X}"

@@ -118,11 +118,56 @@ def test_the_list_costs_the_same_for_many_queues(project, reviewer):
 def test_a_step_asks_the_database_little(project, reviewer, queue, django_assert_max_num_queries):
     fill_queue(queue, *[make_interaction(project=project) for _ in range(30)])
     client = signed_in(reviewer)
+    client.post(reverse("review-queue-next", args=[queue.pk]), headers=SCRIPT)
+    at_hand = QueueSlot.objects.get(person=reviewer.person)
 
-    with django_assert_max_num_queries(40):
-        answer = client.post(reverse("review-queue-next", args=[queue.pk]), headers=SCRIPT)
+    # Four about who asks; then whether they may, what ran out, the lock, what they hold, the next and its
+    # place; the queue, the item and its rubric; and the two ends of a transaction.
+    with django_assert_max_num_queries(16):
+        answer = client.post(
+            reverse("review-queue-next", args=[queue.pk]), {"slot": at_hand.pk}, headers=SCRIPT
+        )
 
     assert b"data-slot=" in answer.content
+
+
+def test_what_one_person_answered_stands_in_nobody_elses_form(project, reviewer, admin):
+    queue = make_queue(project=project, judgements_needed=2)
+    fill_queue(queue)
+    mine = held(reviewer, queue)
+    signed_in(reviewer).post(reverse("review-slot-judge", args=[mine.pk]), GOOD, headers=SCRIPT)
+
+    again = signed_in(reviewer).get(reverse("review-slot", args=[mine.pk]), headers=SCRIPT).content.decode()
+    theirs = signed_in(admin).get(reverse("review-queue", args=[queue.pk])).content.decode()
+
+    assert "checked" in again
+    assert "checked" not in theirs
+
+
+def test_a_rubric_that_was_changed_is_asked_at_once(project, reviewer, admin, queue):
+    fill_queue(queue, make_interaction(project=project), make_interaction(project=project))
+    client = signed_in(reviewer)
+    first = client.get(reverse("review-queue", args=[queue.pk])).content.decode()
+    question = {"key": "verdict", "label": "Is it kind?", "kind": "boolean"}
+    review.save_rubric(
+        actor=admin, name="Answers", instructions="", questions=[question], labels=[], now=timezone.now()
+    )
+
+    second = client.get(reverse("review-queue", args=[queue.pk])).content.decode()
+
+    assert "Is it kind?" not in first
+    assert "Is it kind?" in second
+
+
+def test_each_person_is_asked_in_their_language(project, reviewer, queue):
+    fill_queue(queue)
+    client = signed_in(reviewer)
+    address = reverse("review-queue", args=[queue.pk])
+
+    pages = [client.get(address, headers={"Accept-Language": one}).content.decode() for one in ("en", "de")]
+
+    assert "> Yes" in re.sub(r"\s+", " ", pages[0]) or ">Yes" in pages[0]
+    assert ">Ja" in pages[1]
 
 
 def test_the_script_is_told_how_far_this_person_is(project, reviewer, queue):

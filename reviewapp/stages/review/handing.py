@@ -17,7 +17,6 @@ from django.db import connection, transaction
 
 from reviewapp.models import (
     Actor,
-    ItemState,
     Permission,
     Queue,
     QueueItem,
@@ -26,12 +25,51 @@ from reviewapp.models import (
     QueueState,
     SlotState,
 )
+from reviewapp.models.composed import Composed
+from reviewapp.pure.ids import new_id
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.review.items import locked_item, settle
 
 LEASE: Final = timedelta(minutes=10)
 # Returned at once before a hand-out; the rest is the sweeper's.
 _AT_ONCE: Final = 20
+
+_NAMED: Final = Composed(
+    lambda queue: Queue.reviewers.through.objects.filter(queue=queue).values_list("person_id")
+)
+_IN_HAND: Final = Composed(
+    lambda queue, person: QueueSlot.objects.filter(
+        queue=queue, person=person, state=SlotState.LEASED
+    ).order_by("taken_at")
+)
+_EXPIRED: Final = Composed(
+    lambda queue, now: QueueSlot.objects.filter(
+        queue=queue, state=SlotState.LEASED, lease_until__lt=now
+    ).order_by("lease_until")[:_AT_ONCE]
+)
+_NEXT: Final = Composed(
+    lambda queue, person: (
+        QueueItem.objects.filter(queue=queue)
+        .next_for(person)
+        .select_for_update(skip_locked=True, of=("self",))[:1]
+    )
+)
+_NEXT_WHEN_FREE: Final = Composed(
+    lambda queue, person: (
+        QueueItem.objects.filter(queue=queue).next_for(person).select_for_update(of=("self",))[:1]
+    )
+)
+# The place at a locked item: a new row, or the one that this person left before; and one place less.
+_TAKE: Final = f"""
+WITH fewer AS (
+    UPDATE {QueueItem._meta.db_table} SET free = free - 1, state = 'in_progress' WHERE id = %(item)s)
+INSERT INTO {QueueSlot._meta.db_table}
+    (id, project_id, queue_id, item_id, person_id, round, state, lease_until, replay_first, taken_at)
+VALUES (%(id)s, %(project)s, %(queue)s, %(item)s, %(person)s, %(round)s, 'leased', %(until)s,
+    %(replay_first)s, %(now)s)
+ON CONFLICT (item_id, person_id, round) DO UPDATE
+    SET state = 'leased', lease_until = excluded.lease_until, taken_at = excluded.taken_at
+RETURNING *"""  # noqa: S608
 
 
 def check_can_review(*, actor: Actor, queue: Queue) -> None:
@@ -41,7 +79,7 @@ def check_can_review(*, actor: Actor, queue: Queue) -> None:
         raise Refused("Only people can review; a key can't.")
     if queue.state != QueueState.OPEN:
         raise Refused(f"The queue “{queue.name}” is {queue.state}; an admin can open it.")
-    named = set(queue.reviewers.values_list("pk", flat=True))
+    named = {person for (person,) in _NAMED.rows(queue=queue.pk)}
     if named and actor.person.pk not in named:
         raise Refused(f"The queue “{queue.name}” is for other people; an admin can add you.")
 
@@ -53,7 +91,8 @@ def take(*, actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID] = 
     on its way): another one is wanted, to be ready when they are done. Raises Refused.
     """
     check_can_review(actor=actor, queue=queue)
-    _return_expired(queue_id=queue.pk, now=now, most=_AT_ONCE)
+    for slot in _EXPIRED.rows(queue=queue.pk, now=now):
+        _leave(slot, now=now, expired=True)
     return _take(actor, queue, now, beside)
 
 
@@ -64,32 +103,34 @@ def _take(actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID]) -> 
     # Two windows of one person come one after the other.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{queue.pk}:{person.pk}"])
-    mine = QueueSlot.objects.filter(queue=queue, person=person, state=SlotState.LEASED)
-    held: QueueSlot | None = mine.exclude(pk__in=beside).order_by("taken_at").first()
-    if held is not None:
-        mine.filter(pk=held.pk).update(lease_until=now + LEASE)
-        return held
-    waiting = QueueItem.objects.filter(queue=queue).next_for(person)
-    item: QueueItem | None = (
-        waiting.select_for_update(skip_locked=True, of=("self",)).first()
-        or waiting.select_for_update(of=("self",)).first()
-    )
+    for held in _IN_HAND.rows(queue=queue.pk, person=person.pk):
+        if held.pk in beside:
+            continue
+        leased = QueueSlot.objects.filter(pk=held.pk, state=SlotState.LEASED)
+        leased.update(lease_until=now + LEASE)
+        return _with(held, queue)
+    where = {"queue": queue.pk, "person": person.pk}
+    item: QueueItem | None = _NEXT.first(**where) or _NEXT_WHEN_FREE.first(**where)
     if item is None:
         return None
     # The item is locked, and this person's other windows wait: nobody else makes the row meanwhile.
-    slot: QueueSlot = QueueSlot.objects.filter(
-        item=item, person=person, round=item.round
-    ).first() or QueueSlot(
-        item=item,
-        person=person,
-        round=item.round,
-        project_id=queue.project_id,
-        queue=queue,
-        replay_first=queue.kind == QueueKind.PAIRWISE and bool(secrets.randbits(1)),
-    )
-    slot.state, slot.lease_until, slot.taken_at = SlotState.LEASED, now + LEASE, now
-    slot.save()
-    QueueItem.objects.filter(pk=item.pk).update(free=item.free - 1, state=ItemState.IN_PROGRESS)
+    values = {
+        "id": new_id(),
+        "project": queue.project_id,
+        **where,
+        "item": item.pk,
+        "round": item.round,
+        "replay_first": queue.kind == QueueKind.PAIRWISE and bool(secrets.randbits(1)),
+        "now": now,
+        "until": now + LEASE,
+    }
+    (taken,) = QueueSlot.objects.raw(_TAKE, values)
+    return _with(taken, queue)
+
+
+def _with(slot: QueueSlot, queue: Queue) -> QueueSlot:
+    """The slot with the queue that is at hand, so that nobody asks for it again."""
+    slot.queue = queue
     return slot
 
 
@@ -124,13 +165,7 @@ def leave(*, actor: Actor, slot_ids: list[UUID], now: datetime) -> int:
 
 def return_expired(*, now: datetime, most: int = 1000) -> int:
     """Give back the places whose leases ran out, in all queues; gives how many."""
-    return _return_expired(queue_id=None, now=now, most=most)
-
-
-def _return_expired(*, queue_id: UUID | None, now: datetime, most: int) -> int:
     expired = QueueSlot.objects.filter(state=SlotState.LEASED, lease_until__lt=now)
-    if queue_id is not None:
-        expired = expired.filter(queue=queue_id)
     return sum(_leave(slot, now=now, expired=True) for slot in expired.order_by("lease_until")[:most])
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
 from reviewapp.models import Actor, Permission, Queue, Rubric
+from reviewapp.models.composed import Composed
 from reviewapp.pure.rubrics import TEXT_LIMIT, check_labels, check_questions
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.review.texts import text_of
 
+_DEFAULT: Final = Composed(lambda project: Rubric.objects.filter(project=project, is_default=True)[:1])
+
 
 def default_rubric(actor: Actor) -> Rubric | None:
     """The rubric that the project asks when no queue says otherwise."""
-    found: Rubric | None = Rubric.objects.filter(project=actor.project, is_default=True).first()
+    found: Rubric | None = _DEFAULT.first(project=actor.project.pk)
     return found
 
 
@@ -65,5 +68,5 @@ def rubric_of(queue: Queue) -> Rubric | None:
     """The rubric that a queue asks: its own, or the project's in its present version."""
     if queue.rubric_id is not None:
         return queue.rubric
-    found: Rubric | None = Rubric.objects.filter(project=queue.project_id, is_default=True).first()
+    found: Rubric | None = _DEFAULT.first(project=queue.project_id)
     return found

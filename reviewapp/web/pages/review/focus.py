@@ -8,7 +8,7 @@ itself and the page comes again.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -30,6 +30,7 @@ from reviewapp.models import (
     QueueSlot,
     SlotState,
 )
+from reviewapp.models.composed import Composed
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.reviewing import BOUND, mine, waits
 from reviewapp.pure.rubrics import InvalidAnswer
@@ -39,12 +40,26 @@ from reviewapp.tasks import replay_nudge
 from reviewapp.web import rendering
 from reviewapp.web.comparing.drawing import draw
 from reviewapp.web.comparing.telling import told_of
-from reviewapp.web.frame import AppRequest, find_or_404, needs, vary_on_htmx
+from reviewapp.web.frame import AppRequest, found_or_404, needs, vary_on_htmx
 from reviewapp.web.pages.interaction import said
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.review.asking import labels_of, questions_of
 
 PAGE = "pages/review/focus.html"
+# What every step asks.
+_QUEUE: Final = Composed(
+    lambda pk, person: Queue.objects.filter(pk=pk, project__memberships__person=person).select_related(
+        "project", "rubric"
+    )
+)
+_SLOT: Final = Composed(
+    lambda pk, person: QueueSlot.objects.filter(
+        pk=pk, person=person, project__memberships__person=person
+    ).select_related("project", "queue__rubric", "annotation")
+)
+_ITEM: Final = Composed(
+    lambda pk: QueueItem.objects.filter(pk=pk).select_related("attempt", "interaction__body")
+)
 
 
 @needs(Permission.REVIEW)
@@ -199,7 +214,8 @@ def replay_now(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 def _item(slot: QueueSlot) -> dict[str, Any]:
     """What the templates draw of an item and of what is asked about it."""
-    item = QueueItem.objects.select_related("queue", "attempt", "interaction__body").get(pk=slot.item_id)
+    item = _ITEM.first(pk=slot.item_id)
+    item.queue = slot.queue
     rubric = review.rubric_of(item.queue)
     judged = item.interaction if item.attempt_id is None else review.judged_interaction(item)
     context: dict[str, Any] = {
@@ -283,17 +299,12 @@ def _from_script(request: HttpRequest) -> bool:
 
 
 def _queue(request: AppRequest, id_: UUID) -> Queue:
-    found: Queue = find_or_404(request, Queue.objects.all(), id=id_)
+    found: Queue = found_or_404(request, _QUEUE.first(pk=id_, person=request.user.pk))
     return found
 
 
 def _slot(request: AppRequest, id_: UUID) -> QueueSlot:
-    found: QueueSlot = find_or_404(
-        request,
-        QueueSlot.objects.select_related("queue", "annotation"),
-        id=id_,
-        person=request.user,
-    )
+    found: QueueSlot = found_or_404(request, _SLOT.first(pk=id_, person=request.user.pk))
     return found
 
 

@@ -1,0 +1,143 @@
+"""Queries that Django composes once and that are asked again with other values.
+
+Turning a queryset into SQL takes Django longer than PostgreSQL takes to find a row by its key. Where the same
+few questions come with every request (whose session is it, which queue, which item is next) they are written
+as querysets still, and their SQL is kept:
+
+    _OWN = Composed(lambda person: Membership.objects.filter(person=person).select_related("project"))
+    _OWN.first(person=person.pk)
+
+The lambda is called once, with values that stand for the real ones, so it must not look at them: no `if`, no
+`None`, no lists whose length makes other SQL.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models.query import ModelIterable, get_related_populators
+
+_FAR: Final = datetime(2500, 1, 1, tzinfo=UTC)
+
+
+class NotComposable(Exception):
+    """The query does not send a value as it was given, so another can't take its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The SQL with the names of its values, and how its rows become objects (none: they stay tuples)."""
+
+    sql: str
+    # A name, or a constant of the query.
+    values: tuple[tuple[str | None, Any], ...]
+    converters: tuple[tuple[int, Any, Any], ...]
+    model: Any = None
+    first: int = 0
+    last: int = 0
+    names: tuple[str, ...] = ()
+    populators: tuple[Any, ...] = ()
+    annotations: tuple[tuple[str, int], ...] = ()
+
+
+class Composed:
+    """One query; thread-safe. `compose` makes the queryset (of objects, or of `values_list`)."""
+
+    def __init__(self, compose: Callable[..., Any]) -> None:
+        self._compose = compose
+        self._kept: _Kept | None = None
+
+    def rows(self, **values: UUID | datetime | int | str) -> list[Any]:
+        """All rows. Keys go in as UUIDs, not as objects."""
+        kept = self._kept
+        if kept is None:
+            kept = self._kept = self._composed(values)
+        connection = connections[DEFAULT_DB_ALIAS]
+        with connection.cursor() as cursor:
+            cursor.execute(kept.sql, [value if name is None else values[name] for name, value in kept.values])
+            found = cursor.fetchall()
+        if kept.converters:
+            found = [_converted(row, kept, connection) for row in found]
+        return found if kept.model is None else [_object(row, kept) for row in found]
+
+    def first(self, **values: UUID | datetime | int | str) -> Any:
+        """The first row, or None; the query itself says how many there may be."""
+        found = self.rows(**values)
+        return found[0] if found else None
+
+    def _composed(self, values: dict[str, Any]) -> _Kept:
+        standing = {name: _stand_in(value) for name, value in values.items()}
+        queryset = self._compose(**standing)
+        compiler = queryset.query.get_compiler(using=DEFAULT_DB_ALIAS)
+        sql, params = compiler.as_sql()
+        names = {value: name for name, value in standing.items()}
+        sent = tuple((names[value], None) if _is_one_of(value, names) else (None, value) for value in params)
+        if missing := standing.keys() - {name for name, _ in sent}:
+            raise NotComposable(f"{', '.join(sorted(missing))} is not sent as it was given")
+        converters = tuple(
+            (at, tuple(convert), expression)
+            for at, (convert, expression) in compiler.get_converters(
+                [column[0] for column in compiler.select]
+            ).items()
+        )
+        if queryset._iterable_class is not ModelIterable:
+            return _Kept(sql=sql, values=sent, converters=converters)
+        info = compiler.klass_info
+        fields = info["select_fields"]
+        first, last = fields[0], fields[-1] + 1
+        return _Kept(
+            sql=sql,
+            values=sent,
+            converters=converters,
+            model=info["model"],
+            first=first,
+            last=last,
+            names=tuple(column[0].target.attname for column in compiler.select[first:last]),
+            # The stubs are of a later Django.
+            populators=tuple(
+                get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+            ),
+            annotations=tuple((compiler.annotation_col_map or {}).items()),
+        )
+
+
+def _stand_in(value: Any) -> Any:
+    """A value of the same kind that stands nowhere else in the query."""
+    if isinstance(value, UUID):
+        return uuid4()
+    if isinstance(value, datetime):
+        return _FAR + timedelta(microseconds=secrets.randbelow(10**12))
+    if isinstance(value, str):
+        return secrets.token_hex(16)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return secrets.randbelow(10**6) + 10**6
+    raise NotComposable(f"{type(value).__name__} can't stand for itself in a query that is kept")
+
+
+def _is_one_of(value: Any, names: dict[Any, str]) -> bool:
+    # True is 1, and a list has no hash.
+    return isinstance(value, UUID | datetime | str | int) and not isinstance(value, bool) and value in names
+
+
+def _converted(row: Any, kept: _Kept, connection: Any) -> list[Any]:
+    values = list(row)
+    for at, convert, expression in kept.converters:
+        for one in convert:
+            values[at] = one(values[at], expression, connection)
+    return values
+
+
+def _object(row: Any, kept: _Kept) -> Any:
+    """As Django's own ModelIterable does it."""
+    found = kept.model.from_db(DEFAULT_DB_ALIAS, kept.names, row[kept.first : kept.last])
+    for populator in kept.populators:
+        populator.populate(row, found)
+    for name, at in kept.annotations:
+        setattr(found, name, row[at])
+    return found

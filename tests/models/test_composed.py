@@ -1,0 +1,113 @@
+"""A query that is composed once gives what the same queryset gives, whatever its values are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from reviewapp.models import Membership, Person, Queue, QueueItem
+from reviewapp.models.composed import Composed, NotComposable
+from tests.factories import fill_queue, make_actor, make_interaction, make_project, make_queue
+
+
+def test_it_gives_the_rows_of_the_values_that_it_is_asked_with(project):
+    queues = [make_queue(project=project, name=name) for name in ("One", "Two")]
+    by_key = Composed(lambda pk: Queue.objects.filter(pk=pk))
+
+    assert [by_key.first(pk=queue.pk).name for queue in queues] == ["One", "Two"]
+
+
+def test_it_is_composed_once(project):
+    composed = []
+
+    def compose(pk):
+        composed.append(pk)
+        return Queue.objects.filter(pk=pk)
+
+    by_key = Composed(compose)
+    for _ in range(3):
+        by_key.rows(pk=uuid4())
+
+    assert len(composed) == 1
+
+
+def test_objects_come_whole_with_what_was_selected_beside_them(project, django_assert_num_queries):
+    reviewer = make_actor(project=project, role="reviewer").person
+    own = Composed(lambda person: Membership.objects.filter(person=person).select_related("project"))
+
+    with django_assert_num_queries(1):
+        found = own.first(person=reviewer.pk)
+        name = found.project.name
+
+    expected = Membership.objects.get(person=reviewer)
+    assert name == project.name
+    assert {field.attname: getattr(found, field.attname) for field in Membership._meta.concrete_fields} == {
+        field.attname: getattr(expected, field.attname) for field in Membership._meta.concrete_fields
+    }
+
+
+def test_what_is_not_there_beside_an_object_is_none(project):
+    (item,) = fill_queue(make_queue(project=project))
+    found = Composed(
+        lambda pk: QueueItem.objects.filter(pk=pk).select_related("attempt", "interaction__body")
+    )
+
+    assert found.first(pk=item.pk).attempt is None
+    assert found.first(pk=item.pk).interaction.body.request_text
+
+
+def test_json_is_read(project):
+    queue = make_queue(project=project, disagreement={"verdict": "never"})
+
+    assert Composed(lambda pk: Queue.objects.filter(pk=pk)).first(pk=queue.pk).disagreement == {
+        "verdict": "never"
+    }
+
+
+def test_what_is_annotated_stands_on_the_object(project):
+    queue = make_queue(project=project, judgements_needed=2)
+    found = Composed(lambda pk: Queue.objects.filter(pk=pk).annotate(twice=F("judgements_needed") * 2))
+
+    assert found.first(pk=queue.pk).twice == 4
+
+
+def test_values_come_as_rows(project):
+    queue = make_queue(project=project, disagreement={"verdict": "never"})
+    found = Composed(lambda pk: Queue.objects.filter(pk=pk).values_list("name", "disagreement"))
+
+    assert [tuple(row) for row in found.rows(pk=queue.pk)] == [("Samples", {"verdict": "never"})]
+
+
+def test_a_value_may_stand_in_several_places_and_beside_constants(project):
+    queue = make_queue(project=project)
+    fill_queue(queue, make_interaction(project=project))
+    found = Composed(
+        lambda project, now: QueueItem.objects.filter(
+            project=project, queue__project=project, state="pending", created_at__lt=now
+        )
+    )
+
+    assert len(found.rows(project=project.pk, now=timezone.now() + timedelta(days=9_000))) == 1
+    assert found.rows(project=make_project().pk, now=timezone.now() + timedelta(days=9_000)) == []
+
+
+@pytest.mark.django_db
+def test_a_value_that_is_sent_as_something_else_is_refused():
+    with pytest.raises(NotComposable):
+        Composed(lambda word: Queue.objects.filter(name__icontains=word)).rows(word="x")
+
+
+@pytest.mark.django_db
+def test_a_value_that_makes_other_sql_is_refused():
+    with pytest.raises(NotComposable):
+        Composed(lambda rubric: Queue.objects.filter(rubric=rubric)).rows(rubric=None)
+
+
+@pytest.mark.django_db
+def test_a_person_who_is_not_there_is_told_as_ever():
+    with pytest.raises(Person.DoesNotExist):
+        Person.objects.get(pk=uuid4())
