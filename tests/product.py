@@ -47,12 +47,12 @@ class Running:
 
     def answers(self, path: str = "/healthz") -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
-    def manage(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def manage(self, *arguments: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """A command typed into a second terminal, which knows nothing but the data folder."""
         return subprocess.run(
             python("manage.py", *arguments),

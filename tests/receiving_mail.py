@@ -60,4 +60,4 @@ def receiving_mail() -> Iterator[Mailbox]:
             yield box
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(60)

@@ -63,12 +63,13 @@ def serving() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(server[0].stop)
-        thread.join(10)
+        thread.join(60)
         database["CONN_MAX_AGE"] = kept
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(500):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
@@ -84,7 +85,7 @@ def settle() -> int:
 
     Runs in the test's own thread and on its connection, so it needs no committed data.
     """
-    assert tasks.journal().wait_until_shipped(seconds=30)
+    assert tasks.journal().wait_until_shipped(seconds=120)
     count = 0
     with app.connection() as connection, connection.channel() as channel:
         while True:

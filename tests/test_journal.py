@@ -60,7 +60,7 @@ def test_what_is_appended_reaches_the_broker_in_order(tmp_path):
     with opened(tmp_path, broker) as journal:
         for number in range(1000):
             journal.append_sync([b"%d" % number])
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert broker.frames == [b"%d" % number for number in range(1000)]
 
@@ -70,7 +70,7 @@ async def test_many_appends_share_a_sync_and_all_are_kept(tmp_path):
 
     with opened(tmp_path, broker) as journal:
         await asyncio.gather(*(journal.append(b"%d" % number) for number in range(2000)))
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert sorted(broker.frames) == sorted(b"%d" % number for number in range(2000))
 
@@ -78,7 +78,7 @@ async def test_many_appends_share_a_sync_and_all_are_kept(tmp_path):
 def test_a_journal_that_was_emptied_leaves_nothing_behind(tmp_path):
     with opened(tmp_path, Broker()) as journal:
         journal.append_sync([b"x"])
-        journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -91,7 +91,7 @@ def test_a_full_segment_is_followed_by_another_and_removed_when_it_is_shipped(tm
             journal.append_sync([b"%03d" % number + b"x" * 997])
         kept = len(segments.segments_of(segments.writers(tmp_path)[0]))
         broker.away = False
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
         _until(lambda: lag(tmp_path).frames == 0)
         left = len(segments.segments_of(segments.writers(tmp_path)[0]))
 
@@ -105,7 +105,7 @@ def test_a_frame_larger_than_a_segment_has_one_of_its_own(tmp_path):
 
     with opened(tmp_path, broker, segment_bytes=10_000) as journal:
         journal.append_sync([b"small", large, b"small"])
-        journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert broker.frames == [b"small", large, b"small"]
 
@@ -120,7 +120,7 @@ def test_groups_larger_than_are_synced_at_once_are_all_kept(tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-        assert journal.wait_until_shipped(seconds=20)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert broker.frames == [big] * 8
 
@@ -131,10 +131,10 @@ def test_while_the_broker_is_away_frames_wait_and_nothing_is_lost(tmp_path):
     with opened(tmp_path, broker) as journal:
         journal.append_sync([b"one", b"two"])
         assert not journal.wait_until_shipped(seconds=0.3)
-        assert journal.problem == "away"
+        _until(lambda: journal.problem == "away")
         waiting = lag(tmp_path)
         broker.away = False
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
         assert journal.problem is None
 
     assert (waiting.frames, waiting.bytes) == (2, 6)
@@ -145,7 +145,7 @@ def test_while_the_broker_is_away_frames_wait_and_nothing_is_lost(tmp_path):
 def test_what_is_shipped_does_not_lag(tmp_path):
     with opened(tmp_path, Broker()) as journal:
         journal.append_sync([b"x"] * 10)
-        journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
         _until(lambda: lag(tmp_path).frames == 0)
 
@@ -157,7 +157,7 @@ def test_batches_are_bounded_by_count_and_bytes(tmp_path):
         journal.append_sync([b"s"] * (2 * BATCH_FRAMES + 100))
         journal.append_sync([b"l" * 3_000_000] * 2)
         broker.away = False
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert max(broker.batches) == BATCH_FRAMES
     assert broker.batches[-1] == 1
@@ -170,7 +170,7 @@ def test_the_next_process_ships_what_a_dead_one_left(tmp_path):
     second = Broker()
 
     with opened(tmp_path, second) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
         _until(lambda: len(segments.writers(tmp_path)) == 1)
 
     assert second.frames == [b"left", b"behind"]
@@ -182,9 +182,9 @@ def test_the_folder_of_a_living_process_is_left_alone(tmp_path):
     with opened(tmp_path, one) as first, opened(tmp_path, two) as second:
         first.append_sync([b"mine"])
         second.append_sync([b"yours"])
-        assert second.wait_until_shipped(seconds=10)
+        assert second.wait_until_shipped(seconds=60)
         one.away = False
-        assert first.wait_until_shipped(seconds=10)
+        assert first.wait_until_shipped(seconds=60)
 
     assert (one.frames, two.frames) == ([b"mine"], [b"yours"])
 
@@ -216,7 +216,7 @@ os.kill(os.getpid(), 9)
     broker = Broker()
 
     with opened(tmp_path, broker) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert broker.frames == [b"second"]
 
@@ -250,7 +250,7 @@ for name in range(4):
     broker = Broker()
 
     with opened(tmp_path / "journal", broker) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     kept = {frame.rstrip() for frame in broker.frames}
     acknowledged = {line.strip() for line in said if line.endswith(b"\n")}
@@ -268,7 +268,7 @@ def _left_behind(tmp_path: Path) -> Path:
 def _shipped(tmp_path: Path) -> list[bytes]:
     broker = Broker()
     with opened(tmp_path, broker) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
         _until(lambda: len(segments.writers(tmp_path)) == 1)
     return broker.frames
 
@@ -351,7 +351,7 @@ print("goes on")
     broker = Broker()
 
     with opened(tmp_path / "journal", broker) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert said[0].startswith("20 The disk of reviewapp's journal is full")
     assert said[1] == "goes on"
@@ -386,7 +386,7 @@ def test_on_a_full_file_system_appends_fail_until_there_is_room_again(small_disk
         filler.unlink()
         journal.append_sync([b"c" * 90_000])
         broker.away = False
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert [frame[:1] for frame in broker.frames] == [b"a", b"c"]
 
@@ -434,7 +434,7 @@ def test_a_fault_in_sending_is_told_and_survived(tmp_path, caplog):
     broker = Stumbling()
     with opened(tmp_path, broker) as journal:
         journal.append_sync([b"x"])
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert (broker.batches, broker.frames) == ([1, 1], [b"x"])
     assert "a fault" in caplog.text
@@ -444,7 +444,7 @@ def test_what_got_lost_behind_the_broker_is_sent_again(tmp_path):
     broker = Broker(loses=True)
     journal = Journal(tmp_path, delivery=broker, resend_seconds=0.1)
     journal.append_sync([b"x"])
-    assert journal.wait_until_shipped(seconds=10)
+    assert journal.wait_until_shipped(seconds=60)
 
     _until(lambda: len(broker.frames) >= 2)
     still = lag(tmp_path).frames
@@ -461,7 +461,7 @@ def test_all_that_got_lost_is_sent_again_not_one_batch_at_a_time(tmp_path):
     journal = Journal(tmp_path, delivery=broker, resend_seconds=0.1)
     for number in range(8):
         journal.append_sync([b"%d" % number])
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     # The first batch is never settled here; those behind it must not wait for it.
     _until(lambda: all(broker.frames.count(b"%d" % number) >= 2 for number in range(8)))
@@ -472,7 +472,7 @@ def test_all_that_got_lost_is_sent_again_not_one_batch_at_a_time(tmp_path):
 def test_what_is_sent_but_not_recorded_is_sent_by_the_next_process(tmp_path):
     with opened(tmp_path, Broker(loses=True)) as journal:
         journal.append_sync([b"x"])
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
 
     assert _shipped(tmp_path) == [b"x"]
 
@@ -480,19 +480,19 @@ def test_what_is_sent_but_not_recorded_is_sent_by_the_next_process(tmp_path):
 def test_what_a_dead_process_sent_and_was_recorded_is_not_sent_again(tmp_path):
     with opened(tmp_path, Broker(loses=True)) as journal:
         journal.append_sync([b"x"])
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
     broker = Broker()
     broker.frames = [b"x"]
 
     with opened(tmp_path, broker) as journal:
-        assert journal.wait_until_shipped(seconds=10)
+        assert journal.wait_until_shipped(seconds=60)
         _until(lambda: len(segments.writers(tmp_path)) == 1)
 
     assert broker.batches == []
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)

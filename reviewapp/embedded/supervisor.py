@@ -260,13 +260,15 @@ class Supervisor:
             self._spawn(child)
         except Exception as error:
             # Whatever it is (a full disk, a folder that was moved), the next try may find it mended.
-            child.restart_at = self._pause(child)
+            self._pause(child)
             self.console.problem(f"{child.name}: {error}")
 
     def _pause(self, child: _Child) -> float:
+        """Have it start again after a pause, and tell how long that is, in seconds."""
         child.failures += 1
         pause = min(FIRST_PAUSE * 2.0 ** (child.failures - 1), LONGEST_PAUSE)
-        return time.monotonic() + pause
+        child.restart_at = time.monotonic() + pause
+        return pause
 
     def _read(self, child: _Child) -> None:
         if child.process is None or child.process.stdout is None:
@@ -332,9 +334,8 @@ class Supervisor:
         if not child.ready:
             for line in list(child.early)[-15:]:
                 self.console.child(child.name, line)
-        child.restart_at = self._pause(child)
         ending = f"{child.name} {_ending(process.returncode)} after {ran:.0f} s"
-        self.console.problem(f"{ending}; starting it again in {child.restart_at - time.monotonic():.1f} s.")
+        self.console.problem(f"{ending}; starting it again in {self._pause(child):.1f} s.")
 
     def _drain(self, child: _Child, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is None:

@@ -27,7 +27,7 @@ class Program:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, text: str, *, seconds: float = 60.0, times: int = 1) -> None:
+    def wait_for(self, text: str, *, seconds: float = 300.0, times: int = 1) -> None:
         def seen() -> bool:
             return self.output.count(text) >= times or self.process.poll() is not None
 
@@ -37,7 +37,7 @@ class Program:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def end(self, *, seconds: float = 30.0) -> int:
+    def end(self, *, seconds: float = 120.0) -> int:
         return self.process.wait(timeout=seconds)
 
 
@@ -65,7 +65,7 @@ def started(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=30)
+                process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -75,7 +75,7 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
-def eventually(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], *, seconds: float = 60.0) -> bool:
     return processes.wait_until(condition, seconds=seconds, every=0.05)
 
 
@@ -83,7 +83,7 @@ def gone(*pids: int) -> bool:
     return not any(processes.is_alive(pid) for pid in pids)
 
 
-def pid_in(file: Path, *, other_than: int | None = None, seconds: float = 15.0) -> int:
+def pid_in(file: Path, *, other_than: int | None = None, seconds: float = 60.0) -> int:
     """The process number that a program wrote to a file."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -1,10 +1,11 @@
 """A product of two small programs under the real supervisor, for tests to kill and stop.
 
-    python -m tests.embedded.small_product FOLDER [late] [stubborn] [broken]
+    python -m tests.embedded.small_product FOLDER [late] [stubborn] [patient] [broken]
 
-Each program writes its process number to FOLDER/<name>.pid, and a helper that it starts
-to FOLDER/<name>.helper.pid. `late`: "second" is ready only after two seconds. `stubborn`:
-"second" ignores polite signals. `broken`: "second" prints a reason and ends at once.
+Each program writes its process number to FOLDER/<name>.pid, and a helper that it starts to
+FOLDER/<name>.helper.pid; it says "at work" as soon as there is FOLDER/say. `late`: "second" is not
+ready as long as a test may take. `stubborn`: "second" ignores polite signals, but for the note
+FOLDER/second.asked. `patient`: it is given long to end. `broken`: it prints a reason and ends at once.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ if "broken" in wishes:
 helper = subprocess.Popen(["sleep", "600"])
 (folder / f"{name}.helper.pid").write_text(str(helper.pid))
 if "stubborn" in wishes:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: (folder / f"{name}.asked").touch())
 if "late" in wishes:
-    time.sleep(2)
+    time.sleep(600)
 print("chatter of the start", flush=True)
 (folder / f"{name}.tmp").write_text(str(os.getpid()))
 (folder / f"{name}.tmp").rename(folder / f"{name}.pid")
-time.sleep(0.3)
+while not (folder / "say").exists():
+    time.sleep(0.05)
 print("at work", flush=True)
 time.sleep(600)
 """
@@ -49,8 +51,8 @@ def service(folder: Path, name: str, wishes: Sequence[str] = ()) -> Service:
         command=command,
         is_ready=ready.exists,
         stop_signal=signal.SIGTERM,
-        stop_seconds=1.0 if "patient" not in wishes else 30.0,
-        start_seconds=10.0,
+        stop_seconds=1.0 if "patient" not in wishes else 300.0,
+        start_seconds=300.0,
     )
 
 

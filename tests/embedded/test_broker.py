@@ -32,7 +32,7 @@ def test_messages_survive_a_stop(tmp_path):
 def test_an_answered_message_survives_a_kill(tmp_path):
     broker.prepare(tmp_path)
     server = processes.spawn(broker.command(tmp_path), stdout=subprocess.DEVNULL)
-    assert processes.wait_until(lambda: broker.is_ready(tmp_path), seconds=20)
+    assert processes.wait_until(lambda: broker.is_ready(tmp_path), seconds=60)
     with client(tmp_path) as connection:
         for number in range(100):
             connection.lpush("queue", number)
@@ -91,12 +91,12 @@ def test_a_sound_file_is_not_touched_by_a_repair(tmp_path):
 def test_a_broker_that_was_left_running_is_stopped_first(tmp_path):
     broker.prepare(tmp_path)
     left = processes.spawn(broker.command(tmp_path), stdout=subprocess.DEVNULL)
-    assert processes.wait_until(lambda: broker.is_ready(tmp_path), seconds=20)
+    assert processes.wait_until(lambda: broker.is_ready(tmp_path), seconds=60)
     with client(tmp_path) as connection:
         connection.lpush("queue", "message")
 
     with broker.running(tmp_path, durable=True), client(tmp_path) as connection:
-        assert left.wait(timeout=10) == 0
+        assert left.wait(timeout=60) == 0
         assert connection.lrange("queue", 0, -1) == [b"message"]
 
 
@@ -120,7 +120,7 @@ def test_a_broker_ends_with_the_process_that_runs_it(tmp_path):
         assert holder.stdout.readline()
         holder.kill()
 
-    assert processes.wait_until(lambda: not broker.is_ready(tmp_path), seconds=10)
+    assert processes.wait_until(lambda: not broker.is_ready(tmp_path), seconds=60)
 
 
 def test_a_wrong_program_is_named(tmp_path, monkeypatch):

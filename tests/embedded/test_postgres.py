@@ -104,7 +104,7 @@ def test_a_database_of_another_version_is_refused_by_name(tmp_path):
 def test_a_stale_lock_file_that_names_a_living_process_is_no_obstacle(tmp_path):
     with postgres.running(tmp_path, durable=True):
         left = (tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()
-    with subprocess.Popen(["sleep", "60"]) as other:
+    with subprocess.Popen(["sleep", "600"]) as other:
         (tmp_path / "postgres" / "postmaster.pid").write_text("\n".join([str(other.pid), *left[1:]]))
 
         with postgres.running(tmp_path) as url:
@@ -125,7 +125,7 @@ def test_an_empty_lock_file_is_no_obstacle(tmp_path):
 def test_a_server_that_was_left_running_is_stopped_first(tmp_path):
     way = postgres.prepare(tmp_path)
     left = processes.spawn(postgres.command(tmp_path, way), stdout=subprocess.DEVNULL)
-    assert processes.wait_until(lambda: postgres.is_ready(tmp_path), seconds=30)
+    assert processes.wait_until(lambda: postgres.is_ready(tmp_path), seconds=120)
 
     with postgres.running(tmp_path) as url:
         assert left.poll() is not None
@@ -135,7 +135,7 @@ def test_a_server_that_was_left_running_is_stopped_first(tmp_path):
 def test_nothing_that_was_committed_is_lost_with_a_killed_server(tmp_path):
     way = postgres.prepare(tmp_path)
     server = processes.spawn(postgres.command(tmp_path, way), stdout=subprocess.DEVNULL)
-    assert processes.wait_until(lambda: postgres.is_ready(tmp_path), seconds=30)
+    assert processes.wait_until(lambda: postgres.is_ready(tmp_path), seconds=120)
     for number in range(20):
         keep(paths.database_url(tmp_path), str(number))
 
@@ -160,7 +160,7 @@ def test_a_server_ends_with_the_process_that_runs_it(tmp_path):
         server = int((tmp_path / "postgres" / "postmaster.pid").read_text().split("\n")[0])
         holder.kill()
 
-    assert processes.wait_until(lambda: not processes.is_alive(server), seconds=20)
+    assert processes.wait_until(lambda: not processes.is_alive(server), seconds=120)
 
 
 @as_root

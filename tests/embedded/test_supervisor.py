@@ -37,6 +37,8 @@ def test_services_start_in_order(tmp_path):
 
 def test_what_a_child_prints_before_it_is_ready_stays_hidden(tmp_path):
     with small_product(tmp_path) as product:
+        product.wait_for("all ready")
+        (tmp_path / "say").touch()
         product.wait_for("at work", times=2)
 
     assert "chatter" not in product.output
@@ -44,6 +46,8 @@ def test_what_a_child_prints_before_it_is_ready_stays_hidden(tmp_path):
 
 def test_a_childs_line_carries_its_name(tmp_path):
     with small_product(tmp_path) as product:
+        product.wait_for("all ready")
+        (tmp_path / "say").touch()
         product.wait_for("at work", times=2)
 
     assert "first    │ at work" in product.output
@@ -62,15 +66,16 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
 
 
 def test_services_stop_in_the_opposite_order(tmp_path):
-    with small_product(tmp_path, "stubborn") as product:
+    with small_product(tmp_path, "stubborn", "patient") as product:
         product.wait_for("all ready")
         product.signal(signal.SIGTERM)
-        # "second" takes its whole second to be killed; "first" must still be alive then.
-        first_outlived = processes.is_alive(pid_in(tmp_path / "first.pid")) and not eventually(
-            lambda: gone(pid_in(tmp_path / "first.pid")), seconds=0.5
-        )
+        # As long as "second" takes, "first" must stay alive.
+        asked = eventually((tmp_path / "second.asked").exists)
+        first_outlived = not eventually(lambda: gone(pid_in(tmp_path / "first.pid")), seconds=0.5)
+        os.kill(pid_in(tmp_path / "second.pid"), signal.SIGKILL)
         product.end()
 
+    assert asked
     assert first_outlived
     assert gone(*all_pids(tmp_path))
 
@@ -79,7 +84,7 @@ def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path):
     with small_product(tmp_path, "stubborn") as product:
         product.wait_for("all ready")
         product.signal(signal.SIGTERM)
-        product.end(seconds=10)
+        product.end()
 
     assert gone(*all_pids(tmp_path))
 
@@ -88,9 +93,11 @@ def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_child(tmp_path):
     with small_product(tmp_path, "stubborn", "patient") as product:
         product.wait_for("all ready")
         product.signal(signal.SIGINT)
+        # It took notice of the first; what came at once after it would not be a second.
+        assert eventually((tmp_path / "second.asked").exists)
         still_waiting = not eventually(lambda: product.process.poll() is not None, seconds=1.5)
         product.signal(signal.SIGINT)
-        product.end(seconds=10)
+        product.end()
 
     assert still_waiting
     assert gone(*all_pids(tmp_path))
@@ -99,8 +106,12 @@ def test_a_second_ctrl_c_does_not_wait_for_a_stubborn_child(tmp_path):
 def test_one_ctrl_c_that_arrives_twice_counts_once(tmp_path):
     with small_product(tmp_path, "stubborn", "patient") as product:
         product.wait_for("all ready")
+        # It sees both at the same moment, however long we take between them.
+        product.signal(signal.SIGSTOP)
         product.signal(signal.SIGINT)
         product.signal(signal.SIGTERM)
+        product.signal(signal.SIGCONT)
+        assert eventually((tmp_path / "second.asked").exists)
         still_waiting = not eventually(lambda: product.process.poll() is not None, seconds=1.5)
         product.process.kill()
 
@@ -125,7 +136,7 @@ def test_killing_the_supervisor_leaves_no_process_behind(tmp_path):
         product.signal(signal.SIGKILL)
         product.end()
 
-        assert eventually(lambda: gone(*everything), seconds=10)
+        assert eventually(lambda: gone(*everything))
     assert len(everything) == 7  # two programs, counted twice, two helpers, the guard
 
 
@@ -135,7 +146,7 @@ def test_killing_the_supervisor_ends_a_child_that_ignores_the_kernels_signal(tmp
         product.signal(signal.SIGKILL)
         product.end()
 
-        assert eventually(lambda: gone(*all_pids(tmp_path)), seconds=12)
+        assert eventually(lambda: gone(*all_pids(tmp_path)))
 
 
 def test_a_killed_child_is_started_again_and_that_is_said(tmp_path):
@@ -157,7 +168,7 @@ def test_what_a_killed_child_had_started_goes_with_it(tmp_path):
         os.kill(pid_in(tmp_path / "second.pid"), signal.SIGKILL)
         product.wait_for("second is back.")
 
-        assert gone(helper)
+        assert eventually(lambda: gone(helper))
 
 
 def test_each_failure_makes_the_pause_longer(tmp_path):

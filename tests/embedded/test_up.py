@@ -56,14 +56,16 @@ def test_a_host_that_is_not_this_machines_is_named(plan):
     ],
 )
 def test_a_server_that_does_not_answer_is_named_by_its_variable(plan, monkeypatch, name, url):
+    foreign = replace(plan, own_database=False, own_broker=False)
+
+    # Bound, so that nobody else gets it meanwhile, and not listened at.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    monkeypatch.setenv(name, url.format(port=port))
-    foreign = replace(plan, own_database=False, own_broker=False)
+        monkeypatch.setenv(name, url.format(port=port))
 
-    with pytest.raises(up.CannotStart, match=rf"{name}: nothing answers at 127.0.0.1:{port} \(.+\)"):
-        up.check_servers(foreign, patience=0)
+        with pytest.raises(up.CannotStart, match=rf"{name}: nothing answers at 127.0.0.1:{port} \(.+\)"):
+            up.check_servers(foreign, patience=0)
 
 
 def test_a_server_that_answers_is_no_obstacle(plan, monkeypatch):
