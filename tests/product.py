@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -68,9 +69,10 @@ class Running:
         """The supervisor's own children whose command line has `text`."""
         found = []
         for pid in processes.children_of(self.program.process.pid):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if text in command:
-                found.append(pid)
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if text in command:
+                    found.append(pid)
         return found
 
 
@@ -86,5 +88,5 @@ def product(
     ) as program:
         running = Running(program, data, port)
         if wait:
-            program.wait_for("  Ready\n", seconds=300)
+            program.wait_for("  Ready\n", seconds=600)
         yield running

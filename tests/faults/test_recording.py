@@ -47,7 +47,7 @@ class Sender(threading.Thread):
         body = json.dumps(
             {"id": str(id_), "source": "faults", "request": request, "response": {"choices": []}}
         )
-        connection = http.client.HTTPConnection("127.0.0.1", self._running.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._running.port, timeout=120)
         try:
             connection.request("POST", "/api/v1/interactions", body, self._headers)
             response = connection.getresponse()
@@ -72,7 +72,7 @@ def sending(running: Running, key: str) -> Iterator[list[Sender]]:
         for sender in senders:
             sender.enough.set()
         for sender in senders:
-            sender.join(30)
+            sender.join(150)
 
 
 def recorded(running: Running) -> list[UUID]:
@@ -100,10 +100,10 @@ def test_what_was_acknowledged_survives_kill_9_of_every_process(tmp_path, capsys
                 wanted = count(senders) + 50
                 (pid, *_) = running.leaders(victim)
                 os.kill(pid, signal.SIGKILL)
-                assert eventually(lambda wanted=wanted: count(senders) > wanted, seconds=60)
+                assert eventually(lambda wanted=wanted: count(senders) > wanted, seconds=300)
         acknowledged = {id_ for sender in senders for id_ in sender.acknowledged}
 
-        assert eventually(lambda: acknowledged <= set(recorded(running)), seconds=120)
+        assert eventually(lambda: acknowledged <= set(recorded(running)), seconds=300)
 
         rows = recorded(running)
         assert len(rows) == len(set(rows))
