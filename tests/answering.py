@@ -81,16 +81,6 @@ class Answering:
         finally:
             self.busy -= 1
 
-    def most_within(self, seconds: float) -> int:
-        """The most requests that arrived within any span of so many seconds."""
-        times = sorted(asked.at for asked in self.asked)
-        most = first = 0
-        for last, time_ in enumerate(times):
-            while times[first] <= time_ - seconds:
-                first += 1
-            most = max(most, last - first + 1)
-        return most
-
 
 @contextmanager
 def answering(behave: Behaviour | None = None) -> Iterator[Answering]:
