@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 from aiohttp import web
@@ -33,7 +32,7 @@ async def ask(
     *,
     endpoint: str = "chat.completions",
     key: str | None = "sk-test",
-    seconds: float = 5,
+    seconds: float = 60,
 ) -> Answer:
     target = Target(name="acme", base_url=provider.base_url, api_key=key, timeout_seconds=seconds)
     async with Client(target) as client:
@@ -183,21 +182,18 @@ async def test_a_redirect_is_not_followed(provider):
 
 async def test_a_slow_answer_times_out_in_all(provider):
     async def drip(request):
-        # Each byte arrives within the limit, the whole does not.
+        # Each byte arrives within the limit, the whole never does.
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(20):
+        while True:
             await response.write(b" ")
             await asyncio.sleep(0.1)
-        return response
 
     provider.handle_raw = drip
-    started = time.monotonic()
 
     error = await failure(provider, seconds=0.5)
 
     assert isinstance(error, TimedOut)
-    assert time.monotonic() - started < 1.5
 
 
 async def test_nobody_listening_is_a_provider_that_is_down(provider):
@@ -258,11 +254,11 @@ async def test_two_hundred_calls_run_at_once(provider):
         # No answer before the last has asked: calls that waited for others would never end.
         if provider.busy == 200:
             all_are_here.set()
-        await asyncio.wait_for(all_are_here.wait(), timeout=50)
+        await asyncio.wait_for(all_are_here.wait(), timeout=250)
         return completion()
 
     provider.behave = once_all_are_here
-    target = Target(name="acme", base_url=provider.base_url, timeout_seconds=60)
+    target = Target(name="acme", base_url=provider.base_url, timeout_seconds=300)
 
     async with Client(target) as client, asyncio.TaskGroup() as group:
         for _ in range(200):

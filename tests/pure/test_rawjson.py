@@ -174,12 +174,13 @@ def test_depth_is_seen_behind_siblings():
 
 
 def test_an_integer_of_too_many_digits_is_refused_fast():
-    begun = time.perf_counter()
+    # What this thread computes, whatever else the machine does.
+    begun = time.thread_time()
 
     with pytest.raises(InvalidJson, match="4,300 digits"):
         rawjson.parse("9" * 1_000_000)
 
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_bytes_that_are_no_utf_8_are_refused():
@@ -326,6 +327,6 @@ def test_rows_of_an_array_cost_no_more_than_a_few_times_loading_them():
 
 
 def _seconds(work, text):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     work(text)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun

@@ -41,7 +41,7 @@ def gateway(transactional_db, journal, provider) -> Iterator[Gateway]:
     )
     key = factories.make_key(project=project)
     headers = {"Authorization": f"Bearer {key}"}
-    with serving() as address, Gateway(base_url=address, headers=headers, timeout=20) as client:
+    with serving() as address, Gateway(base_url=address, headers=headers, timeout=120) as client:
         client.project = project
         client.key = key
         yield client

@@ -24,7 +24,7 @@ def api(transactional_db, journal, project):
     key = factories.make_key(project=project, scopes=["review"])
     with (
         serving() as address,
-        httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client,
+        httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=120) as client,
     ):
         # Before that its first call would be answered the ordinary way.
         one = factories.make_interaction(project=project)
@@ -79,7 +79,7 @@ def test_judgements_that_come_together_are_each_kept(api, project):
     rows = [factories.make_interaction(project=project) for _ in range(8)]
 
     async def together():
-        async with httpx2.AsyncClient(base_url=api.base_url, headers=api.headers, timeout=20) as many:
+        async with httpx2.AsyncClient(base_url=api.base_url, headers=api.headers, timeout=120) as many:
             return await asyncio.gather(
                 *(many.post(f"/api/v1/interactions/{one.pk}/annotations", json=SAID) for one in rows)
             )

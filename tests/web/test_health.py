@@ -29,7 +29,7 @@ def schedule_task(*, last_run_at: datetime | None, written: datetime, enabled: b
 def get(address: str, *, host: str = "127.0.0.1") -> tuple[int, str]:
     request = urllib.request.Request(address, headers={"Host": host})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -81,7 +81,7 @@ def test_without_a_worker_nothing_answers():
 
 
 def test_a_worker_that_runs_is_found(transactional_db):
-    with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=20):
+    with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=120):
         assert health.worker().ok
 
 

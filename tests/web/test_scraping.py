@@ -28,7 +28,7 @@ TOKEN = "a-token-of-the-tests"
 def scrape(address: str, **headers: str) -> dict[str, float]:
     """Every sample by its name and labels."""
     request = urllib.request.Request(f"{address}/metrics", headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
         text = answer.read().decode()
     return {
@@ -106,7 +106,7 @@ def test_a_page_is_counted_by_its_route_not_by_its_address():
     with serving() as address:
         for path in ("/accounts/login/", "/wp-admin/x.php?q=secret"):
             try:
-                urllib.request.urlopen(f"{address}{path}", timeout=20).read()
+                urllib.request.urlopen(f"{address}{path}", timeout=120).read()
             except HTTPError as error:
                 error.close()
         found = scrape(address)

@@ -90,7 +90,7 @@ def _in_thread(settings: Mapping[str, Any]) -> Iterator[int]:
         thread.daemon = True
         thread.start()
         try:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while not server.started:
                 if not thread.is_alive() or time.monotonic() > deadline:
                     raise RuntimeError("the simulated provider did not start")

@@ -27,6 +27,6 @@ def client(base_url: str) -> Iterator[openai.OpenAI]:
 @pytest.fixture
 def http(base_url: str) -> Iterator[httpx2.Client]:
     """Plain HTTP to the same server, for what the SDK hides and for the controls."""
-    with httpx2.Client(base_url=base_url.removesuffix("/v1"), timeout=10) as plain:
+    with httpx2.Client(base_url=base_url.removesuffix("/v1"), timeout=120) as plain:
         plain.post("/_sim/reset", json={})
         yield plain

@@ -93,10 +93,11 @@ def test_a_timeout_lasts_until_the_client_gives_up(client, http):
     go_wrong(http, "timeout")
     began = time.monotonic()
 
+    # Had the server ended it, with what it says after ten minutes, the error would be another.
     with pytest.raises(openai.APITimeoutError):
         ask(client, timeout=0.3)
 
-    assert 0.25 < time.monotonic() - began < 3
+    assert time.monotonic() - began > 0.25
 
 
 def test_a_timeout_ends_with_a_504_when_the_client_is_patient():
@@ -172,7 +173,9 @@ def test_faults_come_in_the_share_that_is_configured(client, http):
 
 def test_the_flaky_model_fails_in_several_ways(base_url, http):
     outcomes = set()
-    with openai.OpenAI(base_url=base_url, api_key="k", max_retries=0, timeout=0.5) as client:
+    # A request that hangs ends soon, with a 504: so no other is taken for one on a slow machine.
+    http.post("/_sim/state", json={"models": {"sim-flaky": {"timeout_seconds": 0.1}}}).raise_for_status()
+    with openai.OpenAI(base_url=base_url, api_key="k", max_retries=0) as client:
         for _ in range(120):
             try:
                 ask(client, model="sim-flaky", max_tokens=1)
@@ -221,7 +224,7 @@ def test_a_limit_of_tokens_refuses_what_is_too_much():
 
 
 def test_latency_and_the_pace_of_tokens_are_kept():
-    slow = {"latency": {"median_ms": 200, "p95_ms": 200, "token_ms": 20}}
+    slow = {"latency": {"median_ms": 200, "p95_ms": 200, "token_ms": 100}}
     with (
         running({"models": {"sim-steady": slow}}) as url,
         openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client,
@@ -230,7 +233,9 @@ def test_latency_and_the_pace_of_tokens_are_kept():
         times = [time.monotonic() - began for _ in ask(client, stream=True, max_tokens=10)]
 
     assert times[0] >= 0.18
-    assert times[-1] - times[0] >= 0.15
+    assert times[-1] >= 0.18 + 9 * 0.09
+    # The first is not kept back for the last; that it may be seen late, on a busy machine, is left room for.
+    assert times[-1] - times[0] >= 0.1
 
 
 def test_a_slow_answer_takes_ten_times_as_long(client, http):
