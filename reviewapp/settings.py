@@ -415,6 +415,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "reviewapp.web.activity.ActivityMiddleware",
     "reviewapp.web.frame.ProjectMiddleware",
+    "reviewapp.web.second_factors.SecondFactorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "reviewapp.urls"
@@ -504,6 +505,12 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "reviewapp"
 # Without TLS a browser lets passkeys be used on this machine alone.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+# Who must have a second factor: until they have one, nothing else is open to them.
+REQUIRE_SECOND_FACTOR = _text("REVIEWAPP_REQUIRE_SECOND_FACTOR", "off").lower()
+if REQUIRE_SECOND_FACTOR not in {"off", "admins", "everyone"}:
+    raise WrongSetting(
+        "REVIEWAPP_REQUIRE_SECOND_FACTOR", f"is {REQUIRE_SECOND_FACTOR!r}; write off, admins or everyone"
+    )
 # How long somebody stays signed in: without doing anything, and at all.
 SESSION_IDLE_HOURS = _number(
     "REVIEWAPP_SESSION_IDLE_HOURS", default=24 if PRODUCTION else 336, low=1, high=8760
@@ -518,6 +525,8 @@ OIDC_CLIENT_SECRET = _text("REVIEWAPP_OIDC_CLIENT_SECRET")
 OIDC_NAME = _text("REVIEWAPP_OIDC_NAME", "single sign-on")
 OIDC_SCOPES = _text("REVIEWAPP_OIDC_SCOPES", "openid profile email").split()
 OIDC_ROLES_CLAIM = _text("REVIEWAPP_OIDC_ROLES_CLAIM", "groups")
+# Which words of the provider's `amr` claim say that it asked for a second factor.
+OIDC_FACTORS = frozenset(_text("REVIEWAPP_OIDC_SECOND_FACTOR").replace(",", " ").split())
 if OIDC_URL and not re.fullmatch(r"https://[^?#\s]+" if PRODUCTION else r"https?://[^?#\s]+", OIDC_URL):
     raise WrongSetting(
         "REVIEWAPP_OIDC_URL",

@@ -77,6 +77,7 @@ def test_a_network_that_is_none_stops_the_start_with_one_line(tmp_path):
         ("REVIEWAPP_TRACES_URL", "collector:4318"),
         ("REVIEWAPP_OIDC_ROLES", "reviewers=support:owner"),
         ("REVIEWAPP_OIDC_URL", "id.example.org"),
+        ("REVIEWAPP_REQUIRE_SECOND_FACTOR", "admin"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(tmp_path, name, value):

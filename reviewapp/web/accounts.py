@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.utils import perform_login
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -51,6 +53,12 @@ class SecondFactorAdapter(DefaultMFAAdapter):
             return encrypted_text
         return cipher().decrypt(encrypted_text.encode()).decode()
 
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """Who must have a second factor keeps the last one; another may take its place."""
+        return authenticator.type == Authenticator.Type.RECOVERY_CODES or administer.may_drop_factor(
+            person=authenticator.user
+        )
+
 
 @login_not_required
 @require_http_methods(["GET", "POST"])
@@ -63,8 +71,11 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     person = administer.use_sign_in_link(token=token, now=timezone.now())
     if person is None:
         return render(request, "account/link_used.html", status=410)
-    login(request, person, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return redirect("home")
+    # As after a password: who has a second factor is asked for it.
+    answer: HttpResponse = perform_login(
+        request, person, email_verification="none", redirect_url=reverse("home")
+    )
+    return answer
 
 
 @require_POST

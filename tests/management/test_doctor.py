@@ -188,3 +188,21 @@ def test_the_report_says_what_is_wrong_and_the_mend(transactional_db, settings, 
     assert any(line.startswith("WRONG") and "No worker answers" in line for line in lines)
     assert any("→ Start one" in line for line in lines)
     assert lines[-1] == "2 things are wrong."
+
+
+def test_it_says_how_many_must_have_a_second_factor_and_have_none(project, settings):
+    factories.make_member(project=project, role="admin")
+    factories.make_member(project=project, role="reviewer")
+    off = doctor.second_factors()
+    settings.REQUIRE_SECOND_FACTOR = "admins"
+
+    asked = doctor.second_factors()
+
+    assert (off.ok, off.sentence) == (True, "Second factors are up to each person.")
+    assert asked.sentence == "1 people must have a second factor; 1 of them have to set one up yet."
+
+
+def test_in_production_it_advises_to_ask_admins_for_a_second_factor(settings):
+    settings.PRODUCTION = True
+
+    assert "REVIEWAPP_REQUIRE_SECOND_FACTOR=admins is advised" in doctor.second_factors().sentence

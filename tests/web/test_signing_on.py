@@ -349,3 +349,35 @@ def test_who_breaks_off_at_the_provider_is_told_so(signing_on):
 
     assert "broken off" in answer.content.decode()
     assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("counted", "amr", "open_"),
+    [
+        ({"mfa", "hwk"}, ["pwd", "mfa"], True),
+        ({"mfa"}, ["pwd"], False),
+        ({"mfa"}, "mfa", False),
+        ({"mfa"}, None, False),
+        (set(), ["mfa"], False),
+    ],
+)
+def test_the_providers_second_factor_counts_where_the_operator_says_so(
+    provider, signing_on, settings, counted, amr, open_
+):
+    settings.REQUIRE_SECOND_FACTOR = "everyone"
+    settings.OIDC_FACTORS = frozenset(counted)
+    twist(provider, claims={"amr": amr})
+
+    _, client = signing_on("s-30", **ANN)
+
+    assert (client.get("/").status_code == 200) is open_
+
+
+def test_what_userinfo_says_of_second_factors_counts_for_nothing(provider, signing_on, settings):
+    settings.REQUIRE_SECOND_FACTOR = "everyone"
+    settings.OIDC_FACTORS = frozenset({"mfa"})
+    twist(provider, claims={"amr": ["pwd"]}, userinfo={"amr": ["mfa"]})
+
+    _, client = signing_on("s-31", **ANN)
+
+    assert client.get("/").url == reverse("mfa_index")

@@ -31,6 +31,7 @@ from reviewapp.health import Finding
 from reviewapp.journal import lag
 from reviewapp.models import AlertChannel, Provider, UnreadableSecret, unsearchable
 from reviewapp.providers.addresses import check_host
+from reviewapp.stages import administer
 
 GIGABYTE = 1024**3
 LITTLE_SPACE = 2 * GIGABYTE
@@ -83,6 +84,7 @@ def examine() -> Iterator[Finding]:
         yield searching()
         yield clock()
         yield from secrets()
+        yield second_factors()
         yield from providers()
     yield journal()
 
@@ -188,6 +190,19 @@ def clock() -> Finding:
         ok=off <= CLOCK_TOLERANCE,
         sentence=f"This machine's clock and the database's differ by {off.total_seconds():.1f} s.",
         mend="Let both machines set their clocks from the network (timedatectl set-ntp true).",
+    )
+
+
+def second_factors() -> Finding:
+    """Who must have a second factor by the operator's rule, and who has none yet."""
+    if settings.REQUIRE_SECOND_FACTOR == "off":
+        advice = "; REVIEWAPP_REQUIRE_SECOND_FACTOR=admins is advised here" if settings.PRODUCTION else ""
+        return Finding(part="accounts", ok=True, sentence=f"Second factors are up to each person{advice}.")
+    bound, without = administer.bound_to_a_factor().count(), administer.without_factor().count()
+    return Finding(
+        part="accounts",
+        ok=True,
+        sentence=f"{bound} people must have a second factor; {without} of them have to set one up yet.",
     )
 
 

@@ -23,9 +23,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--email", help="whom it signs in (default: REVIEWAPP_ADMIN_EMAIL, else the first operator)"
         )
+        parser.add_argument(
+            "--recovery",
+            action="store_true",
+            help="for who lost all second factors: forgets them and ends all sessions",
+        )
 
-    def handle(self, *args: Any, email: str | None, **options: Any) -> None:
+    def handle(self, *args: Any, email: str | None, recovery: bool, **options: Any) -> None:
         person = whom(email or settings.ADMIN_EMAIL)
+        if recovery:
+            gone = administer.forget_factors(person=person, now=timezone.now())
+            self.stderr.write(f"{gone} second factors of {person.email} are forgotten.")
+        elif person.authenticator_set.exists():
+            self.stderr.write(
+                f"{person.email} will be asked for a second factor. Lost? Then with --recovery, "
+                "once you are sure who asks."
+            )
         token = administer.create_sign_in_link(person=person, now=timezone.now())
         self.stdout.write(f"{address()}{reverse('sign-in-link', args=[token])}")
 

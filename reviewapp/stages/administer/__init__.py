@@ -4,6 +4,13 @@ Every deed writes its audit entry in the same transaction, so neither exists wit
 """
 
 from reviewapp.stages.administer.audit import Refused, entry_of, write_audit
+from reviewapp.stages.administer.factors import (
+    bound_to_a_factor,
+    forget_factors,
+    lacks_factor,
+    may_drop_factor,
+    without_factor,
+)
 from reviewapp.stages.administer.first_start import ensure_admin, ensure_project, first_operator
 from reviewapp.stages.administer.keys import (
     KEY_PREFIX,
@@ -76,6 +83,7 @@ __all__ = [
     "SeedSeen",
     "SourceValues",
     "allocate_seeds",
+    "bound_to_a_factor",
     "change_role",
     "create_api_key",
     "create_project",
@@ -90,11 +98,14 @@ __all__ = [
     "find_key",
     "first_operator",
     "follow_groups",
+    "forget_factors",
     "found_project",
     "hand_over",
     "import_ranges",
     "invite",
+    "lacks_factor",
     "make_default_provider",
+    "may_drop_factor",
     "note_key_use",
     "note_seed",
     "note_test",
@@ -114,5 +125,6 @@ __all__ = [
     "suggest_range",
     "take_seeds",
     "use_sign_in_link",
+    "without_factor",
     "write_audit",
 ]

@@ -176,12 +176,15 @@ def hand_over(*, person: Person, now: datetime) -> None:
 
 
 @transaction.atomic
-def sign_out_everywhere(*, person: Person, now: datetime, off: bool = False) -> int:
-    """End all sessions of a person, and with `off` their account; gives how many there were."""
+def sign_out_everywhere(*, person: Person, now: datetime, off: bool = False, keep: str | None = None) -> int:
+    """End all sessions of a person but the one of the key `keep`, and with `off` their account.
+
+    Gives how many there were.
+    """
     if off:
         Person.objects.filter(pk=person.pk).update(is_active=False)
     ended = 0
-    for session in Session.objects.filter(expire_date__gt=now).iterator():
+    for session in Session.objects.filter(expire_date__gt=now).exclude(session_key=keep).iterator():
         if session.get_decoded().get("_auth_user_id") == str(person.pk):
             session.delete()
             ended += 1

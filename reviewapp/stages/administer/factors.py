@@ -1,0 +1,55 @@
+"""Second factors: who has to have one, who has none, and how somebody who lost theirs comes in again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from reviewapp.models import Membership, Person, Role
+from reviewapp.stages.administer.audit import write_audit
+from reviewapp.stages.administer.people import sign_out_everywhere
+
+# An authenticator app, a passkey. Recovery codes come with one of them, and are none by themselves.
+FACTORS: Final = ("totp", "webauthn")
+
+
+def bound_to_a_factor() -> QuerySet[Person]:
+    """The people who must have a second factor, by the operator's rule."""
+    people = Person.objects.filter(is_active=True)
+    if settings.REQUIRE_SECOND_FACTOR == "off":
+        return people.none()
+    if settings.REQUIRE_SECOND_FACTOR == "admins":
+        admin = Membership.objects.filter(person=OuterRef("pk"), role=Role.ADMIN)
+        return people.filter(Q(is_operator=True) | Exists(admin))
+    return people
+
+
+def without_factor() -> QuerySet[Person]:
+    """Those of them who have none yet."""
+    return bound_to_a_factor().exclude(authenticator__type__in=FACTORS)
+
+
+def lacks_factor(*, person: Person) -> bool:
+    """Whether this person must have a second factor and has none: one statement, none with the rule off."""
+    return settings.REQUIRE_SECOND_FACTOR != "off" and without_factor().filter(pk=person.pk).exists()
+
+
+def may_drop_factor(*, person: Person) -> bool:
+    """Whether one of the person's second factors may go: the last one of who must have one may not."""
+    return (
+        not bound_to_a_factor().filter(pk=person.pk).exists()
+        or person.authenticator_set.filter(type__in=FACTORS).count() > 1
+    )
+
+
+@transaction.atomic
+def forget_factors(*, person: Person, now: datetime) -> int:
+    """Whoever lost all second factors starts anew: all of them go, and all sessions; gives how many went."""
+    gone, _ = person.authenticator_set.all().delete()
+    sign_out_everywhere(person=person, now=now)
+    write_audit(actor=None, action="person.forget_factors", target=person, now=now, second_factors=gone)
+    return gone
