@@ -116,6 +116,7 @@ urlpatterns = [
     path("review/slots/<uuid:id>/replay/", focus.replay_now, name="review-slot-replay"),
     path("review/items/<uuid:id>/", items.item, name="review-item"),
     path("review/items/<uuid:id>/adjudicate/", items.adjudicate, name="review-item-adjudicate"),
+    path("review/items/<uuid:id>/undo/", items.undo, name="review-item-undo"),
     path("review/items/<uuid:id>/requeue/", items.requeue, name="review-item-requeue"),
     path("review/rules/<uuid:id>/", rules.rule_deed, name="review-rule-deed"),
     path("review/<uuid:id>/", focus.focus, name="review-queue"),

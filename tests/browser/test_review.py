@@ -422,6 +422,27 @@ def test_an_adjudicator_judges_otherwise_by_keys(
     assert (found.scores["verdict"], found.created_by) == ("minor", admin.person)
 
 
+def test_an_adjudicator_takes_a_decision_back_by_key_and_by_the_notes_button(
+    open_page: OpenPage, project: Any, admin: Any, reviewer: Any
+):
+    queue = filled(project, "Within five days.", judgements_needed=2)
+    second = factories.make_actor(project=project, role="reviewer")
+    for actor, verdict in ((reviewer, "good"), (second, "bad")):
+        slot = review.take(actor=actor, queue=queue, now=NOW)
+        assert slot is not None
+        said = review.Judgement(scores={"verdict": verdict, "correct": True})
+        review.judge(actor=actor, slot_id=slot.pk, judgement=said, now=NOW)
+    page = open_page(f"/review/items/{QueueItem.objects.get().pk}/", person=admin.person)
+
+    for key in ("u", "z"):
+        press(page, "1")
+        expect(page.locator(".judgement.is-authoritative")).to_contain_text("Good")
+        press(page, key)
+        expect(page.get_by_text("Decision taken back")).to_be_visible()
+        expect(page.get_by_text("People disagree")).to_be_visible()
+        assert QueueItem.objects.get().state == "adjudication"
+
+
 def test_a_replay_is_judged_beside_its_original(open_page: OpenPage, project: Any, reviewer: Any):
     original = factories.make_interaction(project=project, answer="Within five days.")
     answer = factories.make_interaction(project=project, answer="Within ten days.", replay_of=original)

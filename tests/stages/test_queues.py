@@ -615,6 +615,104 @@ def test_what_was_adjudicated_is_not_undone_by_its_judges(disputed, admin, revie
         review.undo(actor=reviewer, slot_id=slot.pk, now=NOW, lease_until=NOW + review.LEASE)
 
 
+def test_who_decided_takes_it_back_and_it_waits_again(disputed, admin, reviewer):
+    chosen = Annotation.objects.get(created_by=reviewer.person)
+    review.adjudicate(actor=admin, item_id=disputed.pk, chosen=chosen.pk, now=NOW)
+
+    review.undo_adjudication(actor=admin, item_id=disputed.pk, now=NOW + review.LEASE)
+
+    disputed.refresh_from_db()
+    chosen.refresh_from_db()
+    assert (disputed.state, disputed.authoritative, disputed.adjudicated_by) == ("adjudication", None, None)
+    # It is its judge's, and stands as before.
+    assert chosen.removed_at is None
+    entry = AuditEntry.objects.get(action="queue.undo_adjudication")
+    assert (entry.person, entry.object_id) == (admin.person, str(disputed.pk))
+    assert entry.detail == {"annotation": str(chosen.pk), "to": "adjudication"}
+
+
+def test_what_an_adjudicator_judged_themselves_is_withdrawn_with_the_decision(disputed, admin):
+    own = judgement({"verdict": "minor", "correct": True})
+    review.adjudicate(actor=admin, item_id=disputed.pk, judgement=own, now=NOW)
+
+    review.undo_adjudication(actor=admin, item_id=disputed.pk, now=NOW)
+
+    assert Annotation.objects.get(created_by=admin.person).removed_at == NOW
+    assert Annotation.objects.filter(removed_at=None).count() == 2
+
+
+def test_a_decision_that_was_taken_back_can_be_made_again_and_its_judges_undo_theirs(
+    disputed, admin, reviewer
+):
+    slot = QueueSlot.objects.get(person=reviewer.person)
+    review.adjudicate(actor=admin, item_id=disputed.pk, chosen=slot.annotation_id, now=NOW)
+    review.undo_adjudication(actor=admin, item_id=disputed.pk, now=NOW)
+    # Sent twice, it is taken back once.
+    review.undo_adjudication(actor=admin, item_id=disputed.pk, now=NOW)
+
+    review.undo(actor=reviewer, slot_id=slot.pk, now=NOW, lease_until=NOW + review.LEASE)
+    work(reviewer, disputed.queue, GOOD)
+    review.adjudicate(
+        actor=admin,
+        item_id=disputed.pk,
+        chosen=Annotation.objects.get(created_by=reviewer.person, removed_at=None).pk,
+        now=NOW,
+    )
+
+    disputed.refresh_from_db()
+    assert disputed.state == "done"
+    assert AuditEntry.objects.filter(action="queue.undo_adjudication").count() == 1
+
+
+def test_a_decision_on_those_who_agree_leaves_their_agreement_behind(project, admin):
+    queue = make_queue(project=project, judgements_needed=2)
+    [item] = fill_queue(queue)
+    for _ in range(2):
+        work(make_actor(project=project, role="reviewer"), queue, GOOD)
+    own = judgement({"verdict": "minor", "correct": True})
+    review.adjudicate(actor=admin, item_id=item.pk, judgement=own, now=NOW)
+
+    review.undo_adjudication(actor=admin, item_id=item.pk, now=NOW)
+
+    item.refresh_from_db()
+    assert (item.state, item.authoritative.scores["verdict"]) == ("done", "good")
+
+
+def test_nobody_takes_back_what_somebody_else_decided(disputed, admin, project, reviewer):
+    chosen = Annotation.objects.first()
+    review.adjudicate(actor=admin, item_id=disputed.pk, chosen=chosen.pk, now=NOW)
+
+    with pytest.raises(Refused, match="Somebody else"):
+        review.undo_adjudication(actor=make_actor(project=project), item_id=disputed.pk, now=NOW)
+    with pytest.raises(Refused, match="Others decide"):
+        review.undo_adjudication(actor=reviewer, item_id=disputed.pk, now=NOW)
+
+
+def test_what_nobody_decided_is_not_taken_back(project, admin, reviewer):
+    queue = make_queue(project=project)
+    [item] = fill_queue(queue)
+    work(reviewer, queue, GOOD)
+
+    with pytest.raises(Refused, match="Nobody has decided"):
+        review.undo_adjudication(actor=admin, item_id=item.pk, now=NOW)
+
+
+def test_a_replays_decision_goes_with_the_adjudication_that_made_it(project, changed, admin):
+    Queue.objects.update(judgements_needed=2)
+    QueueItem.objects.update(free=2)
+    changed.refresh_from_db()
+    for preference in ("same", "regression"):
+        work(make_actor(project=project, role="reviewer"), changed, {}, preference=preference)
+    item = QueueItem.objects.get()
+    chosen = Annotation.objects.get(preference="regression")
+    review.adjudicate(actor=admin, item_id=item.pk, chosen=chosen.pk, now=NOW)
+    made = Comparison.objects.get().decision
+
+    review.undo_adjudication(actor=admin, item_id=item.pk, now=NOW + review.LEASE)
+
+    assert (made, Comparison.objects.get().decision) == ("regression", None)
+
+
 # ---- what the database refuses ----
 
 

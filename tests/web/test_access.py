@@ -99,6 +99,7 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "review-rule-deed": (None, "admin"),
     "review-item": ("viewer", None),
     "review-item-adjudicate": (None, "reviewer"),
+    "review-item-undo": (None, "reviewer"),
     "review-item-requeue": (None, "admin"),
     "review-person": ("viewer", None),
     "review-renew": (None, "reviewer"),

@@ -628,6 +628,38 @@ def test_an_adjudicator_may_judge_otherwise_on_the_items_page(project, admin):
     assert (item.state, item.authoritative.scores["verdict"]) == ("done", "minor")
 
 
+def test_a_decision_is_taken_back_from_the_item_that_comes_next(project, admin):
+    queue, _people = judged_by_two(project, ("good", "bad"), ("bad", "good"))
+    first, second = QueueItem.objects.filter(queue=queue).in_order()
+    client = signed_in(admin)
+    chosen = first.slots.first().annotation_id
+
+    page = client.post(
+        reverse("review-item-adjudicate", args=[first.pk]), {"chosen": chosen}, follow=True
+    ).content.decode()
+    back = client.post(reverse("review-item-undo", args=[first.pk]), follow=True)
+
+    # In the note that says it is decided, and as a button with its key.
+    assert page.count(reverse("review-item-undo", args=[first.pk])) == 2
+    assert back.redirect_chain[-1][0] == reverse("review-item", args=[first.pk])
+    assert "Decision taken back" in back.content.decode()
+    assert reverse("review-item-undo", args=[first.pk]) not in back.content.decode()
+    first.refresh_from_db()
+    assert (first.state, second.state) == ("adjudication", "adjudication")
+
+
+def test_why_a_decision_can_not_be_taken_back_is_said(project, admin):
+    queue, _people = judged_by_two(project, ("good", "bad"))
+    item = QueueItem.objects.get(queue=queue)
+    chosen = item.slots.first().annotation_id
+    signed_in(admin).post(reverse("review-item-adjudicate", args=[item.pk]), {"chosen": chosen})
+
+    answer = signed_in(make_actor(project=project)).post(reverse("review-item-undo", args=[item.pk]))
+
+    assert answer.status_code == 409
+    assert "Somebody else has decided about this item" in answer.content.decode()
+
+
 def test_an_admin_sends_an_item_back(project, admin):
     queue, _people = judged_by_two(project, ("good", "good"))
     item = QueueItem.objects.get(queue=queue)

@@ -1,7 +1,12 @@
 """Review: what people say about interactions, and the queues in which they are handed them."""
 
 from reviewapp.models.bodies import answer_text, reply_of
-from reviewapp.stages.review.adjudicating import adjudicate, can_adjudicate, check_can_adjudicate
+from reviewapp.stages.review.adjudicating import (
+    adjudicate,
+    can_adjudicate,
+    check_can_adjudicate,
+    undo_adjudication,
+)
 from reviewapp.stages.review.annotations import (
     EditedMeanwhile,
     Given,
@@ -106,5 +111,6 @@ __all__ = [
     "take",
     "takes",
     "undo",
+    "undo_adjudication",
     "undo_flags",
 ]

@@ -1,4 +1,4 @@
-"""Adjudication: where people disagree, one person says which judgement counts."""
+"""Adjudication: where people disagree, one person says which judgement counts, and may take that back."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from uuid import UUID
 
 from django.db import transaction
 
-from reviewapp.models import Actor, ItemState, Permission, Queue, QueueItem, QueueSlot, SlotState
+from reviewapp.models import (
+    Actor,
+    Annotation,
+    ItemState,
+    Permission,
+    Queue,
+    QueueItem,
+    QueueSlot,
+    SlotState,
+)
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.review.annotations import annotate
-from reviewapp.stages.review.items import decided, locked_item
+from reviewapp.stages.review.items import decided, locked_item, settle
 from reviewapp.stages.review.judging import Judgement, judged_interaction
 from reviewapp.stages.review.rubrics import rubric_of
 
@@ -87,5 +96,40 @@ def adjudicate(
         target=item,
         now=now,
         annotation=str(item.authoritative_id),
+    )
+    return item
+
+
+@transaction.atomic
+def undo_adjudication(*, actor: Actor, item_id: UUID, now: datetime) -> QueueItem:
+    """Take one's decision back: the item is again what its judgements make it, waiting where they differ.
+
+    A judgement that the adjudicator gave for it is withdrawn too. Raises Refused.
+    """
+    if not QueueItem.objects.visible_to(actor).filter(pk=item_id).exists():
+        raise Refused("There is no such item.")
+    item = locked_item(item_id)
+    check_can_adjudicate(actor=actor, queue=item.queue)
+    if item.state == ItemState.ADJUDICATION:
+        return item
+    if item.state != ItemState.DONE or item.adjudicated_by_id is None:
+        raise Refused("Nobody has decided about this item.")
+    if actor.person is None or item.adjudicated_by_id != actor.person.pk:
+        raise Refused("Somebody else has decided about this item; decide otherwise instead.")
+    before = item.authoritative
+    # One that was chosen is its judge's, and stays.
+    if before is not None and not QueueSlot.objects.filter(item=item, annotation=before).exists():
+        Annotation.objects.filter(pk=before.pk, removed_at=None).update(removed_at=now)
+    item.authoritative, item.adjudicated_by, item.finished_at = None, None, None
+    item.save()
+    settle(item, now=now)
+    decided(item, actor=actor, now=now)
+    write_audit(
+        actor=actor,
+        action="queue.undo_adjudication",
+        target=item,
+        now=now,
+        annotation=str(before.pk) if before is not None else None,
+        to=item.state,
     )
     return item

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -66,6 +67,7 @@ def _context(request: AppRequest, found: QueueItem) -> dict[str, Any]:
         "hidden": len(hidden),
         "differing": [labels[key] for key in differing if key in labels],
         "can_decide": may_decide and found.state in {ItemState.ADJUDICATION, ItemState.DONE},
+        "undoes": _last_decided(request, found) if may_decide else None,
         "can_requeue": request.actor.may(Permission.ADMIN) and found.state not in OPEN_STATES,
         "questions": questions_of(slot=blank, item=found, rubric=rubric),
         "labels": labels_of(rubric.labels if rubric else []),
@@ -84,6 +86,15 @@ def _context(request: AppRequest, found: QueueItem) -> dict[str, Any]:
                 (_("Replay"), context["choices"]),
             ]
     return context
+
+
+def _last_decided(request: AppRequest, found: QueueItem) -> QueueItem | None:
+    """What undo takes back: this person's decision on this item, or else their last one in the queue."""
+    mine = QueueItem.objects.filter(
+        queue=found.queue, state=ItemState.DONE, adjudicated_by=request.actor.person
+    )
+    last: QueueItem | None = mine.filter(pk=found.pk).first() or mine.order_by("-finished_at", "-id").first()
+    return last
 
 
 @needs(Permission.REVIEW)
@@ -105,11 +116,25 @@ def adjudicate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     except (InvalidAnswer, Refused, ValueError) as error:
         context = {**_context(request, found), "problem": error}
         return render(request, "pages/review/item.html", context, status=422)
-    messages.success(request, _("Decided."))
+    messages.success(request, _("Decided."), extra_tags=reverse("review-item-undo", args=[found.pk]))
     after = (
         QueueItem.objects.filter(queue=found.queue, state=ItemState.ADJUDICATION).in_order().first() or found
     )
     return redirect("review-item", id=after.pk)
+
+
+@needs(Permission.REVIEW)
+@require_POST
+def undo(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
+    """Take one's decision back, and have the item before oneself again."""
+    found = _item(request, id)
+    try:
+        review.undo_adjudication(actor=request.actor, item_id=found.pk, now=timezone.now())
+    except Refused as error:
+        context = {**_context(request, found), "problem": error}
+        return render(request, "pages/review/item.html", context, status=409)
+    messages.success(request, _("Decision taken back"))
+    return redirect("review-item", id=found.pk)
 
 
 @needs(Permission.ADMIN)
