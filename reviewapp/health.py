@@ -1,5 +1,7 @@
 """Whether the four parts that the app can't do without are well: database, broker, worker, scheduler.
 
+And the replica, where there is one, which it can do without.
+
 `/readyz` and `manage.py doctor` ask here. Each question has a deadline, because a part that
 hangs is as bad as one that is gone. Sentences say nothing about hosts or secrets, since
 `/readyz` needs no sign-in; the details are for the doctor.
@@ -14,12 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import connection, connections
 from django.db.models import Max
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import ChannelError
 
+from reviewapp import replica
 from reviewapp.celery import app
 
 DEADLINE_SECONDS = 5.0
@@ -39,9 +43,11 @@ class Finding:
     mend: str = ""
 
 
-async def findings() -> list[Finding]:
-    """All four, asked side by side."""
+async def findings(*, optional: bool = False) -> list[Finding]:
+    """All four, asked side by side; with `optional` also the replica, if the settings name one."""
     questions = {"database": database, "broker": broker, "worker": worker, "scheduler": scheduler}
+    if optional and replica.is_configured():
+        questions["replica"] = read_replica
     return list(await asyncio.gather(*(_in_time(part, ask) for part, ask in questions.items())))
 
 
@@ -79,6 +85,32 @@ def database() -> Finding:
         ok=True,
         sentence="The database answers.",
         detail=f"PostgreSQL {version}, {took:.0f} ms",
+    )
+
+
+def read_replica() -> Finding:
+    """Whether lists and exports are read from the replica now, as they themselves decide it."""
+    started = time.monotonic()
+    try:
+        behind = replica.catch_up(wait_seconds=settings.REPLICA_WAIT_SECONDS)
+    except replica.Unusable as error:
+        return Finding(
+            part="replica",
+            ok=False,
+            sentence="The replica is not used: lists and exports are read from the primary.",
+            detail=str(error),
+            mend="Look at that server, at its way to the primary, and there at pg_stat_replication. "
+            "It is used again by itself once it has caught up.",
+        )
+    finally:
+        connections.close_all()
+    took = (time.monotonic() - started) * 1000
+    seconds = "" if behind.seconds is None else f"{behind.seconds:.1f} s, "
+    return Finding(
+        part="replica",
+        ok=True,
+        sentence="The replica answers lists and exports.",
+        detail=f"was {seconds}{behind.bytes / 1024:,.0f} kB behind, {took:.0f} ms",
     )
 
 

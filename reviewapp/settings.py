@@ -195,23 +195,21 @@ TRACES_SHARE = _number("REVIEWAPP_TRACES_PERCENT", default=10, low=1, high=100) 
 # --- Database -------------------------------------------------------------------------------
 
 
-def _database(url: str) -> dict[str, Any]:
+def _database(url: str, *, named_by: str = "REVIEWAPP_DATABASE_URL") -> dict[str, Any]:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise WrongSetting(
-            "REVIEWAPP_DATABASE_URL", "is no URL; write postgresql://user:password@host/name"
-        ) from None
+        raise WrongSetting(named_by, "is no URL; write postgresql://user:password@host/name") from None
     if parts.scheme not in {"postgresql", "postgres"}:
         raise WrongSetting(
-            "REVIEWAPP_DATABASE_URL",
+            named_by,
             f"starts with {parts.scheme or 'nothing'}://; only PostgreSQL is supported: postgresql://user:password@host/name",
         )
     options = dict(parse_qsl(parts.query))
     name = unquote(parts.path.lstrip("/"))
     if not name:
-        raise WrongSetting("REVIEWAPP_DATABASE_URL", "names no database; end it with /name")
+        raise WrongSetting(named_by, "names no database; end it with /name")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,
@@ -236,6 +234,18 @@ DATABASES = {"default": _database(DATABASE_URL)}
 if ROLE == "web":
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+# A copy that follows the first, for lists and exports; who is asked when: reviewapp/replica.py.
+DATABASE_ROUTERS = ["reviewapp.replica.Router"]
+REPLICA_WAIT_SECONDS = _number("REVIEWAPP_REPLICA_WAIT_MS", default=250, low=0, high=60_000) / 1000
+_replica = _text("REVIEWAPP_REPLICA_DATABASE_URL")
+if _replica:
+    DATABASES["replica"] = _database(_replica, named_by="REVIEWAPP_REPLICA_DATABASE_URL")
+    # One that is away is done without, so nobody waits long for it; and it can't be written, so a run of
+    # tests makes nothing there.
+    DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+    if ROLE == "web":
+        DATABASES["replica"]["OPTIONS"]["pool"] = {"min_size": 0, "max_size": 20, "timeout": 2}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker and background work ---------------------------------------------------------------

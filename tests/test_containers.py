@@ -275,3 +275,14 @@ def test_what_the_proxy_reads_is_there():
     [mount] = [text for text in MANY["services"]["proxy"]["volumes"] if text.startswith("./")]
 
     assert (ROOT / mount.partition(":")[0]).is_file()
+
+
+def test_the_replica_of_many_hosts_is_there_when_asked_for_and_the_database_lets_it_in():
+    replica, database = MANY["services"]["database-replica"], MANY["services"]["database"]
+    mounted = [text.split(":") for one in (replica, database) for text in one["volumes"] if text[0] == "."]
+
+    assert replica["profiles"] == ["replica"]
+    assert all((ROOT / source).is_file() for source, *_ in mounted)
+    assert {target for _, target, _ in mounted} == {"/replica.sh", "/etc/postgresql/pg_hba.conf"}
+    # Settings of the database itself stay as in the project's own file.
+    assert database["command"][: len(SERVICES["database"]["command"])] == SERVICES["database"]["command"]

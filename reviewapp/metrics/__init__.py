@@ -56,6 +56,11 @@ SET_ASIDE: Final = Counter(
 ATTEMPTS: Final = Counter(
     "reviewapp_replay_attempts", "Attempts of replays that ended, by outcome.", ["outcome"]
 )
+LIST_READS: Final = Counter(
+    "reviewapp_list_reads",
+    "Lists and exports, by who answered them; counted where there is a replica.",
+    ["answered_by"],
+)
 VERDICTS: Final = Counter("reviewapp_verdicts", "Comparisons made, by verdict.", ["verdict"])
 ALERTS: Final = Counter(
     "reviewapp_alerts_raised", "Alerts raised, by kind and severity.", ["kind", "severity"]

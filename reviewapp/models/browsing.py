@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Sum
 
+from reviewapp import replica
 from reviewapp.models.comparison import Comparison
 from reviewapp.models.discussing import open_counts
 from reviewapp.models.fingerprint import Fingerprint, states_of
@@ -141,7 +141,7 @@ def known_values(*, project: Project, name: str, limit: int = 200) -> list[str]:
     column = _WALKED.get(name)
     if column is None:
         return []
-    with connection.cursor() as cursor:
+    with replica.connection().cursor() as cursor:
         cursor.execute(_DISTINCT.format(column=column), {"project": project.pk, "limit": limit})
         return [value for (value,) in cursor.fetchall()]
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import connection
-
+from reviewapp import replica
 from reviewapp.models.project import Project
 from reviewapp.pure.continuations import ORDER, context_of, key_of, typed_of
 
@@ -89,7 +88,7 @@ def _following(
     contexts = [context_of(before, length) for length in range(min(ORDER, len(before)), shortest - 1, -1)]
     if not contexts:
         return []
-    with connection.cursor() as cursor:
+    with replica.connection().cursor() as cursor:
         cursor.execute(
             LOOKUP,
             {

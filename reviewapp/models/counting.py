@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection
+from reviewapp import replica
 
 COUNTED: Final = 10_000
 
@@ -24,7 +24,7 @@ def about(rows: Any) -> About:
     if counted <= COUNTED:
         return About(counted)
     sql, params = rows.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
+    with replica.connection().cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         (plan,) = cursor.fetchone()
     estimate = max(counted, int(plan[0]["Plan"]["Plan Rows"]))

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, connections
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from reviewapp import health, metrics
+from reviewapp import health, metrics, replica
 from reviewapp.journal import lag
 from reviewapp.metrics.exposing import ADDRESS as ADDRESS
 from reviewapp.metrics.exposing import add_up, may_scrape
@@ -102,6 +102,8 @@ class State:
         parts = {finding.part: finding.ok for finding in self._findings}
         if parts.get("broker"):
             yield from self._queues()
+        if "replica" in parts:
+            yield from self._replica()
         if parts.get("database"):
             try:
                 yield from self._tables()
@@ -130,6 +132,21 @@ class State:
             return
         told = {name: length for name, length in lengths.items() if length is not None}
         yield _family("queue_messages", "Messages that wait with the broker.", "queue", told)
+
+    def _replica(self) -> Iterator[Metric]:
+        try:
+            behind = replica.lag()
+        except replica.Unusable as error:
+            log.info("The replica can't be measured: %s", error)
+            return
+        finally:
+            connections.close_all()
+        yield _gauge(
+            "replica_lag_bytes", "The primary's log that the replica has not replayed.", behind.bytes
+        )
+        if behind.seconds is not None:
+            told = "How old the last change is that the replica has; 0 where it has all."
+            yield _gauge("replica_lag_seconds", told, behind.seconds)
 
     def _tables(self) -> Iterator[Metric]:
         now = measures.measures()
@@ -178,7 +195,7 @@ class _Latest:
 
 
 async def _make() -> bytes:
-    findings = await health.findings()
+    findings = await health.findings(optional=True)
     return await asyncio.to_thread(exposition, findings)
 
 

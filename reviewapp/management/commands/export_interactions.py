@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import connections
 from django.utils import timezone
 
 from reviewapp.management.projects import the_project
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             try:
                 export.make_export(export_id=asked.pk)
             finally:
-                connection.close()
+                connections.close_all()
 
         worker = threading.Thread(target=make)
         worker.start()

@@ -18,10 +18,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from reviewapp import replica
 from reviewapp.formats.exports import ExportRow, ParquetMissing, Stored, open_writer
 from reviewapp.formats.exports.agreeing import AgreementTally
 from reviewapp.models import (
@@ -172,32 +173,53 @@ def _selection(*, project: Project, wanted: Filter) -> Any:
 
 
 def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:
-    """The rows of the selection in batches, the next of which is read while one is written."""
-    wanted = read_filter(export.filter)
-    rows = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
+    """The rows of the selection in batches.
 
+    From the replica, once it has all that the primary has; should it fail, the primary goes on from there.
+    """
+    last: Stored | None = None
+    with replica.reading(wait_seconds=replica.EXPORT_SECONDS) as place:
+        while True:
+            try:
+                with contextlib.closing(_batches(export, after=last)) as batches:
+                    for end, batch in batches:
+                        last = end
+                        yield batch
+                return
+            except replica.LOST as error:
+                if not place.leave(error):
+                    raise
+
+
+def _batches(
+    export: Export, *, after: Stored | None
+) -> Generator[tuple[Stored, Iterator[ExportRow]], None, None]:
+    """Batches after a row, each with its last one; the next is read while one is written."""
+    wanted = read_filter(export.filter)
+    selected = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
     blind = reader_of(export)
+    source = replica.connection()
     with ThreadPoolExecutor(1, thread_name_prefix="export-read") as reader:
 
-        def fetch(queryset: Any) -> Future[list[Stored]]:
-            statement = stored_statement(queryset, rows=BATCH, most=BATCH_BYTES)
-            return reader.submit(fetch_stored, statement, over=connection.connection)
+        def fetch(last: Stored | None) -> Future[list[Stored]]:
+            rows = selected
+            if last is not None:
+                rows = rows.filter(
+                    Q(started_at__gte=last.started_at) & ~Q(started_at=last.started_at, id__lte=last.id)
+                )
+            statement = stored_statement(rows, rows=BATCH, most=BATCH_BYTES)
+            return reader.submit(fetch_stored, statement, over=source.connection)
 
-        coming = fetch(rows)
+        coming = fetch(after)
         while True:
-            with connection.wrap_database_errors:
+            with source.wrap_database_errors:
                 found = coming.result()
             if not found:
                 return
             # Asks for what people said of these, so it stands before the connection is lent again.
             batch = export_rows(found, reader=blind)
-            last = found[-1]
-            coming = fetch(
-                rows.filter(
-                    Q(started_at__gte=last.started_at) & ~Q(started_at=last.started_at, id__lte=last.id)
-                )
-            )
-            yield batch
+            coming = fetch(found[-1])
+            yield found[-1], batch
 
 
 def _write(export: Export) -> None:

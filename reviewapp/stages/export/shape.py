@@ -12,10 +12,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.db.models.expressions import RawSQL
 
+from reviewapp import replica
 from reviewapp.formats.exports import ExportRow, Stored
 from reviewapp.models import (
     AddedTag,
@@ -144,6 +144,7 @@ def stored_statement(queryset: Any, *, rows: int, most: int) -> Any:
     )
     asked = named.order_by("started_at", "id").values_list(*_COLUMNS, "size")[:rows]
     inner, parameters = asked.query.sql_with_params()
+    connection = replica.connection()
     connection.ensure_connection()
     # Django writes its statements for parameters that stand in them.
     written = psycopg.ClientCursor(connection.connection).mogrify(inner, parameters)

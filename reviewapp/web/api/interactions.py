@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Router, Schema, Status
 
-from reviewapp import tasks
+from reviewapp import replica, tasks
 from reviewapp.models import Interaction, Permission, filters
 from reviewapp.models.filters import FILTER_NAMES
 from reviewapp.models.pages import page_of
@@ -94,6 +94,10 @@ _LIST: dict[str, Any] = {
 )
 def list_interactions(request: ApiRequest) -> HttpResponse:
     """Newest first, narrowed by the filters; `cursor` is the `next` of the page before."""
+    return replica.read(lambda: _page(request))
+
+
+def _page(request: ApiRequest) -> HttpResponse:
     values = request.GET.dict()
     limit, cursor = lists.read_limit(values.pop("limit", "")), values.pop("cursor", "")
     wanted = filters.read_filter(values)

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from reviewapp import replica
 from reviewapp.models import (
     DefaultView,
     Endpoint,
@@ -94,6 +95,10 @@ class Chip:
 @require_safe
 def interactions(request: AppRequest) -> HttpResponse:
     """The list; htmx gets the rows alone."""
+    return replica.read(lambda: _answered(request))
+
+
+def _answered(request: AppRequest) -> HttpResponse:
     listing = listing_of(request)
     try:
         wanted = read_filter(listing.values, strict=False)

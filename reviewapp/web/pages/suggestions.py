@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from reviewapp import replica
 from reviewapp.models import Actor, Permission
 from reviewapp.models.browsing import known_values, recent_values, value_counts
 from reviewapp.models.completing import completions
@@ -40,6 +41,10 @@ class Suggestion:
 @require_safe
 def suggest(request: AppRequest) -> HttpResponse:
     """Options of the search box's list for what is being typed."""
+    return replica.read(lambda: _answered(request))
+
+
+def _answered(request: AppRequest) -> HttpResponse:
     typed = request.GET.get("q", "")[:TYPED_LIMIT]
     last = typed.rpartition(" ")[2]
     name, colon, start = last.partition(":")

@@ -57,7 +57,7 @@ def parts(request: AppRequest) -> HttpResponse:
     """How the parts of the installation are, now: for operators, since it is everybody's."""
     if not request.user.is_operator:
         raise Http404
-    findings = asyncio.run(health.findings())
+    findings = asyncio.run(health.findings(optional=True))
     journal = lag(Path(settings.JOURNAL_DIR))
     try:
         queues = health.queue_lengths()
