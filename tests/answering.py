@@ -83,7 +83,7 @@ class Answering:
 
 
 @contextmanager
-def answering(behave: Behaviour | None = None) -> Iterator[Answering]:
+def answering(behave: Behaviour | None = None, *, host: str = "127.0.0.1") -> Iterator[Answering]:
     """Serve on a free port, in a thread of its own, until the block ends."""
     provider = Answering()
     if behave is not None:
@@ -96,9 +96,9 @@ def answering(behave: Behaviour | None = None) -> Iterator[Answering]:
         app.router.add_route("*", "/{path:.*}", provider.handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=2048)
+        site = web.TCPSite(runner, host, 0, backlog=2048)
         await site.start()
-        provider.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        provider.base_url = f"http://{host}:{runner.addresses[0][1]}/v1"
         return runner
 
     def serve() -> None:
