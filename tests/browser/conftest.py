@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from reviewapp.models import Person
 
@@ -20,6 +20,10 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 CHROMIUM = os.environ.get("REVIEWAPP_TEST_CHROMIUM_URL") or next(
     filter(None, (shutil.which(name) for name in BROWSERS)), ""
 )
+
+# Milliseconds that anything may take: the machine that tests may be slow, and busy with much else.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 
 OpenPage = Callable[..., Page]
 
@@ -71,6 +75,7 @@ def opening(browser: Browser, *, url: str, cookie: Callable[[Person], Any]) -> I
     ) -> Page:
         made = browser.new_context(base_url=url, viewport={"width": width, "height": height}, **context)
         contexts.append(made)
+        made.set_default_timeout(PATIENCE)
         if person is not None:
             made.add_cookies([cookie(person)])
         page = made.new_page()

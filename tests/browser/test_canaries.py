@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from reviewapp.models import Actor, CanaryCheck, CanarySet, actor_for_person
 from reviewapp.providers.simulated import server
@@ -56,12 +58,12 @@ def test_a_watched_models_change_is_seen_on_the_strip_and_told_with_its_evidence
         page.reload()
 
     page.get_by_text("The backend changed").wait_for()
-    assert page.locator(".strip-dot").count() == 2
+    expect(page.locator(".strip-dot")).to_have_count(2)
     page.get_by_role("link", name=check.created_at.strftime("%-d %b %H:%M")).first.click()
     page.get_by_role("heading", name="Evidence").wait_for()
-    assert "fresh requests showed it again" in page.locator(".verdict-sentence").inner_text()
+    expect(page.locator(".verdict-sentence")).to_contain_text("fresh requests showed it again")
     page.get_by_text("All measures").click()
-    assert page.get_by_role("region", name="All measures").is_visible()
+    expect(page.get_by_role("region", name="All measures")).to_be_visible()
     page.get_by_role("link", name="The backend change").click()
+    page.wait_for_url(re.compile("/changes/"))
     page.get_by_role("heading", level=1).wait_for()
-    assert "/changes/" in page.url

@@ -13,13 +13,11 @@ import pytest
 from openai import OpenAI
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.embedded.processes import eventually
 from tests.product import Running, product
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("changes")]
-
-# The machine that tests may be busy with much else.
-expect.set_options(timeout=20_000)
 
 MODEL = "sim-steady"
 TITLE = f"A new fingerprint answers for {MODEL}"
@@ -31,7 +29,7 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # `browser` first: without one there is nothing to start.
     with product(tmp_path_factory.mktemp("changes"), demo=True, wait=False) as running:
         # The demo's own questions teach the pools their values.
-        running.program.wait_for("The demo project holds", seconds=400)
+        running.program.wait_for("The demo project holds", seconds=900)
         yield running
 
 
@@ -48,6 +46,7 @@ def key(running: Running) -> str:
 def page(browser: Browser, running: Running) -> Iterator[Page]:
     """The admin's browser; nothing on the way may log an error."""
     context = browser.new_context(base_url=running.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
@@ -65,7 +64,7 @@ def send(url: str, body: Any, key: str = "") -> int:
     if key:
         request.add_header("Authorization", f"Bearer {key}")
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -75,7 +74,7 @@ def send(url: str, body: Any, key: str = "") -> int:
 def changes(running: Running, key: str) -> list[Any]:
     request = urllib.request.Request(f"{running.url}/api/v1/backend-changes?model={MODEL}")
     request.add_header("Authorization", f"Bearer {key}")
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         found: list[Any] = json.load(answer)["items"]
     return found
 
@@ -108,7 +107,7 @@ def before(running: Running, key: str) -> str:
         )
         path = f"{running.url}/api/v1/interactions/{id_}/{judged[0]}"
         # Recorded in the background, so perhaps a moment later.
-        eventually(lambda path=path, body=judged[1]: send(path, body, key) == 201, seconds=20)
+        eventually(lambda path=path, body=judged[1]: send(path, body, key) == 201, seconds=120)
     return fingerprint
 
 
@@ -122,7 +121,7 @@ def story(page: Page, running: Running, key: str, before: str) -> str:
     for number in range(3):
         _, fingerprint = ask(running, key, f"Where is order {number}?", number + 1)
         assert fingerprint != before
-    eventually(lambda: bool(changes(running, key)), seconds=40)
+    eventually(lambda: bool(changes(running, key)), seconds=240)
     return f"/changes/{changes(running, key)[0]['id']}/"
 
 
@@ -158,7 +157,7 @@ def test_verifying_asks_what_was_judged_and_says_what_changed(
 
     page.keyboard.press("v")
 
-    expect(page.get_by_role("heading", name="Verified")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="Verified")).to_be_visible(timeout=5 * PATIENCE)
     found = changes(running, key)[0]["verification"]
     assert found["asked"] == found["approved"] + found["flagged"] >= APPROVED + FLAGGED
     assert found["unmeasured"] == 0
@@ -190,6 +189,9 @@ def test_the_changed_answers_and_no_others_are_judged(page: Page, story: str, ru
     page.goto(story)
     page.get_by_role("link", name="Changed answers in review").click()
     item = page.locator("[data-item]")
+    expect(item).to_be_visible()
+    # The keys work when the page's modules have run; what it shows is there earlier.
+    page.wait_for_load_state("load")
 
     for _ in range(found["changed"] + found["unclear"]):
         before = item.get_attribute("data-item")

@@ -71,7 +71,7 @@ def test_asked_told_found_answered_and_settled(open_page: OpenPage):
     answers.keyboard.press("Control+Enter")
     expect(answers.locator(".post")).to_have_count(2)
     expect(answers.get_by_label(re.compile("^Reply in the discussion"))).to_have_value("")
-    expect(asks.locator(".post")).to_have_count(2, timeout=10_000)
+    expect(asks.locator(".post")).to_have_count(2)
     expect(asks.locator(".thread-reply textarea")).to_have_value("Half a thou")
     expect(asks.locator(".thread-reply textarea")).to_be_focused()
 
@@ -80,7 +80,7 @@ def test_asked_told_found_answered_and_settled(open_page: OpenPage):
     asks.keyboard.press("Control+Shift+Enter")
     expect(asks.locator(".thread-settled > summary")).to_have_text("1 resolved")
     expect(asks.locator("mark[data-thread]")).to_have_count(0)
-    expect(answers.locator(".thread-settled > summary")).to_have_text("1 resolved", timeout=10_000)
+    expect(answers.locator(".thread-settled > summary")).to_have_text("1 resolved")
     assert Thread.objects.get().state == "resolved"
     assert {row.kind for row in Notification.objects.filter(person=bo)} == {"mention", "reply"}
 

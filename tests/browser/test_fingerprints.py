@@ -229,8 +229,8 @@ def test_the_form_of_two_times_fits_a_phone(open_page: OpenPage, person: Person)
     assert panel["x"] + panel["width"] <= 390
 
 
-def test_an_overlap_that_passed_unseen_shows_as_retired_by_itself(page: Page):
-    now = timezone.now()
+def test_an_overlap_that_passed_unseen_shows_as_retired_by_itself(still: datetime, page: Page):
+    now = still
     Fingerprint.objects.filter(value="fp_old").update(
         state="overlap",
         overlap_until=now - MINUTE,
@@ -242,7 +242,7 @@ def test_an_overlap_that_passed_unseen_shows_as_retired_by_itself(page: Page):
     row = page.locator(".pool .table-stack tbody tr", has_text="fp_old")
     expect(row).to_contain_text("overlap")
 
-    watch.settle(now=now - MINUTE / 2)
+    watch.settle(now=now)
     page.reload()
 
     expect(row).to_contain_text("retired")
@@ -281,13 +281,13 @@ def test_a_value_never_seen_comes_onto_the_page_by_itself(page: Page, person: Pe
 
     answer_anew(person, "fp_newest")
 
-    expect(page.locator(".pool .table-stack").first).to_contain_text("fp_newest", timeout=15_000)
+    expect(page.locator(".pool .table-stack").first).to_contain_text("fp_newest")
     expect(page.locator("details[id^=figures]")).to_have_attribute("open", "")
     expect(fold).to_be_focused()
     assert page.evaluate("window.stayed")
 
 
-def test_the_page_waits_while_a_dialog_is_open(page: Page):
+def test_the_page_waits_while_a_dialog_is_open(still: datetime, page: Page):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.headers.get("if-none-match", "")))
     tick = "document.getElementById('timelines').dispatchEvent(new CustomEvent('every'))"

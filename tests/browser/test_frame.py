@@ -142,8 +142,10 @@ REFUSED = """() => document.dispatchEvent(
 def refused(open_page: OpenPage, person) -> Page:
     """A page that has just told of a refusal; its clock is the test's."""
     page = open_page(STYLE, person=person)
-    page.clock.install()
+    page.clock.install(time=0)
     page.reload()
+    # It goes on only where the test says so, however long anything takes.
+    page.clock.pause_at(3_600_000)
     page.evaluate(REFUSED)
     expect(page.locator(".toast")).to_be_visible()
     return page

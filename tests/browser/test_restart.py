@@ -71,7 +71,7 @@ def queue(project) -> Queue:
 
 
 def shows(page: Page, text: str) -> None:
-    expect(page.locator("[data-item]")).to_contain_text(text, timeout=20_000)
+    expect(page.locator("[data-item]")).to_contain_text(text)
 
 
 def press(page: Page, *keys: str) -> None:
@@ -120,7 +120,7 @@ def test_a_judgement_goes_on_while_the_server_restarts(
     expect(page.locator("[data-unsent]")).to_contain_text("Nothing is lost: keep going.")
     half_a_judgement(page, "Another ")
     server.start()
-    expect(page.locator("[data-unsent]")).to_be_hidden(timeout=20_000)
+    expect(page.locator("[data-unsent]")).to_be_hidden()
     page.keyboard.type("one.")
     press(page, "Escape", "3", "1", "Enter")
 

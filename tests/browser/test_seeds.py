@@ -69,4 +69,4 @@ def test_the_test_button_tells_whether_the_seed_counts(open_page: OpenPage):
         page.locator("#test-model").fill("sim-steady")
         page.get_by_role("button", name="Test it now").click()
 
-        expect(page.locator(".findings")).to_contain_text("It honours the seed", timeout=30_000)
+        expect(page.locator(".findings")).to_contain_text("It honours the seed")

@@ -12,6 +12,7 @@ import pytest
 from openai import OpenAI
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.embedded.processes import eventually
 from tests.product import Running, product
 
@@ -43,6 +44,7 @@ def key(running: Running) -> str:
 def page(browser: Browser, running: Running) -> Iterator[Page]:
     """One person's browser, signed in by the printed link; nothing on the way may log an error."""
     context = browser.new_context(base_url=running.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
@@ -86,7 +88,7 @@ def test_a_call_through_the_gateway_appears_in_the_list(page: Page, asked: Any):
     row = page.locator("[data-row]")
 
     # Recorded in the background, so perhaps a moment later.
-    eventually(lambda: bool(page.reload()) and row.count() == 1, seconds=20)
+    eventually(lambda: bool(page.reload()) and row.count() == 1, seconds=120)
 
     expect(row).to_have_count(1)
     expect(row).to_contain_text(QUESTION)
@@ -172,8 +174,8 @@ def test_five_attempts_with_the_same_seed_are_asked_and_compared(page: Page, ask
     page.keyboard.press("Control+Enter")
 
     page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}/"))
-    expect(page.locator("[data-row]")).to_have_count(5, timeout=30_000)
-    expect(page.locator("[data-row] [data-verdict=identical]")).to_have_count(5, timeout=30_000)
+    expect(page.locator("[data-row]")).to_have_count(5)
+    expect(page.locator("[data-row] [data-verdict=identical]")).to_have_count(5)
 
 
 def test_the_comparison_says_what_happened_and_shows_both_answers(page: Page, asked: Any):
@@ -198,7 +200,7 @@ def exported(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page.get_by_role("link", name="Flagged set").click()
     page.get_by_role("button", name="Make the export").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download").click(timeout=30_000)
+        page.get_by_role("link", name="Download").click()
     file = tmp_path_factory.mktemp("export") / "flagged.jsonl"
     download.value.save_as(file)
     return file
