@@ -142,7 +142,7 @@ def test_what_can_not_be_sent_waits_on_disk_for_the_next_process(gateway, simula
 
     client.chat.completions.create(model="sim-small", messages=SAY, seed=9)
     client.chat.completions.create(model="sim-small", messages=SAY, seed=10)
-    first.close(seconds=2)
+    first.close(seconds=60)
     waiting = list(tmp_path.glob("*/*.jsonl"))
     # The app comes back: under another address here, so what waits is moved to where that one's waits.
     second = Recorder(str(gateway.base_url), key=gateway.key, spill=tmp_path)

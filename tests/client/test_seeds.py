@@ -62,7 +62,7 @@ def app() -> Iterator[App]:
         thread.start()
         yield app
         app.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_seeds_come_in_blocks_and_each_once(app):

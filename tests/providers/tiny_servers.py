@@ -70,7 +70,7 @@ def serving(model: str, *options: str, top_p: float | None = None) -> Iterator[s
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(300):
+    for _ in range(3000):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
         except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -99,7 +99,7 @@ def traffic(url: str, *, clients: int = 2) -> Iterator[None]:
                 json.dumps(body).encode(),
                 {"Content-Type": "application/json"},
             )
-            with urllib.request.urlopen(call, timeout=60) as reply:
+            with urllib.request.urlopen(call, timeout=600) as reply:
                 reply.read()
 
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
@@ -110,4 +110,4 @@ def traffic(url: str, *, clients: int = 2) -> Iterator[None]:
     finally:
         done.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(600)

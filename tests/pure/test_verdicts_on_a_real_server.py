@@ -53,7 +53,7 @@ class Server:
             json.dumps(request).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(call, timeout=60) as reply:
+        with urllib.request.urlopen(call, timeout=600) as reply:
             response = json.load(reply)
         # The server names its model file, which an API would not.
         response["model"] = "tiny"
@@ -79,7 +79,7 @@ def serving(folder: Path, model: str, *, slots: int = 1) -> Iterator[Server]:
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(300):
+    for _ in range(3000):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
         except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -108,7 +108,7 @@ def other_traffic(server: Server, prompts: list[str]) -> Iterator[None]:
     finally:
         done.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(600)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import urllib.request
@@ -12,6 +13,7 @@ from reviewapp.models import Attempt, AuditEntry, Comparison, Interaction, NotAl
 from reviewapp.providers.simulated import server
 from reviewapp.stages import compare, replay
 from reviewapp.stages.administer import Refused
+from reviewapp.stages.replay import working
 from tests.factories import NOW, make_actor, make_interaction, make_provider
 
 
@@ -59,7 +61,7 @@ def recorded(
     return made
 
 
-def finished(run, *, worker="w1", seconds=30.0):
+def finished(run, *, worker="w1", seconds=600.0):
     replay.work(run_id=run.pk, worker=worker, seconds=seconds)
     while compare.compare_new(now=NOW, run_id=run.pk):
         pass
@@ -125,13 +127,22 @@ def test_a_refused_request_fails_with_the_providers_words_and_is_no_difference(p
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_provider_that_is_away_is_asked_again_before_it_counts_as_failed(project):
+def test_a_provider_that_is_away_is_asked_again_before_it_counts_as_failed(project, monkeypatch):
+    stop, stored = working._stop, threading.Event()
+
+    def when_it_failed(turn, lanes):
+        if stored.is_set():
+            stop(turn, lanes)
+        else:
+            asyncio.get_running_loop().call_later(0.02, when_it_failed, turn, lanes)
+
+    monkeypatch.setattr(working, "_stop", when_it_failed)
     reviewer = make_actor(project=project, role="reviewer")
     gone = make_provider(project=project, name="gone", base_url="http://127.0.0.1:9/v1")
     original = make_interaction(project=project, provider=gone)
 
     run = start(reviewer, [original])
-    replay.work(run_id=run.pk, worker="w1", seconds=2)
+    replay.work(run_id=run.pk, worker="w1", seconds=0, on_stored=stored.set)
 
     attempt = Attempt.objects.get()
     assert attempt.state == "queued"
@@ -146,7 +157,7 @@ def test_two_workers_share_a_run_and_no_attempt_is_asked_twice(project, provider
     run = start(reviewer, originals, attempts=5)
 
     def turn(name):
-        replay.work(run_id=run.pk, worker=name, seconds=30)
+        replay.work(run_id=run.pk, worker=name, seconds=600)
         connection.close()
 
     workers = [threading.Thread(target=turn, args=(name,)) for name in ("w1", "w2")]
@@ -185,7 +196,7 @@ def test_a_cancelled_run_asks_nothing_more(project, provider, simulated):
     run = start(reviewer, [original], attempts=5)
 
     assert replay.cancel_run(actor=reviewer, run=run, now=NOW)
-    replay.work(run_id=run.pk, worker="w1", seconds=5)
+    replay.work(run_id=run.pk, worker="w1", seconds=600)
 
     assert set(Attempt.objects.values_list("state", flat=True)) == {"cancelled"}
     assert not Interaction.objects.filter(replay_of__isnull=False).exists()

@@ -298,7 +298,7 @@ def test_a_run_goes_from_queued_to_done(call, project):
         original = make_interaction(project=project, provider=asked, answer="Paris.", fingerprint="fp_one")
         run = call("POST", "/replay-runs", {"interactions": [str(original.pk)], "attempts": 2}).json()
 
-        replay.work(run_id=run["id"], worker="w1", seconds=20)
+        replay.work(run_id=run["id"], worker="w1", seconds=600)
         while compare.compare_new(now=NOW):
             pass
 

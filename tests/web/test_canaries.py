@@ -28,10 +28,10 @@ def admin_client(client, project):
 
 
 @pytest.fixture
-def canaries(project):
+def canaries(project, still):
     """A watched model with a baseline of ten minutes, and two checks."""
     made = make_canaries(project=project)
-    now = timezone.now()
+    now = still
     for minutes in (70, 65, 60):
         make_session(canaries=made, created_at=now - timedelta(minutes=minutes))
     make_check(canaries=made, created_at=now - timedelta(minutes=40))

@@ -189,8 +189,8 @@ def test_the_page_takes_any_address(as_admin, pool, query):
     assert as_admin.get(f"/fingerprints/?{query}").status_code == 200
 
 
-def test_the_page_asks_again_and_is_drawn_only_when_something_happened(as_admin, project, pool):
-    path = "/fingerprints/?range=all"  # it moves in steps of many minutes
+def test_the_page_asks_again_and_is_drawn_only_when_something_happened(still, as_admin, project, pool):
+    path = "/fingerprints/?range=all"
     mark = re.search(r'"If-None-Match": "(\w+)"', as_admin.get(path).content.decode())[1]
     asking = {"HX-Request": "true", "If-None-Match": mark}
 

@@ -24,11 +24,13 @@ def wait_to_be_recorded(journal, project):
     call = record.Wire(endpoint="embeddings", request=b"{}", status=200, started_at=timezone.now())
     arrival = record.Arrival(id=new_id(), project_id=project.pk, received_at=timezone.now(), content=call)
     journal.append_sync([record.encode(arrival)])
-    assert journal.wait_until_shipped(seconds=30)
+    assert journal.wait_until_shipped(seconds=120)
 
 
 @pytest.mark.django_db
-def test_counting_waits_for_what_is_to_be_recorded(project, journal):
+def test_counting_waits_for_what_is_to_be_recorded(project, journal, monkeypatch):
+    # However long it takes until it is asked.
+    monkeypatch.setattr(tasks, "_PATIENCE_SECONDS", 600.0)
     recorded(project, seconds_ago=10)
     wait_to_be_recorded(journal, project)
 

@@ -42,7 +42,10 @@ def test_healthz_answers_under_any_name():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readyz_names_the_parts_that_are_down():
+def test_readyz_names_the_parts_that_are_down(monkeypatch):
+    # What is there may take its time.
+    monkeypatch.setattr(health, "DEADLINE_SECONDS", 60.0)
+
     with serving() as address:
         status, text = get(f"{address}/readyz")
 
@@ -80,7 +83,9 @@ def test_without_a_worker_nothing_answers():
     assert not health.worker().ok
 
 
-def test_a_worker_that_runs_is_found(transactional_db):
+def test_a_worker_that_runs_is_found(transactional_db, monkeypatch):
+    monkeypatch.setattr(health, "WORKER_SECONDS", 60.0)
+
     with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=120):
         assert health.worker().ok
 

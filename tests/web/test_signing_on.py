@@ -45,7 +45,7 @@ def address_of(program: Program) -> str:
 
 def twist(provider: str, **lies: Any) -> None:
     """From now on the provider's answers are wrong in these ways; in none without any."""
-    httpx.put(f"{provider}/twist", json=lies).raise_for_status()
+    httpx.put(f"{provider}/twist", json=lies, timeout=120).raise_for_status()
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def signing_on(provider: str, settings: Any, project: Any) -> Any:
 
     def sign_on(subject: str, **claims: Any) -> tuple[Any, Client]:
         client = Client()
-        httpx.put(f"{provider}/users/{subject}", json=claims).raise_for_status()
+        httpx.put(f"{provider}/users/{subject}", json=claims, timeout=120).raise_for_status()
         begun = client.get(reverse("openid_connect_login", args=["sso"]))
         # What the person does at the provider: says who they are.
-        agreed = httpx.post(begun.url, data={"sub": subject})
+        agreed = httpx.post(begun.url, data={"sub": subject}, timeout=120)
         return client.get(agreed.headers["location"]), client
 
     return sign_on
@@ -185,9 +185,9 @@ def test_somebody_else_does_not_become_them_by_taking_their_address(signing_on, 
 def test_an_answer_that_this_browser_did_not_ask_for_signs_nobody_in(provider, signing_on, project):
     begun = Client().get(reverse("openid_connect_login", args=["sso"]))
     httpx.put(
-        f"{provider}/users/s-9", json={"email": "g@example.org", "email_verified": True}
+        f"{provider}/users/s-9", json={"email": "g@example.org", "email_verified": True}, timeout=120
     ).raise_for_status()
-    agreed = httpx.post(begun.url, data={"sub": "s-9"})
+    agreed = httpx.post(begun.url, data={"sub": "s-9"}, timeout=120)
     another = Client()
 
     another.get(agreed.headers["location"])
@@ -309,8 +309,8 @@ def test_a_provider_that_says_it_is_another_is_not_asked(provider, signing_on, t
 def test_an_answer_that_names_another_provider_signs_nobody_in(provider, signing_on):
     client = Client()
     begun = client.get(reverse("openid_connect_login", args=["sso"]))
-    httpx.put(f"{provider}/users/s-22", json=ANN).raise_for_status()
-    agreed = httpx.post(begun.url, data={"sub": "s-22"})
+    httpx.put(f"{provider}/users/s-22", json=ANN, timeout=120).raise_for_status()
+    agreed = httpx.post(begun.url, data={"sub": "s-22"}, timeout=120)
 
     answer = client.get(f"{agreed.headers['location']}&iss=https://id.example.net")
 
@@ -342,7 +342,7 @@ def test_each_question_has_a_nonce_of_its_own_and_a_link_adds_nothing_to_it(sign
 def test_who_breaks_off_at_the_provider_is_told_so(signing_on):
     client = Client()
     begun = client.get(reverse("openid_connect_login", args=["sso"]))
-    refused = httpx.post(begun.url, data={"action": "deny"})
+    refused = httpx.post(begun.url, data={"action": "deny"}, timeout=120)
     state = parse_qs(urlsplit(begun.url).query)["state"][0]
 
     answer = client.get(f"{refused.headers['location']}&state={state}", follow=True)

@@ -18,8 +18,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
+def now(still):
+    return still
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_a_timeout_ends_with_a_504_when_the_client_is_patient():
     with (
         running({"time_scale": 0, "models": {"sim-steady": {"timeout_seconds": 0.1}}}) as url,
         openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client,
-        httpx2.Client(base_url=url.removesuffix("/v1")) as http,
+        httpx2.Client(base_url=url.removesuffix("/v1"), timeout=120) as http,
     ):
         go_wrong(http, "timeout")
 
@@ -194,7 +194,7 @@ def test_a_rate_limit_counts_down_and_refuses(http):
         running(
             {"time_scale": 0, "models": {"sim-steady": {"rate_limit": {"requests_per_minute": 3}}}}
         ) as url,
-        httpx2.Client(base_url=url) as http,
+        httpx2.Client(base_url=url, timeout=120) as http,
     ):
         body = {"model": "sim-steady", "messages": ASKED, "max_tokens": 1}
         replies = [http.post("/chat/completions", json=body) for _ in range(4)]
@@ -212,7 +212,7 @@ def test_a_limit_of_tokens_refuses_what_is_too_much():
     limit = {"rate_limit": {"tokens_per_minute": 200}}
     with (
         running({"time_scale": 0, "models": {"sim-steady": limit}}) as url,
-        httpx2.Client(base_url=url) as http,
+        httpx2.Client(base_url=url, timeout=120) as http,
     ):
         body = {"model": "sim-steady", "messages": ASKED, "max_tokens": 150}
         first, second = (http.post("/chat/completions", json=body) for _ in range(2))
