@@ -25,6 +25,9 @@ from kombu.exceptions import ChannelError
 
 from reviewapp import replica
 from reviewapp.celery import app
+from reviewapp.models.partitions import Partition
+from reviewapp.models.partitions import partitions as partitions_of
+from reviewapp.stages.administer import partitions
 
 DEADLINE_SECONDS = 5.0
 WORKER_SECONDS = 1.5
@@ -215,3 +218,17 @@ def scheduler_at(*, now: datetime) -> Finding:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def partitioned() -> tuple[list[Partition], Finding | None]:
+    """The partitions of the interactions, and how they are; none and None where the tables are plain."""
+    parts = partitions_of()
+    worry = partitions.worry(now=timezone.now())
+    if not parts and worry is None:
+        return parts, None
+    return parts, Finding(
+        part="partitions",
+        ok=worry is None,
+        sentence=worry or f"The interactions are in {len(parts)} partitions, with months ahead.",
+        mend="manage.py partition_interactions",
+    )

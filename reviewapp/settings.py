@@ -327,6 +327,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 86_400.0,
         "options": {"expires": 3_600},
     },
+    "partitions-keep": {
+        "task": "reviewapp.tasks.privacy_keep_months",
+        "schedule": 86_400.0,
+        "options": {"expires": 3_600},
+    },
     "privacy-sweep": {"task": "reviewapp.tasks.privacy_sweep", "schedule": 30.0, "options": {"expires": 25}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }

@@ -27,7 +27,7 @@ from reviewapp.celery import app
 from reviewapp.journal import Journal, Waiting
 from reviewapp.models import RetentionRule, unsearchable
 from reviewapp.stages import compare, discuss, export, find, privacy, record, replay, review, study, watch
-from reviewapp.stages.administer import sealing
+from reviewapp.stages.administer import partitions, sealing
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, probing, trouble
 
@@ -374,6 +374,15 @@ def privacy_retain_by(*, rule_id: str) -> None:
         if time.monotonic() > until:
             privacy_retain_by.delay(rule_id=rule_id)
             return
+
+
+@shared_task
+def privacy_keep_months() -> None:
+    """Where an operator has partitioned the interactions: months ahead, and the room of empty ones."""
+    try:
+        partitions.keep(now=timezone.now())
+    except partitions.Busy as busy:
+        log.warning("Partitions are looked after tomorrow: %s", busy)
 
 
 @shared_task

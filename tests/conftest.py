@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from reviewapp import tasks
 from reviewapp.celery import app
 from reviewapp.embedded.paths import DATABASE_NAME
-from tests import emptying, factories, keeping
+from tests import emptying, factories, keeping, partitioned
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -39,6 +39,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """Make the tests' databases from the migrated one, where the run's own server has it."""
     if not os.environ.get("REVIEWAPP_TEST_DATABASE_URL"):
         connections["default"].settings_dict["TEST"]["TEMPLATE"] = DATABASE_NAME
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """With REVIEWAPP_TEST_PARTITIONED all tests run on interactions that are partitioned by month."""
+    if os.environ.get("REVIEWAPP_TEST_PARTITIONED"):
+        with django_db_blocker.unblock():
+            partitioned.partitioned(now=datetime(2025, 12, 10, tzinfo=UTC), months=18)
 
 
 @pytest.fixture

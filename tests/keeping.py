@@ -46,7 +46,7 @@ def _rows() -> Rows:
     found: Rows = {}
     with connection.cursor() as cursor:
         for table in emptying.tables():
-            with cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))) as copy:
+            with cursor.copy(sql.SQL("COPY (TABLE {}) TO STDOUT").format(sql.Identifier(table))) as copy:
                 written = b"".join(copy)
             if written:
                 found[table] = written

@@ -9,10 +9,11 @@ import hashlib
 import secrets
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _RANDOM_BITS = 74
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _lock = threading.Lock()
 _last_ms, _last_random = -1, 0
 
@@ -66,6 +67,11 @@ def time_of(id_: UUID) -> datetime | None:
     if id_.version != 7:
         return None
     return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)
+
+
+def least_id(at: datetime) -> UUID:
+    """What no version 7 id made at this moment or later sorts before; itself the id of nothing."""
+    return UUID(int=(at - _EPOCH) // timedelta(milliseconds=1) << 80)
 
 
 def renamed_id(own: UUID, *, project: UUID) -> UUID:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
 
 from reviewapp.journal import Journal
 from reviewapp.management.commands import doctor
 from reviewapp.models import Provider
 from tests import factories
+from tests.partitioned import partitioned
 
 
 @contextmanager
@@ -206,3 +209,17 @@ def test_in_production_it_advises_to_ask_admins_for_a_second_factor(settings):
     settings.PRODUCTION = True
 
     assert "REVIEWAPP_REQUIRE_SECOND_FACTOR=admins is advised" in doctor.second_factors().sentence
+
+
+def test_partitions_are_shown_with_rows_and_room_and_plain_tables_are_not(db):
+    plain = list(doctor.partitioned())
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    partitioned(now=timezone.now())
+
+    [there] = doctor.partitioned()
+
+    assert plain == []
+    assert there.ok
+    assert "rest 0 rows" in there.detail
+    assert "later 0 rows" in there.detail

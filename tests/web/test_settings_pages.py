@@ -3,13 +3,16 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from reviewapp.models import ApiKey, FailedMessage, FlagReason, Membership, Provider, Rubric, Source
 from reviewapp.providers.simulated import server
 from reviewapp.stages import review
 from tests.factories import NOW, make_channel, make_interaction, make_project, make_provider
+from tests.partitioned import partitioned
 
 
 @pytest.fixture
@@ -245,6 +248,22 @@ def test_the_parts_tell_when_the_scheduler_last_sent_each_task_and_what_waits_lo
     assert page.index("canary-nightly") < page.index("watch-pull")
     assert "every 5 seconds" in page
     assert "Set aside, of all projects</dt><dd>1, the oldest" in page
+
+
+def test_the_parts_show_partitions_where_there_are_any(client, admin):
+    admin.person.is_operator = True
+    admin.person.save()
+    client.force_login(admin.person)
+    plain = client.get("/settings/operations/parts/").content.decode()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    partitioned(now=timezone.now())
+
+    page = client.get("/settings/operations/parts/").content.decode()
+
+    assert "partitions" not in plain.lower()
+    assert "partitions, with months ahead." in page
+    assert '<dt class="mono">later</dt><dd>about 0 interactions,' in page
 
 
 LOST_KEY = ["b25seS1mb3ItYS10ZXN0LTAwMDAwMDAwMDAwMDAwMDA="]

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -82,6 +83,7 @@ def examine() -> Iterator[Finding]:
     if next(part.ok for part in parts if part.part == "database"):
         yield migrations()
         yield searching()
+        yield from partitioned()
         yield clock()
         yield from secrets()
         yield second_factors()
@@ -151,6 +153,15 @@ def searching() -> Finding:
         f"the oldest for {age:.0f} s.",
         mend="They become searchable by themselves once a worker has time: start one, or another.",
     )
+
+
+def partitioned() -> Iterator[Finding]:
+    """Each partition with its rows, as PostgreSQL estimates them; nothing where the tables are plain."""
+    parts, finding = health.partitioned()
+    if finding is None:
+        return
+    told = (f"{one.name} {one.rows:,} rows {one.size / GIGABYTE:.2f} GB" for one in parts)
+    yield replace(finding, detail=", ".join(told))
 
 
 def migrations() -> Finding:

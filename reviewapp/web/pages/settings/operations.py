@@ -58,6 +58,8 @@ def parts(request: AppRequest) -> HttpResponse:
     if not request.user.is_operator:
         raise Http404
     findings = asyncio.run(health.findings(optional=True))
+    partitions, how = health.partitioned()
+    findings += [how] if how is not None else []
     journal = lag(Path(settings.JOURNAL_DIR))
     try:
         queues = health.queue_lengths()
@@ -73,6 +75,7 @@ def parts(request: AppRequest) -> HttpResponse:
             "journal": journal,
             "queues": queues,
             "measures": now,
+            "partitions": partitions,
             "tables": measures.table_sizes(most=TABLES),
             "schedule": measures.schedule(),
             "disk": disk,

@@ -1,0 +1,123 @@
+"""What partitioned interactions need each day: months ahead, and that emptied ones give their room back.
+
+Retention deletes rows, whatever the tables. In a plain table that leaves dead rows for vacuum, and indexes
+that stay as large as they were. A month of which nothing is left is dropped: its files are gone at once. What
+may still be imported into it goes to one partition for all such months.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from reviewapp.models.partitions import EARLY, LATER, REST, TABLES, Partition, are_partitioned, partitions
+from reviewapp.stages.administer.partitions.converting import is_left_half, take_check_away
+from reviewapp.stages.administer.partitions.shaping import (
+    CHECK,
+    Part,
+    Patience,
+    bounds_of_check,
+    create,
+    drop,
+    foreign_keys,
+    in_a_moment,
+    is_empty,
+    lock_all,
+    make_months,
+    month_of,
+    one_at_a_time,
+    run,
+)
+
+log = logging.getLogger(__name__)
+
+MONTHS_AHEAD: Final = 3
+# A partitioning that was cut off before its switch is given up so long before what it checks would come true.
+_GIVE_UP: Final = timedelta(days=3)
+
+
+def keep(
+    *,
+    now: datetime,
+    months: int = MONTHS_AHEAD,
+    patience: Patience | None = None,
+    tell: Callable[[str], None] = log.info,
+) -> None:
+    """The day's work; nothing where the tables are plain. Raises Busy, and comes again tomorrow."""
+    patience = patience or Patience(tries=20)
+    if not are_partitioned():
+        if is_left_half():
+            one_at_a_time(lambda: _give_up(now, patience, tell))
+        return
+    one_at_a_time(lambda: _keep(now, months, patience, tell))
+
+
+def _keep(now: datetime, months: int, patience: Patience, tell: Callable[[str], None]) -> None:
+    make_months(now=now, months=months, patience=patience, tell=tell)
+    names = _emptied(now)
+    if names:
+        tell(f"Dropping what is empty: {', '.join(names)}")
+        in_a_moment(lambda cursor: _give_back(cursor, names), patience=patience, tell=tell)
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            # The partitions' own figures are seen to by autovacuum; those of the whole are not.
+            run(cursor, "ANALYZE ONLY {table}", table=table)
+
+
+def _give_up(now: datetime, patience: Patience, tell: Callable[[str], None]) -> None:
+    bounds = bounds_of_check()
+    if bounds is not None and now > bounds[0] - _GIVE_UP:
+        tell(f"Taking the check {CHECK} away: partitioning was not gone on with")
+        take_check_away(patience=patience, tell=tell)
+
+
+def _oldest_first() -> list[Partition]:
+    return [one for one in partitions() if one.start is not None and one.name != LATER]
+
+
+def _emptied(now: datetime) -> list[str]:
+    """The oldest months, as far as they are over and empty, and what gathers them; none: nothing is new."""
+    found: list[str] = []
+    with connection.cursor() as cursor:
+        for one in _oldest_first():
+            # The month before this one may still get what comes late.
+            if one.end is None or one.end >= month_of(now, plus=-1) or not is_empty(cursor, one.name):
+                break
+            found.append(one.name)
+    return found if found and found != [EARLY] else []
+
+
+def _give_back(cursor: Any, names: list[str]) -> None:
+    lock_all(cursor)
+    parts = {one.name: one for one in partitions()}
+    if any(not is_empty(cursor, name) for name in names):
+        return  # something came meanwhile; tomorrow again
+    start, end = parts[names[0]].start, parts[names[-1]].end
+    assert start is not None
+    assert end is not None
+    # What looks whether anybody refers to them finds out quickly, or not today.
+    cursor.execute("SET LOCAL statement_timeout = '20s'")
+    drop(cursor, names)
+    create(cursor, [Part(EARLY, start, end)], like=REST)
+
+
+def worry(*, now: datetime) -> str | None:
+    """In a sentence, what an operator should see to by `manage.py partition_interactions`; None: nothing."""
+    if not are_partitioned():
+        return "Partitioning the interactions was begun and is not done." if is_left_half() else None
+    with connection.cursor() as cursor:
+        open_keys = [key for key in foreign_keys(cursor) if not key.is_valid]
+    if open_keys:
+        return f"{len(open_keys)} foreign keys of the partitioned interactions are not validated yet."
+    later = next((one for one in partitions() if one.name == LATER), None)
+    if later is None or later.start is None:
+        return "There is no partition for the months ahead: what comes then can't be recorded."
+    if later.start <= month_of(now, plus=1):
+        return (
+            f"There is no partition for {later.start:%B %Y} yet: what comes then is kept with what is later."
+        )
+    return None

@@ -1,0 +1,417 @@
+"""Interactions partitioned by month: the way there, what is kept up each day, and that all else stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from reviewapp.models import AuditEntry, Flag, Interaction, InteractionBody
+from reviewapp.models.partitions import TABLES, are_partitioned
+from reviewapp.models.partitions import partitions as parts_of
+from reviewapp.pure.ids import uuid7
+from reviewapp.stages import privacy
+from reviewapp.stages.administer import partitions
+from reviewapp.stages.administer.partitions import Busy, CannotPartition, Patience, converting, shaping
+from reviewapp.stages.privacy.retaining import RuleValues
+from tests import emptying, factories, keeping
+from tests.conftest import ROOT
+from tests.partitioned import AT_ONCE, database_of_its_own, partitioned
+
+# The conversion is done in March; the first month of its own is April.
+MARCH = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+NAMES = ["rest", "2026_04", "2026_05", "2026_06", "later"]
+
+
+@pytest.fixture
+def plain(db: None) -> None:
+    """The tables as they are, in a transaction that is taken back. Nothing in it waits for its end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@pytest.fixture
+def own(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """A database of its own, for what must be committed."""
+    with django_db_blocker.unblock(), database_of_its_own("partitions") as name:
+        yield name
+
+
+def at(moment: datetime) -> UUID:
+    return uuid7(at_ms=int(moment.timestamp() * 1000))
+
+
+def recorded(project: Any, moment: datetime, **fields: Any) -> Interaction:
+    """An interaction with body and words, whose id and times are of this moment."""
+    return factories.make_interaction(
+        project=project, id=at(moment), started_at=moment, created_at=moment, **fields
+    )
+
+
+def flagged(one: Interaction) -> None:
+    Flag.objects.create(project=one.project, interaction=one, reason="Wrong", created_at=MARCH)
+
+
+def where(table: str = "reviewapp_interaction", key: str = "id") -> dict[Any, str]:
+    """In which partition each row is."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {key}, tableoid::regclass::text FROM {table}")
+        return {id_: name.removeprefix(f"{table}_") for id_, name in cursor.fetchall()}
+
+
+def shape() -> list[Any]:
+    """Constraints and indexes of everything that has to do with interactions, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid), convalidated"
+            " FROM pg_constraint WHERE conparentid = 0 AND"
+            " (conrelid = ANY(%(all)s::regclass[]) OR confrelid = ANY(%(all)s::regclass[]))"
+            " UNION ALL SELECT indrelid::regclass::text, relname, 'i',"
+            " replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON '), indisvalid"
+            " FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = ANY(%(all)s::regclass[])"
+            " UNION ALL SELECT attrelid::regclass::text, attname, attstorage::text,"
+            " pg_get_expr(adbin, adrelid), attnotnull FROM pg_attribute LEFT JOIN pg_attrdef"
+            " ON adrelid = attrelid AND adnum = attnum WHERE attnum > 0"
+            " AND attrelid = ANY(%(all)s::regclass[]) ORDER BY 1, 2, 3",
+            {"all": list(TABLES)},
+        )
+        return cursor.fetchall()
+
+
+def names() -> list[str]:
+    return [one.name for one in parts_of()]
+
+
+# ---- the way there ----
+
+
+def test_the_tables_keep_rows_constraints_indexes_and_defaults(plain):
+    project = factories.make_project()
+    kept = [recorded(project, MARCH - timedelta(days=n)).pk for n in range(3)]
+    before = shape()
+
+    partitioned(now=MARCH)
+
+    assert names() == NAMES
+    assert where() == dict.fromkeys(kept, "rest")
+    assert [row for row in before if row not in shape()] == []
+    assert {row[1] for row in shape()} == {row[1] for row in before}
+
+
+def test_no_row_is_read_while_the_tables_are_locked(plain):
+    project = factories.make_project()
+    flagged(recorded(project, MARCH, replay_of=recorded(project, MARCH)))
+    start, end = converting._check(MARCH, print, AT_ONCE)
+    connection.ensure_connection()
+    said: list[str] = []
+    connection.connection.add_notice_handler(lambda notice: said.append(notice.message_primary))
+    with connection.cursor() as cursor:
+        cursor.execute("SET client_min_messages = debug1")
+
+    shaping.in_a_moment(
+        lambda cursor: converting._switch(cursor, converting._parts(start, end, MARCH, 3)),
+        patience=AT_ONCE,
+        tell=print,
+    )
+
+    assert sum("is implied by existing constraints" in line for line in said) >= len(TABLES)
+    assert [line for line in said if line.startswith(("verifying", "validating", "rewriting"))] == []
+
+
+def test_what_is_recorded_then_goes_to_its_month_and_is_read_as_ever(plain):
+    project = factories.make_project()
+    before = recorded(project, MARCH)
+    partitioned(now=MARCH)
+
+    one = recorded(project, MARCH + timedelta(days=40), replay_of=before)
+    late = recorded(project, MARCH - timedelta(days=400))
+    ahead = recorded(project, MARCH + timedelta(days=400))
+
+    assert where() == {before.pk: "rest", one.pk: "2026_04", late.pk: "rest", ahead.pk: "later"}
+    assert Interaction.objects.get(pk=one.pk).replay_of_id == before.pk
+
+
+def test_ids_that_carry_no_time_stay_possible(plain):
+    project = factories.make_project()
+    without = factories.make_interaction(project=project, id=UUID("f47ac10b-58cc-4372-a567-0e02b2c3d479"))
+
+    partitioned(now=MARCH)
+    another = factories.make_interaction(project=project, id=uuid4())
+
+    assert where() == {without.pk: "rest", another.pk: where()[another.pk]}
+
+
+def test_ids_of_the_coming_months_are_refused_with_the_first_of_them(plain):
+    project = factories.make_project()
+    one = recorded(project, MARCH + timedelta(days=100))
+
+    with pytest.raises(CannotPartition, match=str(one.pk)):
+        partitioned(now=MARCH)
+
+    assert not are_partitioned()
+
+
+def test_what_the_app_did_not_make_is_not_lost_silently(plain):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE VIEW seen AS SELECT id FROM reviewapp_interaction")
+
+    with pytest.raises(CannotPartition, match=r"views that the app did not make.*seen"):
+        partitioned(now=MARCH)
+
+
+def test_a_second_run_finds_nothing_to_do(plain):
+    partitioned(now=MARCH)
+    there = shape()
+
+    foreseen = partitions.foresee(now=MARCH, months=3)
+    partitioned(now=MARCH)
+
+    assert (foreseen.steps, shape(), names()) == ([], there, NAMES)
+
+
+def test_who_holds_the_tables_is_told_and_nothing_is_half_done(own):
+    before = shape()
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN; LOCK TABLE reviewapp_interaction IN ROW EXCLUSIVE MODE")
+
+            with pytest.raises(Busy, match="LOCK TABLE reviewapp_interaction"):
+                partitions.partition(
+                    now=MARCH, months=3, tell=print, patience=Patience(wait_ms=50, tries=2, pause=0)
+                )
+    finally:
+        other.close()
+
+    assert (shape(), are_partitioned()) == (before, False)
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+import django
+django.setup()
+from django.db import connection
+connection.settings_dict["NAME"] = sys.argv[1]
+from reviewapp.stages import privacy
+from reviewapp.stages.administer import partitions
+def watch(execute, sql, params, many, context):
+    done = execute(sql, params, many, context)
+    if sys.argv[2] in str(sql):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+with connection.execute_wrapper(watch):
+    partitions.partition(now=datetime.fromisoformat(sys.argv[3]), months=3, tell=print)
+"""
+
+
+def killed(own: str, *, amid: str) -> None:
+    """Partition in a process of its own, which kills itself behind the first such statement."""
+    command = [sys.executable, "-c", KILLED, own, amid, MARCH.isoformat()]
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "reviewapp.settings"}
+    done = subprocess.run(command, cwd=ROOT, env=env, check=False, stdout=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_it_goes_on_where_it_was_killed(own):
+    project = factories.make_project()
+    kept = [recorded(project, MARCH).pk]
+    before = shape()
+    worried = []
+
+    for amid in (
+        f'VALIDATE CONSTRAINT "{shaping.CHECK}"',
+        'RENAME TO "reviewapp_interactionbody_rest"',
+        'ATTACH PARTITION "reviewapp_interactiontext_rest"',
+        'ALTER TABLE "reviewapp_flag" VALIDATE',
+    ):
+        killed(own, amid=amid)
+        # Whatever was reached, the app goes on.
+        kept.append(recorded(project, MARCH + timedelta(hours=1)).pk)
+        worried.append(partitions.worry(now=MARCH) is not None)
+    was_partitioned = are_partitioned()
+    partitioned(now=MARCH)
+
+    assert (worried, was_partitioned) == ([True] * 4, True)
+    assert partitions.worry(now=MARCH) is None
+    assert where() == dict.fromkeys(kept, "rest")
+    assert [row for row in before if row not in shape()] == []
+
+
+def test_what_was_begun_and_left_is_given_up_before_it_could_hinder_recording(plain):
+    before = shape()
+    converting._check(MARCH, print, AT_ONCE)
+
+    partitions.keep(now=MARCH + timedelta(days=2), patience=AT_ONCE)
+    begun = shape()
+    partitions.keep(now=datetime(2026, 3, 30, tzinfo=UTC), patience=AT_ONCE)
+
+    assert begun != before
+    assert shape() == before
+
+
+def test_recording_goes_on_meanwhile_and_nothing_of_it_is_lost(own):
+    project = factories.make_project()
+    first = recorded(project, MARCH)
+    done, trouble, ids = threading.Event(), [], [first.pk]
+
+    def record_on() -> None:
+        try:
+            while not done.is_set():
+                body = recorded(project, MARCH, replay_of=first)
+                ids.append(body.pk)
+        except Exception as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=record_on) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        partitions.partition(now=MARCH, months=3, tell=print)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+    assert trouble == []
+    assert sorted(where()) == sorted(where("reviewapp_interactionbody", "interaction_id")) == sorted(ids)
+
+
+# ---- retention ----
+
+
+def kept_rows(rows: keeping.Rows) -> dict[str, list[bytes]]:
+    """Each table's rows in an order of their own, but the entries of what was done, whose ids differ."""
+    return {
+        table: sorted(written.splitlines())
+        for table, written in rows.items()
+        if table not in ("reviewapp_auditentry", "reviewapp_auditunsealed")
+    }
+
+
+def told_of_deleted() -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for entry in AuditEntry.objects.filter(action="retention.run"):
+        counts.update(entry.detail["deleted"])
+    return counts
+
+
+def test_retention_keeps_row_for_row_what_it_keeps_in_plain_tables_and_the_emptied_month_goes(plain):
+    project = factories.make_project()
+    admin = factories.make_actor(project=project)
+    moments = [MARCH + timedelta(days=days) for days in (0, 25, 30, 35, 55, 60, 65, 90, 100)]
+    made = [recorded(project, moment) for moment in moments]
+    answer = recorded(project, moments[-1], replay_of=made[2])
+    for one in (made[1], made[4], answer):
+        flagged(one)
+    privacy.place_hold(actor=admin, reason="A case.", interaction=made[5].pk, now=moments[-1])
+    rule = privacy.add_rule(actor=admin, values=RuleValues(days=10), now=moments[-1])
+    now = moments[-2]
+    rows = keeping._rows()
+    mark = transaction.savepoint()
+
+    while privacy.retain(rule_id=rule.pk, now=now, batch=2):
+        pass
+    in_plain = kept_rows(keeping._rows()), told_of_deleted()
+    transaction.savepoint_rollback(mark)
+    Interaction.objects.all().delete()
+    partitioned(now=MARCH)
+    emptying.empty()
+    keeping.put_back(rows)
+    spread = set(where().values())
+    while privacy.retain(rule_id=rule.pk, now=now, batch=2):
+        pass
+
+    assert (kept_rows(keeping._rows()), told_of_deleted()) == in_plain
+    assert spread == {"rest", "2026_04", "2026_05", "2026_06"}
+    assert set(where()) == {made[5].pk, made[7].pk, made[8].pk}
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    partitions.keep(now=datetime(2026, 7, 2, tzinfo=UTC), patience=AT_ONCE)
+    assert names()[:3] == ["rest", "early", "2026_05"]
+
+
+# ---- foreign keys ----
+
+
+def test_what_refers_to_nothing_is_refused_and_what_is_referred_to_is_not_deleted(plain):
+    project = factories.make_project()
+    partitioned(now=MARCH)
+    one = recorded(project, MARCH + timedelta(days=40))
+    flagged(one)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        InteractionBody.objects.create(interaction_id=uuid4(), request=b"")
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM reviewapp_interaction WHERE id = %s", [one.pk])
+
+
+# ---- each day ----
+
+
+def test_months_are_made_ahead_of_time(plain):
+    partitioned(now=MARCH)
+
+    partitions.keep(now=datetime(2026, 5, 2, tzinfo=UTC), patience=AT_ONCE)
+
+    assert names() == ["rest", "2026_04", "2026_05", "2026_06", "2026_07", "2026_08", "later"]
+    assert partitions.worry(now=MARCH) is None
+
+
+def test_months_that_were_not_made_in_time_get_what_came_meanwhile(plain):
+    project = factories.make_project()
+    partitioned(now=MARCH)
+    july = recorded(project, datetime(2026, 7, 3, tzinfo=UTC))
+    september = recorded(project, datetime(2026, 9, 3, tzinfo=UTC), replay_of=july)
+    flagged(september)
+    worried = partitions.worry(now=datetime(2026, 7, 4, tzinfo=UTC))
+
+    partitions.keep(now=datetime(2026, 7, 4, tzinfo=UTC), months=1, patience=AT_ONCE)
+
+    assert worried == "There is no partition for July 2026 yet: what comes then is kept with what is later."
+    assert where() == {july.pk: "2026_07", september.pk: "later"}
+    assert partitions.worry(now=datetime(2026, 7, 4, tzinfo=UTC)) is None
+
+
+def test_months_of_which_nothing_is_left_are_dropped_and_can_still_be_imported_into(plain):
+    project = factories.make_project()
+    partitioned(now=MARCH)
+    kept = recorded(project, datetime(2026, 6, 3, tzinfo=UTC))
+    recorded(project, datetime(2026, 4, 3, tzinfo=UTC)).delete()
+
+    partitions.keep(now=datetime(2026, 8, 2, tzinfo=UTC), patience=AT_ONCE)
+    late = recorded(project, datetime(2026, 4, 20, tzinfo=UTC))
+
+    assert names()[:3] == ["rest", "early", "2026_06"]
+    assert where() == {kept.pk: "2026_06", late.pk: "early"}
+
+
+def test_a_month_that_still_holds_something_is_not_dropped(plain):
+    project = factories.make_project()
+    partitioned(now=MARCH)
+    kept = recorded(project, datetime(2026, 4, 3, tzinfo=UTC))
+
+    partitions.keep(now=datetime(2026, 8, 2, tzinfo=UTC), patience=AT_ONCE)
+
+    assert where() == {kept.pk: "2026_04"}
+    assert names()[:3] == ["rest", "2026_04", "2026_05"]
+
+
+def test_plain_tables_are_left_alone(plain):
+    before = shape()
+
+    partitions.keep(now=MARCH, patience=AT_ONCE)
+
+    assert (shape(), partitions.worry(now=MARCH), parts_of()) == (before, None, [])
