@@ -221,7 +221,11 @@ def _database(url: str, *, named_by: str = "REVIEWAPP_DATABASE_URL") -> dict[str
             **options,
             # A worker or a page never waits for ever for a database that went away.
             "connect_timeout": 10,
+            # Nor for one behind a cut cable, which says nothing: after a minute the connection is given up.
             "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
         },
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0 if ROLE == "web" else 60,
@@ -335,6 +339,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "privacy-sweep": {"task": "reviewapp.tasks.privacy_sweep", "schedule": 30.0, "options": {"expires": 25}},
     "export-sweep": {"task": "reviewapp.tasks.export_sweep", "schedule": 30.0, "options": {"expires": 25}},
 }
+_LIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000))
 if urlsplit(BROKER_URL).scheme.startswith("redis"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # Above the longest batch: a message is given to another worker only when its worker is surely gone.
@@ -342,6 +347,11 @@ if urlsplit(BROKER_URL).scheme.startswith("redis"):
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 5,
         "socket_keepalive": True,
+        # A worker waits for messages and says nothing of itself: behind a cut cable it would wait for the two
+        # hours of the system's own keepalive.
+        "socket_keepalive_options": {
+            number: value for name, value in _LIVE if (number := getattr(socket, name, None)) is not None
+        },
     }
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}

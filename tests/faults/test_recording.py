@@ -62,8 +62,8 @@ class Sender(threading.Thread):
 
 
 @contextmanager
-def sending(running: Running, key: str) -> Iterator[list[Sender]]:
-    senders = [Sender(running, key) for _ in range(SENDERS)]
+def sending(running: Running, key: str, *, at_once: int = SENDERS) -> Iterator[list[Sender]]:
+    senders = [Sender(running, key) for _ in range(at_once)]
     for sender in senders:
         sender.start()
     try:
