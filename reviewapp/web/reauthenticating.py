@@ -1,17 +1,31 @@
-"""Deeds that can't be undone want to know once more who is there."""
+"""Deeds that open doors, or can't be undone, want to know once more who is there.
+
+Two kinds. What touches other people's data (erasing, looking up a pseudonym) is done by nobody who can't
+show it. What an admin does to the project (keys, members, providers, channels, rules) asks who can be asked:
+who came by a link and has no password, no passkey and no second factor goes on, so that a first start
+without an account leads to a key at once.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+
+# For how long somebody is known to be there, in seconds, since they signed in or were asked.
+KNOWN_FOR: Final = 15 * 60
+# And who opened a form as known may take their time to fill it in.
+FORM_OPEN_FOR: Final = 60 * 60
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -33,3 +47,50 @@ def knows_who_is_there(view: View) -> View:
         return answer
 
     return wrapped  # type: ignore[return-value]  # the same to call
+
+
+def asks_who_is_there(view: View, *, tries: bool = False) -> View:
+    """A deed by POST: who has not shown for long who they are is asked, and then it goes on by itself.
+
+    With `tries` the view only tries out what is sent with the button `try`: that asks nobody.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        does_it = request.method == "POST" and not (tries and "try" in request.POST)
+        if does_it and not _is_known(request, seconds=KNOWN_FOR):
+            raise ReauthenticationRequired
+        return view(request, *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # the same to call
+
+
+def asks_before_the_form(view: View) -> View:
+    """The same where a form takes a secret: one is asked before it opens.
+
+    A deed that is held back waits in the session, as it was sent, and secrets are not to lie there.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            if not _is_known(request, seconds=FORM_OPEN_FOR):
+                messages.error(
+                    request, _("The form was open for long: nothing is changed. Fill it in again.")
+                )
+                return redirect(request.path)
+        elif not _is_known(request, seconds=KNOWN_FOR):
+            raise ReauthenticationRequired
+        return view(request, *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # the same to call
+
+
+def _is_known(request: HttpRequest, *, seconds: float) -> bool:
+    """Whether this session gave what one signs in by so lately, or the person has nothing to give."""
+    if not request.user.is_authenticated:
+        return False
+    records = get_authentication_records(request, request.user)
+    if any(time.time() - one["at"] < seconds for one in records):
+        return True
+    return not get_reauthentication_flows(request.user)

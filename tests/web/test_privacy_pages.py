@@ -25,14 +25,15 @@ def page(client, person):
     return lambda name, data=None, *ids: client.post(reverse(name, args=ids), data or {})
 
 
-def test_a_rule_is_tried_before_it_is_saved(project, page):
+def test_a_rule_is_tried_before_it_is_saved(client, project, page):
     factories.make_interaction(project=project)
 
     tried = page("settings-privacy-rules", {"days": 1, "try": "1"})
     assert "This would delete about 1 interactions now" in tried.content.decode()
     assert RetentionRule.objects.count() == 0
 
-    page("settings-privacy-rules", {"days": 1})
+    asked = page("settings-privacy-rules", {"days": 1})
+    client.post(asked.url, {"password": PASSWORD})
     assert RetentionRule.objects.get().days == 1
 
 

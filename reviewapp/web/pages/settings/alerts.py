@@ -33,6 +33,7 @@ from reviewapp.stages.watch import channels, delivering
 from reviewapp.stages.watch.channels import ChannelValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.reauthenticating import asks_before_the_form
 
 LOG = 25
 _TONES = {
@@ -137,6 +138,7 @@ def overview(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_before_the_form
 def channel(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
     """Add a channel, or change one. The answer to the form is the one page that shows a new secret."""
     found = _load(request, id) if id else None

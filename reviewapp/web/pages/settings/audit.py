@@ -18,6 +18,7 @@ from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.stages.administer import sealing
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def audit(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def export(request: AppRequest) -> HttpResponseBase:
     """What matches, as JSON Lines with the links of the chain. Taking it along is a deed too."""
     search, rows = _read(request)

@@ -19,6 +19,7 @@ from reviewapp.models import ApiKey, Permission, Scope, Source
 from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 LIFETIMES = [
     ("", gettext_lazy("Never")),
@@ -57,6 +58,7 @@ class KeyForm(forms.Form):
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_who_is_there
 def keys(request: AppRequest) -> HttpResponse:
     """The project's keys. The answer to the form is the one page that ever shows the secret."""
     form = KeyForm(request.POST or None, request=request)

@@ -19,6 +19,7 @@ from reviewapp.models import Membership, Permission, Role
 from reviewapp.stages import administer
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 
 class InviteForm(forms.Form):
@@ -28,6 +29,7 @@ class InviteForm(forms.Form):
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_who_is_there
 def members(request: AppRequest) -> HttpResponse:
     """Who belongs to the project; inviting somebody shows their sign-in link once."""
     form = InviteForm(request.POST or None)
@@ -68,6 +70,7 @@ def members(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def change_role(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Give a member another role."""
     get_object_or_404(Membership, pk=id, project=request.actor.project)
@@ -84,6 +87,7 @@ def change_role(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def remove(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """End a membership."""
     get_object_or_404(Membership, pk=id, project=request.actor.project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,7 @@ from reviewapp.stages.privacy.erasing import is_genuine
 from reviewapp.stages.privacy.retaining import LONGEST, RuleValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
-from reviewapp.web.reauthenticating import knows_who_is_there
+from reviewapp.web.reauthenticating import asks_who_is_there, knows_who_is_there
 
 
 class RuleForm(forms.Form):
@@ -141,6 +142,7 @@ def privacy(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
+@partial(asks_who_is_there, tries=True)
 def rules(request: AppRequest) -> HttpResponse:
     """Add a rule; or, with `try`, show what it would delete."""
     form = RuleForm(request.POST, request=request)
@@ -186,6 +188,7 @@ def holds(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def lift_hold(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """End a hold."""
     found = get_object_or_404(Hold.objects.visible_to(request.actor), pk=id)

@@ -23,6 +23,7 @@ from reviewapp.stages.administer import ProviderValues, SourceValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
 from reviewapp.web.pages.settings.redacting import form_of as redaction_form_of
+from reviewapp.web.reauthenticating import asks_before_the_form, asks_who_is_there
 
 # A person waits for the answer.
 TEST_SECONDS = 20
@@ -133,6 +134,7 @@ def providers(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_before_the_form
 def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
     """Connect a provider, or change one."""
     found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id) if id else None
@@ -325,6 +327,7 @@ def source_form(request: AppRequest, found: Source | None, *, sent: Any = None) 
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def purge_reuse(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Serve nothing again that was asked before now."""
     found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id)
