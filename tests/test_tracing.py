@@ -74,7 +74,7 @@ def told(django_db_setup, django_db_blocker):
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

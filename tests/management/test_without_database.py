@@ -19,7 +19,7 @@ def manage(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
         env=kept | {"REVIEWAPP_DATA": str(data)} | more,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -244,7 +244,7 @@ def run_command(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         env=os.environ
         | {"REVIEWAPP_DATA": str(data), "REVIEWAPP_DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"},

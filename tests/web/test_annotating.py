@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -11,6 +12,7 @@ from django.db import OperationalError
 from reviewapp.models import Annotation, ApiKey, AuditEntry, Rubric
 from reviewapp.pure.rates import Rate
 from reviewapp.stages import administer, review
+from reviewapp.web import limiting
 from reviewapp.web.limiting import limits
 from tests import factories
 from tests.serving import serving
@@ -67,6 +69,8 @@ def test_what_the_quick_way_keeps_and_answers_is_what_the_ordinary_way_does(api,
 def test_a_key_that_judges_too_often_is_told_so_as_on_the_ordinary_way(api, project, monkeypatch):
     one = factories.make_interaction(project=project)
     monkeypatch.setattr(limits, "by_key", Rate(1))
+    # Both at the same second, however long the machine takes for them.
+    monkeypatch.setattr(limiting, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
 
     answers = [judge(api, one) for _ in range(2)]
 

@@ -192,7 +192,7 @@ def node() -> str:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=600,
         )
         if installed.returncode != 0:
             pytest.skip(f"npm can't install the SDK here: {installed.stderr.strip()[-200:]}")
@@ -209,7 +209,7 @@ def test_the_javascript_sdk_answers_streams_and_calls_tools(node, base_url, gate
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
     assert done.returncode == 0, done.stderr

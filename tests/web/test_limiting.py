@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,12 @@ from reviewapp.web.limiting import limits
 from tests import factories
 
 HERE = "/api/v1/interactions"
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch):
+    """All calls of a test come at the same second, however long the machine takes for them."""
+    monkeypatch.setattr(limiting, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
 
 
 def call(key: str, **more: Any) -> Any:

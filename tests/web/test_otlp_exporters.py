@@ -43,6 +43,8 @@ def test_an_instrumented_app_is_recorded(gateway, kind):
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"{str(gateway.base_url).rstrip('/')}/otlp",
         "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{gateway.key}",
         "OTEL_SERVICE_NAME": "watched-app",
+        # Seconds: what it waits for the app, by default ten.
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "120",
         "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
         # Traceloop's instrumentation reports home otherwise.
@@ -56,7 +58,7 @@ def test_an_instrumented_app_is_recorded(gateway, kind):
             cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
     settle()

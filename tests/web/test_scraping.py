@@ -151,7 +151,7 @@ def test_production_without_a_token_counts_nothing_and_traces_nothing(tmp_path):
         env=kept | production,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -98,10 +98,10 @@ def _in_thread(settings: Mapping[str, Any]) -> Iterator[int]:
             yield port
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(30)
             if thread.is_alive():
                 server.force_exit = True
-                thread.join(10)
+                thread.join(30)
 
 
 @contextmanager

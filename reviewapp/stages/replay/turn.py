@@ -44,8 +44,10 @@ class Turn:
         together = threading.Barrier(_THREADS)
 
         def close() -> None:
-            together.wait(10)
-            connection.close()
+            try:
+                together.wait(60)
+            finally:
+                connection.close()
 
         loop = asyncio.get_running_loop()
         closing: list[Any] = [loop.run_in_executor(self._threads, close) for _ in range(_THREADS)]

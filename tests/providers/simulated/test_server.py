@@ -89,7 +89,7 @@ def test_two_servers_of_one_configuration_give_the_same_answers():
                 httpx2.post(
                     f"{url}/chat/completions",
                     json={**chat("I want a refund"), "model": "sim-small"},
-                    timeout=120,
+                    timeout=600,
                 ).json()
                 for _ in range(5)
             ]
@@ -138,7 +138,7 @@ def test_a_configured_key_is_demanded():
             f"{url}/chat/completions",
             json=chat("hello"),
             headers={"Authorization": "Bearer sk-right"},
-            timeout=120,
+            timeout=600,
         )
         none = httpx2.post(f"{url}/chat/completions", json=chat("hello"), timeout=120)
 
@@ -243,7 +243,7 @@ def test_the_command_says_what_is_wrong_with_its_file(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 
