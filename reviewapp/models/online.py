@@ -1,0 +1,108 @@
+"""Operations of migrations that hinder nobody, on plain tables and on partitioned ones.
+
+`CREATE INDEX CONCURRENTLY` is refused for a partitioned table, and an operator may have partitioned those of
+the interactions (models/partitions.py). So use these instead of Django's AddIndex and AddIndexConcurrently
+for tables that grow with what is recorded; a test refuses what would lock one of them for long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from psycopg import sql
+
+_LEAVES = """
+SELECT part.relname, made.relname, coalesce(i.indisvalid, false)
+FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid
+LEFT JOIN pg_class made ON made.relname = %(mark)s || part.oid AND made.relnamespace = part.relnamespace
+LEFT JOIN pg_index i ON i.indexrelid = made.oid
+WHERE inhparent = %(table)s::regclass
+  AND NOT EXISTS (
+    SELECT FROM pg_index own JOIN pg_inherits up ON up.inhrelid = own.indexrelid
+    WHERE own.indrelid = part.oid AND up.inhparent = %(index)s::regclass
+  )
+ORDER BY part.relname
+"""
+
+
+class AddIndexOnline(AddIndexConcurrently):
+    """Make an index while others go on writing; one partition after the other where there are any.
+
+    What was cut off is gone on with when the migration runs again.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        if not _is_partitioned(schema_editor, model):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        _on_partitions(schema_editor, model, self.index)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = from_state.apps.get_model(app_label, self.model_name)
+        _take_away(
+            super().database_backwards, schema_editor, model, self.index, app_label, from_state, to_state
+        )
+
+
+class RemoveIndexOnline(RemoveIndexConcurrently):
+    """Take an index away; from a partitioned table in one moment, for which a lock is waited a moment."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = from_state.apps.get_model(app_label, self.model_name)
+        index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+        _take_away(super().database_forwards, schema_editor, model, index, app_label, from_state, to_state)
+
+
+def _take_away(plainly: Any, schema_editor: Any, model: Any, index: Any, *states: Any) -> None:
+    if not _is_partitioned(schema_editor, model):
+        plainly(states[0], schema_editor, *states[1:])
+        return
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+        try:
+            _run(cursor, "DROP INDEX IF EXISTS {}", index.name)
+        finally:
+            cursor.execute("RESET lock_timeout")
+
+
+def _is_partitioned(schema_editor: Any, model: Any) -> bool:
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
+        return bool(cursor.fetchone()[0])
+
+
+def _on_partitions(schema_editor: Any, model: Any, index: Any) -> None:
+    """An index of the whole that is not valid yet; one for each partition, made beside; then joined to it."""
+    table, mark = model._meta.db_table, f"{index.name}_"[:50]
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NULL", [schema_editor.quote_name(index.name)])
+        if cursor.fetchone()[0]:
+            # Partitions made from now on get it by themselves.
+            cursor.execute(_said(schema_editor, model, index, name=index.name, table=table, how="ONLY"))
+        cursor.execute(_LEAVES, {"mark": mark, "table": table, "index": index.name})
+        for part, made, is_valid in cursor.fetchall():
+            if made is not None and not is_valid:
+                _run(cursor, "DROP INDEX CONCURRENTLY {}", made)
+            if made is None or not is_valid:
+                cursor.execute("SELECT %s || %s::regclass::oid", [mark, part])
+                (made,) = cursor.fetchone()
+                cursor.execute(_said(schema_editor, model, index, name=made, table=part, how="CONCURRENTLY"))
+            _run(cursor, "ALTER INDEX {} ATTACH PARTITION {}", index.name, made)
+
+
+def _said(schema_editor: Any, model: Any, index: Any, *, name: str, table: str, how: str) -> str:
+    """Django's statement for the index, for another table and by another name."""
+    statement = index.create_sql(model, schema_editor, concurrently=how == "CONCURRENTLY")
+    statement.parts["name"] = schema_editor.quote_name(name)
+    quoted = schema_editor.quote_name(table)
+    statement.parts["table"] = f"ONLY {quoted}" if how == "ONLY" else quoted
+    return str(statement)
+
+
+def _run(cursor: Any, statement: str, *names: str) -> None:
+    cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)).as_string(None))
