@@ -102,3 +102,78 @@ def test_one_changes_and_removes_what_one_wrote_on_a_phone(open_page: OpenPage):
     expect(page.get_by_text("Removed by who wrote it")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".post-text")).to_have_text("Is that right?")
+
+
+DRAFTS = "() => Object.keys(localStorage).filter((key) => key.startsWith('discussion-draft:'))"
+
+
+def test_what_is_being_written_outlives_a_lost_server_and_a_reload_until_it_is_sent(open_page: OpenPage):
+    project = factories.make_project()
+    actor = factories.make_actor(project=project, role="reviewer")
+    one = factories.make_interaction(project=project, answer="Within **five** days.")
+    page = open_page(f"/interactions/{one.pk}/", person=actor.person)
+    writing = page.get_by_label("What you want to say")
+    page.evaluate(SELECT, ["five", "days"])
+    page.keyboard.press("t")
+    page.keyboard.type("Half a thought")
+
+    page.context.set_offline(True)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("No answer from the server")).to_be_visible()
+    page.context.set_offline(False)
+    page.reload()
+
+    # With the words that it is about.
+    expect(writing).to_have_value("Half a thought")
+    expect(page.locator("[data-thread-words]")).to_have_text("five days")
+    assert page.evaluate(DRAFTS) == [f"discussion-draft:{actor.person.pk}:thread-new-{one.pk}"]
+
+    writing.focus()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".post-text")).to_have_text("Half a thought")
+    assert Thread.objects.get().quote == "five** days"
+    page.reload()
+    expect(page.locator(".post-text")).to_have_text("Half a thought")
+    expect(writing).to_be_hidden()
+    expect(writing).to_have_value("")
+    assert page.evaluate(DRAFTS) == []
+
+
+def test_a_reply_and_a_change_that_were_begun_are_there_again_and_go_when_cancelled(open_page: OpenPage):
+    project = factories.make_project()
+    actor = factories.make_actor(project=project, role="reviewer")
+    one = factories.make_interaction(project=project)
+    discuss.start_thread(actor=actor, interaction=one, text="Is that rihgt?", now=NOW)
+    page = open_page(f"/interactions/{one.pk}/", person=actor.person)
+    page.get_by_label(re.compile("^Reply in the discussion")).fill("It is not")
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("Your text").fill("Is that right?")
+
+    page.reload()
+
+    expect(page.get_by_label(re.compile("^Reply in the discussion"))).to_have_value("It is not")
+    expect(page.get_by_label("Your text")).to_have_value("Is that right?")
+    page.get_by_role("button", name="Cancel").first.click()
+    page.get_by_label(re.compile("^Reply in the discussion")).fill("")
+    page.reload()
+    expect(page.locator(".post-text")).to_have_text("Is that rihgt?")
+    expect(page.get_by_label("Your text")).to_be_hidden()
+    expect(page.get_by_label(re.compile("^Reply in the discussion"))).to_have_value("")
+    assert page.evaluate(DRAFTS) == []
+
+
+def test_signing_out_leaves_nothing_of_it_in_the_browser(open_page: OpenPage):
+    project = factories.make_project()
+    person = factories.make_member(project=project)
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/", person=person)
+    page.wait_for_load_state("load")
+    page.keyboard.press("t")
+    page.keyboard.type("For nobody yet")
+    assert len(page.evaluate(DRAFTS)) == 1
+
+    page.goto("/accounts/logout/")
+    page.locator("main form button").click()
+    page.wait_for_url(re.compile("/accounts/login/"))
+
+    assert page.evaluate(DRAFTS) == []

@@ -361,6 +361,19 @@ def test_what_was_typed_outlives_a_reload(open_page: OpenPage, project: Any, rev
     expect(page.get_by_label("Minor problems")).to_be_checked()
 
 
+def test_what_was_being_written_to_others_outlives_a_reload(open_page: OpenPage, project: Any, reviewer: Any):
+    queue = filled(project, "The first.", blind=False)
+    page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
+    # It comes a moment after its item.
+    expect(page.locator("[data-discussion]")).to_be_visible()
+    press(page, "t")
+    page.keyboard.type("Does anybody know?")
+
+    page.reload()
+
+    expect(page.get_by_label("What you want to say")).to_have_value("Does anybody know?")
+
+
 def test_who_leaves_gives_the_item_back(open_page: OpenPage, project: Any, reviewer: Any):
     queue = filled(project, "The first.")
     page = open_page(f"/review/{queue.pk}/", person=reviewer.person)
