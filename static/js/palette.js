@@ -2,6 +2,9 @@
 // fingerprints) the server finds: the field has hx-get, its answer is options put into #palette-found.
 const palette = document.getElementById("palette");
 const field = palette?.querySelector("[role=combobox]");
+const named = palette?.querySelector("[data-palette-named]");
+const local = palette?.querySelector("[data-palette-local]");
+const screens = [...(local?.querySelectorAll("[role=option]") ?? [])];
 
 const options = () => [...palette.querySelectorAll("[role=option]")].filter((option) => !option.hidden);
 
@@ -33,18 +36,15 @@ function isCurrent(option) {
 
 function refresh() {
   const query = field.value.trim().toLowerCase();
-  for (const option of palette.querySelectorAll("[data-palette-local] [role=option]")) {
-    option.hidden = !matches(option.textContent.trim().toLowerCase(), query);
+  // A screen whose name begins so comes before all that the server finds; one that only has its letters, after.
+  for (const option of screens) {
+    const name = option.textContent.trim().toLowerCase();
+    option.hidden = !matches(name, query);
+    (query && name.startsWith(query) ? named : local).append(option);
   }
   for (const group of palette.querySelectorAll("[role=group]")) {
     group.hidden = ![...group.querySelectorAll("[role=option]")].some((option) => !option.hidden);
   }
-  // A screen whose name begins so comes before all that the server finds; else it comes after.
-  const local = palette.querySelector("[data-palette-local]");
-  const named = [...local.querySelectorAll("[role=option]")].some((option) => query && option.textContent.trim().toLowerCase().startsWith(query));
-  const found = document.getElementById("palette-found");
-  if (named) found.before(local);
-  else found.after(local);
   palette.querySelector("[data-palette-none]").hidden = options().length > 0;
   select(options()[0]);
 }

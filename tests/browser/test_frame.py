@@ -102,6 +102,26 @@ def test_the_palette_finds_a_screen_by_some_of_its_letters(guide: Page):
     guide.wait_for_url(re.compile("/replays/"))
 
 
+def test_a_screen_whose_name_begins_so_comes_first_and_one_of_its_letters_last(guide: Page):
+    options = guide.locator("#palette [role=option]:visible")
+    guide.keyboard.press("Control+k")
+    guide.keyboard.type("e")
+    expect(options.filter(has_text="Search for “e”")).to_be_visible()
+
+    texts = [text.strip() for text in options.all_inner_texts()]
+    assert texts[0] == "Exports"
+    assert texts.index("Search for “e”") < texts.index("Home")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+
+    # What is typed on is sorted anew.
+    guide.keyboard.press("Backspace")
+    guide.keyboard.type("h")
+    expect(options.filter(has_text="Search for “h”")).to_be_visible()
+    expect(options.first).to_have_text("Home")
+    guide.keyboard.press("Enter")
+    guide.wait_for_url(re.compile(r"^http://[^/]+/$"))
+
+
 def test_a_dialog_starts_in_its_first_field_and_gives_the_focus_back(guide: Page):
     opener = guide.get_by_role("button", name="Flag F")
     opener.focus()
