@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 from reviewapp.models import Notification, Thread
 from reviewapp.stages import discuss
 from tests import factories
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, session_cookie
 from tests.browser.test_marks import SELECT
 from tests.factories import NOW
 
@@ -160,6 +161,25 @@ def test_a_reply_and_a_change_that_were_begun_are_there_again_and_go_when_cancel
     expect(page.get_by_label("Your text")).to_be_hidden()
     expect(page.get_by_label(re.compile("^Reply in the discussion"))).to_have_value("")
     assert page.evaluate(DRAFTS) == []
+
+
+def test_nobody_finds_what_somebody_else_was_writing_in_the_same_browser(
+    open_page: OpenPage, live_server: Any
+):
+    project = factories.make_project()
+    anna, bo = (factories.make_member(project=project) for _ in range(2))
+    one = factories.make_interaction(project=project)
+    page = open_page(f"/interactions/{one.pk}/", person=anna)
+    page.wait_for_load_state("load")
+    page.keyboard.press("t")
+    page.keyboard.type("For nobody yet")
+    expect(page.get_by_label("What you want to say")).to_have_value("For nobody yet")
+
+    page.context.add_cookies([session_cookie(person=bo, url=live_server.url)])
+    page.reload()
+
+    expect(page.get_by_label("What you want to say")).to_be_hidden()
+    expect(page.get_by_label("What you want to say")).to_have_value("")
 
 
 def test_signing_out_leaves_nothing_of_it_in_the_browser(open_page: OpenPage):
