@@ -249,7 +249,13 @@ if _replica:
     DATABASES["replica"]["OPTIONS"]["connect_timeout"] = 2
     DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
     if ROLE == "web":
-        DATABASES["replica"]["OPTIONS"]["pool"] = {"min_size": 0, "max_size": 20, "timeout": 2}
+        # While it is away one list of each process waits so long every few seconds, to see if it is back.
+        DATABASES["replica"]["OPTIONS"]["pool"] = {
+            "min_size": 0,
+            "max_size": 20,
+            "timeout": 0.5,
+            "reconnect_timeout": 1,
+        }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Broker and background work ---------------------------------------------------------------
