@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, Final, ParamSpec, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -166,6 +167,11 @@ class Frame:
     @property
     def role(self) -> str | None:
         return self.actor.role if self.actor else None
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether mail reaches anybody; without a mail server it is printed to the log."""
+        return settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend"
 
     def _may(self, permission: Permission) -> bool:
         return self.actor is not None and self.actor.may(permission)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -87,3 +89,30 @@ def test_what_is_not_there_is_told_in_the_design(client, project):
 
     assert response.status_code == 404
     assert "There is nothing here" in response.content.decode()
+
+
+@pytest.mark.parametrize("code", ["en", "de", "fr", "ja", "ar"])
+def test_second_factors_have_one_name_on_tab_menu_and_heading(client, code):
+    client.force_login(factories.make_member(project=factories.make_project(), role="viewer"))
+
+    page = client.get(reverse("mfa_index"), headers={"accept-language": code}).content.decode()
+
+    heading = re.findall(r"<h1[^>]*>\s*(.*?)\s*</h1>", page)[0]
+    assert heading in page.split("</h1>", 1)[0].split("<h1", 1)[0]
+    linked = re.findall(
+        rf'href="{reverse("mfa_index")}"[^>]*>(?:<svg.*?</svg>)?\s*([^<]+)<', page, flags=re.S
+    )
+    assert set(map(str.strip, linked)) == {heading}
+
+
+@pytest.mark.parametrize("backend", ["console", "smtp"])
+def test_mail_for_an_address_is_offered_only_where_mail_is_sent(client, settings, backend):
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    person = factories.make_member(project=factories.make_project(), role="viewer")
+    person.emailaddress_set.create(email=person.email, primary=True, verified=False)
+    client.force_login(person)
+
+    page = client.get(reverse("account_email")).content.decode()
+
+    assert person.email in page
+    assert ("Re-send Verification" in page) is (backend == "smtp")
