@@ -284,15 +284,16 @@ def _switch(cursor: Any, parts: list[Part]) -> None:
     forget_keys(cursor, keys)
     for table, key in TABLES.items():
         _put_above(cursor, table, key, told[table])
-    create(cursor, parts, like=REST)
     for table in TABLES:
-        # The check says what the database would look for otherwise.
         run(
             cursor,
             "ALTER TABLE {table} ATTACH PARTITION {rest} DEFAULT",
             table=table,
             rest=f"{table}_{REST}",
         )
+        _join_indexes(cursor, told[table].indexes)
+    # The check says what the database would look for in the rest otherwise.
+    create(cursor, parts, like=REST)
     # After the rest is attached: before it, its rows would be looked at.
     put_back_keys(cursor, keys)
 
@@ -349,6 +350,13 @@ def _put_above(cursor: Any, table: str, key: str, told: _Told) -> None:
             name=name,
             said=sql.SQL(said),  # the database's own words
         )
-    for said in told.indexes.values():
-        # By names that are free again.
-        cursor.execute(said)
+
+
+def _join_indexes(cursor: Any, indexes: dict[str, str]) -> None:
+    """Those of the whole, by names that are free again, with those that the rest has.
+
+    One by one: should the two not be alike, this fails, where attaching the table would have made another.
+    """
+    for name, said in indexes.items():
+        cursor.execute(said.replace(" ON ", " ON ONLY ", 1))
+        run(cursor, "ALTER INDEX {name} ATTACH PARTITION {rest}", name=name, rest=f"{name}_{REST}"[:63])
