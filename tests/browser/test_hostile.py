@@ -28,7 +28,7 @@ from reviewapp.formats.interchange import read_interaction
 from reviewapp.models import Interaction
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import record
-from tests import emptying
+from tests import counting, emptying
 from tests.browser.conftest import session_cookie
 from tests.browser.test_accessibility import PAGES, World, make_full
 from tests.factories import NOW
@@ -310,6 +310,7 @@ def test_no_screen_runs_loads_leaks_or_hides_anything(watched: Watched, site: Si
         watched.done.clear()
         answer = watched.page.goto(address)
         assert answer is not None
+        counting.tried(status=answer.status)
         told = [*watched.done, *watched.page.evaluate(LOOK)]
         # What is said of a filter that can't be is an answer, too.
         if answer.status == 422 and "refused" in name:
