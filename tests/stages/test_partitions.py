@@ -26,6 +26,7 @@ from reviewapp.stages.administer.partitions import Busy, CannotPartition, Patien
 from reviewapp.stages.privacy.retaining import RuleValues
 from tests import emptying, factories, keeping
 from tests.conftest import ROOT
+from tests.embedded.processes import eventually
 from tests.partitioned import AT_ONCE, database_of_its_own, partitioned
 
 # The conversion is done in March; the first month of its own is April.
@@ -408,6 +409,64 @@ def test_a_month_that_still_holds_something_is_not_dropped(plain):
 
     assert where() == {kept.pk: "2026_04"}
     assert names()[:3] == ["rest", "2026_04", "2026_05"]
+
+
+def test_a_page_that_read_its_project_gets_its_interactions_while_months_are_made(own):
+    factories.make_project()
+    partitioned(now=MARCH)
+    trouble: list[Exception] = []
+    is_locked, is_read = threading.Event(), threading.Event()
+
+    def pause_behind_the_lock(execute: Any, statement: Any, params: Any, many: bool, context: Any) -> Any:
+        done = execute(statement, params, many, context)
+        if str(statement).startswith("LOCK TABLE"):
+            is_locked.set()
+            assert eventually(lambda: is_read.is_set() or waits(page), seconds=60)
+        return done
+
+    def keep() -> None:
+        try:
+            with connection.execute_wrapper(pause_behind_the_lock):
+                partitions.keep(now=datetime(2026, 5, 2, tzinfo=UTC), patience=AT_ONCE)
+        except Exception as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    def waits(pid: int | None) -> bool:
+        """Whether this session, or any (None), waits for a table of this database."""
+        watcher = connection.copy()
+        try:
+            with watcher.cursor() as cursor:
+                cursor.execute(
+                    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+                    " WHERE datname = current_database() AND locktype = 'relation' AND NOT granted"
+                    " AND (%s::int IS NULL OR pid = %s))",
+                    [pid, pid],
+                )
+                return bool(cursor.fetchone()[0])
+        finally:
+            watcher.close()
+
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            page = other.connection.info.backend_pid
+            cursor.execute("BEGIN; SELECT FROM reviewapp_project")
+            thread = threading.Thread(target=keep)
+            thread.start()
+            try:
+                assert eventually(lambda: is_locked.is_set() or waits(None), seconds=60)
+                cursor.execute("SELECT FROM reviewapp_interaction")
+            finally:
+                is_read.set()
+                cursor.execute("ROLLBACK")
+                thread.join()
+    finally:
+        other.close()
+
+    assert trouble == []
+    assert names() == ["rest", "2026_04", "2026_05", "2026_06", "2026_07", "2026_08", "later"]
 
 
 def test_plain_tables_are_left_alone(plain):

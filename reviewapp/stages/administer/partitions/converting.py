@@ -35,6 +35,7 @@ from reviewapp.stages.administer.partitions.shaping import (
     forget_keys,
     in_a_moment,
     lock,
+    lock_all,
     make_months,
     month_of,
     months_ahead,
@@ -88,7 +89,8 @@ def foresee(*, now: datetime, months: int) -> Foreseen:
     others = len({key.table for key in keys} - set(TABLES))
     switch = (
         f"Switch: what is there becomes the partition “{REST}”, and beside it come {names}. For about a "
-        f"second nobody uses these tables and the {others} that refer to them. No row is copied."
+        f"second nobody uses these tables, the {others} that refer to them, and projects, providers and "
+        "sources, to which they refer. No row is copied."
     )
     steps = [
         f"Add the check {CHECK} to {', '.join(TABLES)}: a lock for some milliseconds.",
@@ -277,8 +279,7 @@ def is_left_half() -> bool:
 
 def _switch(cursor: Any, parts: list[Part]) -> None:
     """All of it, or nothing."""
-    keys = foreign_keys(cursor)
-    lock(cursor, [*TABLES, *sorted({key.table for key in keys} - set(TABLES))])
+    lock_all(cursor)
     keys = foreign_keys(cursor)
     told = {table: _told(cursor, table) for table in TABLES}
     forget_keys(cursor, keys)

@@ -202,8 +202,24 @@ def is_empty(cursor: Any, name: str) -> bool:
 
 
 def lock_all(cursor: Any) -> None:
-    """The three tables with all their partitions, and all that refer to them."""
-    lock(cursor, [*TABLES, *sorted({key.table for key in foreign_keys(cursor)} - set(TABLES))])
+    """The three tables with all their partitions, all that they refer to, and all that refer to them.
+
+    To make or drop a partition locks what it refers to as well. Pages read that first, so it comes first
+    here: who has read a project and wants an interaction would else wait for this while this waits for them.
+    """
+    others = sorted({key.table for key in foreign_keys(cursor)} - set(TABLES))
+    lock(cursor, [*_referred_to(cursor), *TABLES, *others])
+
+
+def _referred_to(cursor: Any) -> list[str]:
+    """The tables to which the three refer, without themselves and without what they are divided into."""
+    cursor.execute(
+        "SELECT DISTINCT relname FROM pg_constraint c JOIN pg_class ON pg_class.oid = confrelid"
+        " WHERE contype = 'f' AND conparentid = 0 AND conrelid = ANY(%(tables)s::regclass[])"
+        " AND NOT confrelid = ANY(%(tables)s::regclass[]) ORDER BY relname",
+        {"tables": list(TABLES)},
+    )
+    return [name for (name,) in cursor.fetchall()]
 
 
 def bounds_of_check() -> tuple[datetime, datetime] | None:
