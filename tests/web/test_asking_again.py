@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -104,6 +105,31 @@ def test_a_deed_goes_on_by_itself_once_the_password_is_given(stale):
 
     assert ApiKey.objects.get().name == "bot"
     assert "ra_" in done.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "made"),
+    [
+        ("settings-keys", [KEY, KEY | {"name": "second"}], ApiKey),
+        (
+            "settings-members",
+            [{"email": "one@example.org", "role": "viewer"}, {"email": "two@example.org", "role": "viewer"}],
+            Membership,
+        ),
+    ],
+)
+def test_the_form_in_the_answer_to_the_password_takes_the_next(stale, name, sent, made):
+    before = made.objects.count()
+    asked = stale.post(reverse(name), sent[0])
+
+    done = stale.post(asked.url, {"password": PASSWORD})
+    form = re.search(r'<form class="form card" method="post"[^>]*>', done.content.decode())
+    assert form is not None
+    # A form that names no address sends to the one of the page it is on: that of the password, here.
+    address = re.search(r'action="([^"]*)"', form[0])
+    stale.post(address[1] if address else asked.url, sent[1])
+
+    assert made.objects.count() == before + 2
 
 
 def test_a_wrong_password_does_not_do_it(stale):
