@@ -13,13 +13,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, TypeVar
 
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.login import get_authentication_records
-from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, get_reauthentication_flows
 from allauth.core.exceptions import ReauthenticationRequired
+from allauth.core.internal.httpkit import serialize_request
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 # For how long somebody is known to be there, in seconds, since they signed in or were asked.
@@ -43,7 +46,10 @@ def knows_who_is_there(view: View) -> View:
         if request.user.is_authenticated and not get_reauthentication_flows(request.user):
             messages.error(request, _("Choose a password first: this has to be sure who you are."))
             return redirect("account_set_password")
-        answer: HttpResponseBase = asked(request, *args, **kwargs)
+        try:
+            answer: HttpResponseBase = asked(request, *args, **kwargs)
+        except ReauthenticationRequired:
+            return _asked_first(request)
         return answer
 
     return wrapped  # type: ignore[return-value]  # the same to call
@@ -59,7 +65,7 @@ def asks_who_is_there(view: View, *, tries: bool = False) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         does_it = request.method == "POST" and not (tries and "try" in request.POST)
         if does_it and not _is_known(request, seconds=KNOWN_FOR):
-            raise ReauthenticationRequired
+            return _asked_first(request)
         return view(request, *args, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # the same to call
@@ -84,6 +90,21 @@ def asks_before_the_form(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # the same to call
+
+
+def _asked_first(request: HttpRequest) -> HttpResponseBase:
+    """To where one shows who one is, with the request held back until then.
+
+    As the library does it, but for the address to go on at. The library takes up a deed only where that
+    address is its path, and names the one with its query: a deed sent to `…/?q=key` would be lost. The query
+    is kept with the deed. Raises ReauthenticationRequired, for the library to answer, where nobody is signed
+    in and where a page is only read, whose query belongs to its address.
+    """
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    if request.method != "POST" or not ways:
+        raise ReauthenticationRequired
+    request.session[STATE_SESSION_KEY] = {"request": serialize_request(request)}
+    return redirect(f"{ways[0]['url']}?{urlencode({'next': request.path})}")
 
 
 def _is_known(request: HttpRequest, *, seconds: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -130,6 +131,39 @@ def test_the_form_in_the_answer_to_the_password_takes_the_next(stale, name, sent
     stale.post(address[1] if address else asked.url, sent[1])
 
     assert made.objects.count() == before + 2
+
+
+def test_a_deed_sent_to_an_address_with_a_query_goes_on_with_it(stale, project):
+    stale.post(stale.post(reverse("settings-keys"), KEY).url, {"password": PASSWORD})
+    stale.post(reverse("settings-source-purge", args=[factories.make_source(project=project).pk]))
+    session = stale.session
+    session["account_authentication_methods"][-1]["at"] -= reauthenticating.KNOWN_FOR + 60
+    session.save()
+    asked = stale.post(reverse("settings-audit-export") + "?q=api_key.create")
+
+    taken = stale.post(asked.url, {"password": PASSWORD})
+
+    lines = [json.loads(line) for line in b"".join(taken.streaming_content).decode().splitlines()]
+    assert taken["Content-Type"] == "application/x-ndjson"
+    # The entry of the export itself names what was searched for.
+    assert {line["entry"]["action"] for line in lines} == {"api_key.create", "audit.export"}
+
+
+def test_a_key_asked_for_at_an_address_with_a_query_is_made(stale):
+    asked = stale.post(reverse("settings-keys") + "?x=y", KEY)
+
+    done = stale.post(asked.url, {"password": PASSWORD})
+
+    assert ApiKey.objects.get().name == "bot"
+    assert "ra_" in done.content.decode()
+
+
+def test_a_page_that_only_shows_is_gone_back_to_with_its_query(stale):
+    asked = stale.get(reverse("settings-provider-new") + "?x=y")
+
+    back = stale.post(asked.url, {"password": PASSWORD})
+
+    assert back.url == reverse("settings-provider-new") + "?x=y"
 
 
 def test_a_wrong_password_does_not_do_it(stale):
