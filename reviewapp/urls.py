@@ -61,6 +61,12 @@ urlpatterns = [
     path(
         "accounts/oidc/<str:provider_id>/login/callback/", vouching.callback, name="openid_connect_callback"
     ),
+    # The library would remove the last one, too, of who must have a second factor.
+    path(
+        "accounts/2fa/webauthn/keys/<int:pk>/remove/",
+        accounts.RemovePasskey.as_view(),
+        name="mfa_remove_webauthn",
+    ),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
     path("palette/", palette.palette, name="palette"),

@@ -7,7 +7,9 @@ from typing import Any, cast
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import perform_login
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.adapter import get_adapter as second_factors
 from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -58,6 +60,22 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return authenticator.type == Authenticator.Type.RECOVERY_CODES or administer.may_drop_factor(
             person=authenticator.user
         )
+
+
+class RemovePasskey(RemoveWebAuthnView):
+    """Removes a passkey, unless it is the last second factor of who must have one.
+
+    The library asks the adapter only where an authenticator app goes.
+    """
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if not second_factors().can_delete_authenticator(self.get_object()):
+            messages.error(
+                self.request, _("You must have a second factor, and this is your last: add another first.")
+            )
+            return redirect("mfa_list_webauthn")
+        answer: HttpResponse = super().form_valid(form)
+        return answer
 
 
 @login_not_required

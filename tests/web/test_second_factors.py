@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
+from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
@@ -188,6 +189,55 @@ def test_the_last_one_of_who_must_have_it_stays(settings, project):
     client.post(reverse("mfa_deactivate_totp"))
 
     assert person.authenticator_set.filter(type="totp").exists()
+
+
+def with_passkeys(person: Any, n: int) -> Client:
+    """A session in which the password was just given, of who has as many passkeys."""
+    for at in range(n):
+        person.authenticator_set.create(type="webauthn", data={"name": f"key {at}"})
+    client = Client()
+    client.force_login(person)
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    return client
+
+
+def removal_of(passkey: Any) -> str:
+    return reverse("mfa_remove_webauthn", args=[passkey.pk])
+
+
+def test_the_last_passkey_of_who_must_have_a_factor_stays(settings, project):
+    settings.REQUIRE_SECOND_FACTOR = "everyone"
+    person = make_member(project, password=PASSWORD)
+    client = with_passkeys(person, 1)
+
+    answer = client.post(removal_of(person.authenticator_set.get()))
+
+    assert person.authenticator_set.filter(type="webauthn").exists()
+    assert answer.url == reverse("mfa_list_webauthn")
+    assert [str(one) for one in get_messages(answer.wsgi_request)][-1].endswith("add another first.")
+
+
+@pytest.mark.parametrize(("rule", "had", "left"), [("everyone", 2, 1), ("off", 1, 0)])
+def test_a_passkey_that_may_go_goes(settings, project, rule, had, left):
+    settings.REQUIRE_SECOND_FACTOR = rule
+    person = make_member(project, password=PASSWORD)
+    client = with_passkeys(person, had)
+
+    client.post(removal_of(person.authenticator_set.first()))
+
+    assert person.authenticator_set.filter(type="webauthn").count() == left
+
+
+def test_removing_a_passkey_asks_who_is_there(project):
+    person = make_member(project, password=PASSWORD)
+    person.authenticator_set.create(type="webauthn", data={"name": "key"})
+    client = Client()
+    client.force_login(person)
+
+    answer = client.post(removal_of(person.authenticator_set.get()))
+
+    assert answer.url.startswith(reverse("account_reauthenticate"))
+    assert person.authenticator_set.exists()
 
 
 def test_setting_one_up_or_dropping_it_ends_ones_other_sessions(project, django_capture_on_commit_callbacks):
