@@ -278,6 +278,25 @@ def test_recording_goes_on_meanwhile_and_nothing_of_it_is_lost(own):
             connection.close()
 
     threads = [threading.Thread(target=record_on) for _ in range(2)]
+def test_what_was_begun_long_ago_is_gone_on_with_from_a_month_that_is_far_enough(plain):
+    converting._check(MARCH, print, AT_ONCE)
+
+    partitioned(now=datetime(2026, 3, 31, 23, tzinfo=UTC))
+
+    assert names() == ["rest", "2026_05", "2026_06", "later"]
+
+
+def test_a_reading_that_lasts_until_the_first_month_changes_nothing(plain, monkeypatch):
+    before = shape()
+    end = converting._bounds(MARCH)[1]
+    monkeypatch.setattr(converting, "_bounds", lambda _: (MARCH, end))
+
+    with pytest.raises(CannotPartition, match="Run it again"):
+        partitioned(now=MARCH)
+
+    assert shape() == before
+
+
     for thread in threads:
         thread.start()
     try:

@@ -12,6 +12,7 @@ Each step looks first whether it is done, so after a power cut the command is si
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ from reviewapp.stages.administer.partitions.shaping import (
 OLDEST_VERSION: Final = 18
 # The boundary is so far ahead that the reading is over before it.
 AT_LEAST_AHEAD: Final = timedelta(days=10)
+# A partitioning that was cut off before its switch is given up so long before what it checks would come true.
+GIVE_UP: Final = timedelta(days=3)
 # So far ids of months are told from others that carry no time (by the year 8919 they would be).
 SPAN_MONTHS: Final = 120
 SHORTEST_SPAN: Final = 24
@@ -112,11 +115,26 @@ def partition(
 
 def _partition(now: datetime, months: int, tell: Callable[[str], None], patience: Patience) -> None:
     if not are_partitioned():
+        began = time.monotonic()
         check_able()
         start, end = _check(now, tell, patience)
         parts = _parts(start, end, now, months)
+
+        def switch(cursor: Any) -> None:
+            if start <= now + timedelta(seconds=time.monotonic() - began):
+                raise _TooLate
+            _switch(cursor, parts)
+
         tell(f"Switching; beside what is there: {', '.join(part.name for part in parts)}")
-        in_a_moment(lambda cursor: _switch(cursor, parts), patience=patience, tell=tell)
+        try:
+            in_a_moment(switch, patience=patience, tell=tell)
+        except _TooLate:
+            # From now on it would keep everybody from recording.
+            take_check_away(patience=patience, tell=tell)
+            raise CannotPartition(
+                f"Reading the tables took until {start:%d %B %Y}, when the first month of its own began; "
+                "they are as they were. Run it again."
+            ) from None
     else:
         make_months(now=now, months=months, patience=patience, tell=tell)
     validate_keys(patience=patience, tell=tell)
@@ -124,6 +142,10 @@ def _partition(now: datetime, months: int, tell: Callable[[str], None], patience
     with connection.cursor() as cursor:
         for table in TABLES:
             run(cursor, "ANALYZE {table}", table=table)
+
+
+class _TooLate(Exception):
+    """The first month of its own has begun: what came in it is with the rest."""
 
 
 def _parts(start: datetime, end: datetime, now: datetime, months: int) -> list[Part]:
@@ -171,7 +193,7 @@ _UNKNOWN: Final = {
 def _bounds(now: datetime) -> tuple[datetime, datetime]:
     """From when to when months can be made: what an earlier run decided, or now. Raises CannotPartition."""
     known = bounds_of_check()
-    if known is not None and known[0] > now:
+    if known is not None and known[0] - now > GIVE_UP:
         return known
     with connection.cursor() as cursor:
         start = month_of(now + AT_LEAST_AHEAD, plus=1)

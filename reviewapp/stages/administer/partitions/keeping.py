@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
 
 from reviewapp.models.partitions import EARLY, LATER, REST, TABLES, Partition, are_partitioned, partitions
-from reviewapp.stages.administer.partitions.converting import is_left_half, take_check_away
+from reviewapp.stages.administer.partitions.converting import GIVE_UP, is_left_half, take_check_away
 from reviewapp.stages.administer.partitions.shaping import (
     CHECK,
     Part,
@@ -36,8 +36,6 @@ from reviewapp.stages.administer.partitions.shaping import (
 log = logging.getLogger(__name__)
 
 MONTHS_AHEAD: Final = 3
-# A partitioning that was cut off before its switch is given up so long before what it checks would come true.
-_GIVE_UP: Final = timedelta(days=3)
 
 
 def keep(
@@ -70,7 +68,7 @@ def _keep(now: datetime, months: int, patience: Patience, tell: Callable[[str], 
 
 def _give_up(now: datetime, patience: Patience, tell: Callable[[str], None]) -> None:
     bounds = bounds_of_check()
-    if bounds is not None and now > bounds[0] - _GIVE_UP:
+    if bounds is not None and now > bounds[0] - GIVE_UP:
         tell(f"Taking the check {CHECK} away: partitioning was not gone on with")
         take_check_away(patience=patience, tell=tell)
 
