@@ -16,7 +16,7 @@ from reviewapp.stages.administer import partitions
 from reviewapp.stages.administer.partitions import Patience
 
 # A test has nobody to wait for.
-AT_ONCE = Patience(wait_ms=60_000, tries=1, pause=0)
+AT_ONCE = Patience(wait_ms=60_000, tries=1, pause=0, locked_ms=60_000)
 
 
 @contextmanager

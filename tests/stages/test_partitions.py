@@ -9,12 +9,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from reviewapp.models import AuditEntry, Flag, Interaction, InteractionBody
 from reviewapp.models.partitions import TABLES, are_partitioned
@@ -433,6 +435,25 @@ def test_a_month_that_still_holds_something_is_not_dropped(plain):
 def test_a_page_that_read_its_project_gets_its_interactions_while_months_are_made(own):
     factories.make_project()
     partitioned(now=MARCH)
+def test_what_takes_long_while_all_is_locked_is_left_for_tomorrow(plain, monkeypatch):
+    project = factories.make_project()
+    partitioned(now=MARCH)
+    recorded(project, datetime(2026, 4, 3, tzinfo=UTC)).delete()
+    recorded(project, datetime(2026, 6, 3, tzinfo=UTC))
+    monkeypatch.setattr(partitions.keeping, "drop", lambda cursor, _: cursor.execute("SELECT pg_sleep(600)"))
+    august = datetime(2026, 8, 2, tzinfo=UTC)
+
+    with CaptureQueriesContext(connection) as asked, pytest.raises(Busy, match="nothing is half done"):
+        partitions.keep(now=august, patience=replace(AT_ONCE, locked_ms=50))
+    before = names()
+    monkeypatch.undo()
+    partitions.keep(now=august, patience=AT_ONCE)
+
+    assert before[:3] == ["rest", "2026_04", "2026_05"]
+    assert any(query["sql"].startswith("ANALYZE ONLY") for query in asked.captured_queries)
+    assert names()[:3] == ["rest", "early", "2026_06"]
+
+
     trouble: list[Exception] = []
     is_locked, is_read = threading.Event(), threading.Event()
 

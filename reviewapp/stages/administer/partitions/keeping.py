@@ -55,15 +55,17 @@ def keep(
 
 
 def _keep(now: datetime, months: int, patience: Patience, tell: Callable[[str], None]) -> None:
-    make_months(now=now, months=months, patience=patience, tell=tell)
-    names = _emptied(now)
-    if names:
-        tell(f"Dropping what is empty: {', '.join(names)}")
-        in_a_moment(lambda cursor: _give_back(cursor, names), patience=patience, tell=tell)
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            # The partitions' own figures are seen to by autovacuum; those of the whole are not.
-            run(cursor, "ANALYZE ONLY {table}", table=table)
+    try:
+        make_months(now=now, months=months, patience=patience, tell=tell)
+        names = _emptied(now)
+        if names:
+            tell(f"Dropping what is empty: {', '.join(names)}")
+            in_a_moment(lambda cursor: _give_back(cursor, names, patience), patience=patience, tell=tell)
+    finally:
+        with connection.cursor() as cursor:
+            for table in TABLES:
+                # The partitions' own figures are seen to by autovacuum; those of the whole are not.
+                run(cursor, "ANALYZE ONLY {table}", table=table)
 
 
 def _give_up(now: datetime, patience: Patience, tell: Callable[[str], None]) -> None:
@@ -89,16 +91,17 @@ def _emptied(now: datetime) -> list[str]:
     return found if found and found != [EARLY] else []
 
 
-def _give_back(cursor: Any, names: list[str]) -> None:
+def _give_back(cursor: Any, names: list[str], patience: Patience) -> None:
     lock_all(cursor)
+    # Everybody waits now. What was deleted and not vacuumed yet is read to its end to see that it is empty,
+    # and who refers to it is looked for: each is done quickly, or not today.
+    cursor.execute(f"SET LOCAL statement_timeout = '{int(patience.locked_ms)}ms'")
     parts = {one.name: one for one in partitions()}
     if any(not is_empty(cursor, name) for name in names):
         return  # something came meanwhile; tomorrow again
     start, end = parts[names[0]].start, parts[names[-1]].end
     assert start is not None
     assert end is not None
-    # What looks whether anybody refers to them finds out quickly, or not today.
-    cursor.execute("SET LOCAL statement_timeout = '20s'")
     drop(cursor, names)
     create(cursor, [Part(EARLY, start, end)], like=REST)
 

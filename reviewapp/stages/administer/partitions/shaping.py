@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, connection, transaction
 from psycopg import sql
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 
 from reviewapp.models.partitions import HOT, LATER, REST, TABLES, bounds_in, partitions
 from reviewapp.pure.ids import least_id
@@ -32,16 +32,20 @@ class CannotPartition(Exception):
 
 
 class Busy(Exception):
-    """The tables could not be locked; the sentence says who holds them."""
+    """The tables could not be locked, or not for as long as it takes; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a lock is waited for (milliseconds), how often, and the pause (seconds) between."""
+    """How long a lock is waited for (milliseconds), how often, and the pause (seconds) between.
+
+    `locked_ms`: how long a statement may take that looks at rows while everybody waits.
+    """
 
     wait_ms: int = 1_500
     tries: int = 40
     pause: float = 5.0
+    locked_ms: int = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +311,10 @@ def one_at_a_time(deed: Callable[[], Given]) -> Given:
 
 
 def in_a_moment(deed: Callable[[Any], Given], *, patience: Patience, tell: Callable[[str], None]) -> Given:
-    """Do it in one transaction that waits but a moment for each lock, until it succeeds. Raises Busy."""
+    """Do it in one transaction that waits but a moment for each lock, until it succeeds.
+
+    Raises Busy when the tries are used up, and at once when a statement took longer than `deed` allowed it.
+    """
     for left in reversed(range(patience.tries)):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -317,6 +324,11 @@ def in_a_moment(deed: Callable[[Any], Given], *, patience: Patience, tell: Calla
                 )
                 return deed(cursor)
         except OperationalError as error:
+            if isinstance(error.__cause__, QueryCanceled):
+                raise Busy(
+                    "It took longer than the tables may be locked, or somebody cancelled it; nothing is half "
+                    "done. Run it again at a calmer hour."
+                ) from error
             if not isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
                 raise
             who = _holders()
