@@ -75,10 +75,10 @@ def replica_of_the_tests_server(folder: Path) -> Iterator[Replica]:
     copy = ["--checkpoint=fast", "--no-sync", "--wal-method=stream", "--write-recovery-conf"]
     copy += ["--create-slot", f"--slot={slot}", f"--pgdata={files}", f"--username={paths.DATABASE_USER}"]
     copy += [f"--host={owns.database_sockets}", f"--port={paths.POSTGRES_PORT}"]
-    subprocess.run([*way.prefix, programs / "pg_basebackup", *copy], check=True, cwd="/")
-    # Copied along: it says that the first server runs.
-    (files / "postmaster.pid").unlink(missing_ok=True)
     try:
+        subprocess.run([*way.prefix, programs / "pg_basebackup", *copy], check=True, cwd="/")
+        # Copied along: it says that the first server runs.
+        (files / "postmaster.pid").unlink(missing_ok=True)
         made.start()
         yield made
     finally:
@@ -86,4 +86,6 @@ def replica_of_the_tests_server(folder: Path) -> Iterator[Replica]:
         with psycopg.connect(paths.database_url(DATA), autocommit=True) as connection:
             held = "SELECT pg_terminate_backend(active_pid, 60000) FROM pg_replication_slots"
             connection.execute(f"{held} WHERE slot_name = %s AND active_pid IS NOT NULL", [slot])
-            connection.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+            # It may not have come as far as that.
+            drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            connection.execute(f"{drop} WHERE slot_name = %s", [slot])
