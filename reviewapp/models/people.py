@@ -27,7 +27,9 @@ class PersonManager(BaseUserManager["Person"]):
 
     def get(self, *args: Any, **lookup: Any) -> Person:
         """As ever; by the key alone, as each request asks who signed in, without composing it again."""
-        if args or lookup.keys() != {"pk"} or not isinstance(lookup["pk"], UUID):
+        by_key = not args and lookup.keys() == {"pk"} and isinstance(lookup["pk"], UUID)
+        # A related manager, which is a subclass, knows some people only.
+        if not by_key or type(self) is not PersonManager or self._db is not None:
             return super().get(*args, **lookup)
         found: Person | None = _BY_KEY.first(pk=lookup["pk"])
         if found is None:

@@ -26,7 +26,11 @@ function about(details, found) {
 function begin(details) {
   const detail = {};
   if (document.getElementById("answer-text")) document.dispatchEvent(new CustomEvent("words-asked", { detail }));
-  if (!details.open || detail.found) about(details, detail.found);
+  if (!details.open || detail.found) {
+    about(details, detail.found);
+    // What was written before is about these words now, also when it is kept.
+    details.querySelector("textarea").dispatchEvent(new Event("input", { bubbles: true }));
+  }
   details.open = true;
   document.dispatchEvent(new CustomEvent("words-taken"));
   const text = details.querySelector("textarea");

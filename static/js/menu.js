@@ -42,3 +42,8 @@ document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: at + 1, ArrowUp: at < 0 ? list.length - 1 : at - 1, Home: 0, End: list.length - 1 }[event.key];
   list[(step + list.length) % list.length]?.focus();
 });
+
+// Signing out has the browser clear its store of what this person began to write. It does so for safe addresses only.
+document.addEventListener("submit", ({ target }) => {
+  if (!isSecureContext && new URL(target.action).pathname.endsWith("/accounts/logout/")) localStorage.clear();
+});

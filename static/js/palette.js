@@ -4,6 +4,7 @@ const palette = document.getElementById("palette");
 const field = palette?.querySelector("[role=combobox]");
 const named = palette?.querySelector("[data-palette-named]");
 const local = palette?.querySelector("[data-palette-local]");
+let numbered = 0;
 const screens = [...(local?.querySelectorAll("[role=option]") ?? [])];
 
 const options = () => [...palette.querySelectorAll("[role=option]")].filter((option) => !option.hidden);
@@ -11,7 +12,7 @@ const options = () => [...palette.querySelectorAll("[role=option]")].filter((opt
 function select(option) {
   palette.querySelectorAll("[aria-selected=true]").forEach((one) => one.setAttribute("aria-selected", "false"));
   if (!option) return field.removeAttribute("aria-activedescendant");
-  option.id ||= `palette-option-${crypto.randomUUID()}`;
+  option.id ||= `palette-option-${++numbered}`;
   option.setAttribute("aria-selected", "true");
   option.scrollIntoView({ block: "nearest" });
   field.setAttribute("aria-activedescendant", option.id);

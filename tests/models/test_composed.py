@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from reviewapp.models import Membership, Person, Queue, QueueItem
 from reviewapp.models.composed import Composed, NotComposable
-from tests.factories import fill_queue, make_actor, make_interaction, make_project, make_queue
+from tests.factories import (
+    fill_queue,
+    make_actor,
+    make_interaction,
+    make_person,
+    make_project,
+    make_queue,
+)
 
 
 def test_it_gives_the_rows_of_the_values_that_it_is_asked_with(project):
@@ -111,3 +118,12 @@ def test_a_value_that_makes_other_sql_is_refused():
 def test_a_person_who_is_not_there_is_told_as_ever():
     with pytest.raises(Person.DoesNotExist):
         Person.objects.get(pk=uuid4())
+
+
+@pytest.mark.django_db
+def test_who_is_asked_for_among_some_people_is_one_of_them():
+    queue = make_queue(project=make_project())
+    stranger = make_person()
+
+    with pytest.raises(Person.DoesNotExist):
+        queue.reviewers.get(pk=stranger.pk)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -641,6 +642,19 @@ def test_what_an_adjudicator_judged_themselves_is_withdrawn_with_the_decision(di
     assert Annotation.objects.filter(removed_at=None).count() == 2
 
 
+def test_who_decides_anew_takes_back_what_they_had_said_themselves(disputed, admin, reviewer):
+    for verdict in ("minor", "bad"):
+        own = judgement({"verdict": verdict, "correct": True})
+        review.adjudicate(actor=admin, item_id=disputed.pk, judgement=own, now=NOW)
+    chosen = Annotation.objects.get(created_by=reviewer.person)
+    review.adjudicate(actor=admin, item_id=disputed.pk, chosen=chosen.pk, now=NOW)
+
+    review.undo_adjudication(actor=admin, item_id=disputed.pk, now=NOW)
+
+    assert not Annotation.objects.filter(created_by=admin.person, removed_at=None).exists()
+    assert Annotation.objects.get(pk=chosen.pk).removed_at is None
+
+
 def test_a_decision_that_was_taken_back_can_be_made_again_and_its_judges_undo_theirs(
     disputed, admin, reviewer
 ):
@@ -784,6 +798,44 @@ def test_an_item_is_taken_while_the_queue_is_being_saved():
 
     assert len(taken) == 1
     assert taken[0] is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_judges_in_the_moment_of_the_next_is_not_handed_to_them_again(project, reviewer):
+    queue = make_queue(project=project, judgements_needed=2)
+    (item,) = fill_queue(queue, make_interaction(project=project))
+    slot = take(reviewer, queue)
+    review.leave(actor=reviewer, slot_ids=[slot.pk], now=NOW)
+    taken: list[QueueSlot | None] = []
+
+    def taking():
+        try:
+            taken.append(take(reviewer, queue))
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        # As if judged with a place that had run out; the next is looked for before it is committed.
+        QueueItem.objects.select_for_update().get(pk=item.pk)
+        QueueSlot.objects.filter(pk=slot.pk).update(state="judged", finished_at=NOW)
+        QueueItem.objects.filter(pk=item.pk).update(free=1)
+        thread = threading.Thread(target=taking)
+        thread.start()
+        deadline = time.monotonic() + 120
+        while not somebody_waits_for_a_lock():
+            assert time.monotonic() < deadline, "nobody asks for the next item"
+            time.sleep(0.01)
+    thread.join()
+
+    assert taken == [None]
+    assert QueueSlot.objects.get(pk=slot.pk).state == "judged"
+    assert QueueItem.objects.get(pk=item.pk).free == 1
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return cursor.fetchone()[0] > 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -189,6 +189,8 @@ def _read(export: Export) -> Generator[Iterator[ExportRow], None, None]:
             except replica.LOST as error:
                 if not place.leave(error):
                     raise
+                # Finding out may have taken a while, in which nobody else shall take this worker for dead.
+                _beat(export, None)
 
 
 def _batches(
@@ -260,9 +262,11 @@ def _write(export: Export) -> None:
     )
 
 
-def _beat(export: Export, rows: int) -> None:
+def _beat(export: Export, rows: int | None) -> None:
+    """Say that the worker lives, and how many rows are written, where that is known."""
+    news: dict[str, Any] = {} if rows is None else {"rows": rows}
     alive = Export.objects.filter(pk=export.pk, state=ExportState.RUNNING).update(
-        heartbeat_at=timezone.now(), rows=rows
+        heartbeat_at=timezone.now(), **news
     )
     if not alive:
         raise Cancelled

@@ -64,6 +64,7 @@ def adjudicate(
     check_can_adjudicate(actor=actor, queue=item.queue)
     if item.state not in {ItemState.ADJUDICATION, ItemState.DONE}:
         raise Refused("This item does not wait for adjudication.")
+    before = item.authoritative
     if chosen is not None:
         slot = (
             QueueSlot.objects.filter(item=item, round=item.round, state=SlotState.JUDGED, annotation=chosen)
@@ -87,6 +88,9 @@ def adjudicate(
         )
     else:
         raise Refused("Choose one of the judgements, or give your own.")
+    if before is not None and before.pk != item.authoritative_id:
+        # Who decides anew takes back what they themselves said when they decided before.
+        _withdraw_own(item, before, actor, now)
     item.state, item.adjudicated_by, item.finished_at = ItemState.DONE, actor.person, now
     item.save()
     decided(item, actor=actor, now=now)
@@ -117,9 +121,8 @@ def undo_adjudication(*, actor: Actor, item_id: UUID, now: datetime) -> QueueIte
     if actor.person is None or item.adjudicated_by_id != actor.person.pk:
         raise Refused("Somebody else has decided about this item; decide otherwise instead.")
     before = item.authoritative
-    # One that was chosen is its judge's, and stays.
-    if before is not None and not QueueSlot.objects.filter(item=item, annotation=before).exists():
-        Annotation.objects.filter(pk=before.pk, removed_at=None).update(removed_at=now)
+    if before is not None:
+        _withdraw_own(item, before, actor, now)
     item.authoritative, item.adjudicated_by, item.finished_at = None, None, None
     item.save()
     settle(item, now=now)
@@ -133,3 +136,11 @@ def undo_adjudication(*, actor: Actor, item_id: UUID, now: datetime) -> QueueIte
         to=item.state,
     )
     return item
+
+
+def _withdraw_own(item: QueueItem, given: Annotation, actor: Actor, now: datetime) -> None:
+    """Withdraw what this person said in deciding; a judgement that was chosen is its judge's, and stays."""
+    if not QueueSlot.objects.filter(item=item, annotation=given).exists():
+        Annotation.objects.filter(pk=given.pk, created_by=actor.person, removed_at=None).update(
+            removed_at=now
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -59,17 +59,22 @@ _NEXT_WHEN_FREE: Final = Composed(
         QueueItem.objects.filter(queue=queue).next_for(person).select_for_update(of=("self",))[:1]
     )
 )
-# The place at a locked item: a new row, or the one that this person left before; and one place less.
+# The place at a locked item: a new row, or the one that this person left before; and one place less. Nothing
+# where they judged it after this transaction had begun to look for it, and before it had the lock.
 _TAKE: Final = f"""
-WITH fewer AS (
-    UPDATE {QueueItem._meta.db_table} SET free = free - 1, state = 'in_progress' WHERE id = %(item)s)
-INSERT INTO {QueueSlot._meta.db_table}
-    (id, project_id, queue_id, item_id, person_id, round, state, lease_until, replay_first, taken_at)
-VALUES (%(id)s, %(project)s, %(queue)s, %(item)s, %(person)s, %(round)s, 'leased', %(until)s,
-    %(replay_first)s, %(now)s)
-ON CONFLICT (item_id, person_id, round) DO UPDATE
-    SET state = 'leased', lease_until = excluded.lease_until, taken_at = excluded.taken_at
-RETURNING *"""  # noqa: S608
+WITH place AS (
+    INSERT INTO {QueueSlot._meta.db_table}
+        (id, project_id, queue_id, item_id, person_id, round, state, lease_until, replay_first, taken_at)
+    VALUES (%(id)s, %(project)s, %(queue)s, %(item)s, %(person)s, %(round)s, 'leased', %(until)s,
+        %(replay_first)s, %(now)s)
+    ON CONFLICT (item_id, person_id, round) DO UPDATE
+        SET state = 'leased', lease_until = excluded.lease_until, taken_at = excluded.taken_at
+        WHERE {QueueSlot._meta.db_table}.state = 'left'
+    RETURNING *),
+fewer AS (
+    UPDATE {QueueItem._meta.db_table} SET free = free - 1, state = 'in_progress'
+    WHERE id = %(item)s AND EXISTS (SELECT FROM place))
+SELECT * FROM place"""  # noqa: S608
 
 
 def check_can_review(*, actor: Actor, queue: Queue) -> None:
@@ -110,11 +115,15 @@ def _take(actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID]) -> 
         leased.update(lease_until=now + LEASE)
         return _with(held, queue)
     where = {"queue": queue.pk, "person": person.pk}
-    item: QueueItem | None = _NEXT.first(**where) or _NEXT_WHEN_FREE.first(**where)
-    if item is None:
-        return None
-    # The item is locked, and this person's other windows wait: nobody else makes the row meanwhile.
-    values = {
+    # Twice at the most, as a rule: what was judged in that moment is not found again.
+    while (item := _NEXT.first(**where) or _NEXT_WHEN_FREE.first(**where)) is not None:
+        for taken in QueueSlot.objects.raw(_TAKE, _place_at(item, queue, where, now)):
+            return _with(taken, queue)
+    return None
+
+
+def _place_at(item: QueueItem, queue: Queue, where: dict[str, UUID], now: datetime) -> dict[str, Any]:
+    return {
         "id": new_id(),
         "project": queue.project_id,
         **where,
@@ -124,8 +133,6 @@ def _take(actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID]) -> 
         "now": now,
         "until": now + LEASE,
     }
-    (taken,) = QueueSlot.objects.raw(_TAKE, values)
-    return _with(taken, queue)
 
 
 def _with(slot: QueueSlot, queue: Queue) -> QueueSlot:
