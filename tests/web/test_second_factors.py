@@ -303,7 +303,42 @@ def test_who_lost_theirs_starts_anew_by_the_operator(settings, project):
 
     assert (was_in, is_open(before)) == (True, False)
     assert client.get("/").url == reverse("mfa_index")
-    assert AuditEntry.objects.get(action="person.forget_factors").detail == {"second_factors": 1}
+    assert AuditEntry.objects.get(action="person.forget_factors").detail == {
+        "second_factors": 1,
+        "password": True,
+    }
+
+
+def test_who_forgot_the_password_chooses_a_new_one_and_goes_on(project):
+    person = make_member(project, password=PASSWORD)
+    link, said = io.StringIO(), io.StringIO()
+    call_command("sign_in_link", "--email", person.email, "--recovery", stdout=link, stderr=said)
+    client = Client()
+    client.post(link.getvalue().strip().removeprefix("http://127.0.0.1:8000"))
+
+    # What is done only by who can show who they are sends them to choose a password, and then takes it.
+    new = "five-six-seven-eight"
+    sent_to = client.post(reverse("settings-privacy-pseudonyms-forget"))
+    client.post(sent_to.url, {"password1": new, "password2": new})
+    client.post(reverse("account_login"), {"login": person.email, "password": new})
+    asked = client.post(reverse("settings-privacy-pseudonyms-forget"))
+    wrong = client.post(asked.url, {"password": PASSWORD})
+    done = client.post(asked.url, {"password": new})
+
+    assert sent_to.url == reverse("account_set_password")
+    assert asked.url.startswith(reverse("account_reauthenticate"))
+    assert wrong.status_code == 200
+    assert done.url.startswith(reverse("settings-privacy"))
+    assert "and the password" in said.getvalue()
+    assert sent_to.url in said.getvalue()
+
+
+def test_a_plain_link_leaves_the_password(project):
+    person = make_member(project, password=PASSWORD)
+
+    call_command("sign_in_link", "--email", person.email, stdout=io.StringIO(), stderr=io.StringIO())
+
+    assert is_open(signed_in(person))
 
 
 def test_the_command_says_that_a_second_factor_will_be_asked_for(project):

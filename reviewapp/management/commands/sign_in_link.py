@@ -26,14 +26,18 @@ class Command(BaseCommand):
         parser.add_argument(
             "--recovery",
             action="store_true",
-            help="for who lost all second factors: forgets them and ends all sessions",
+            help="for who lost all second factors or forgot the password: forgets them, ends all sessions; "
+            "they choose a new password once they are in (changepassword sets one instead)",
         )
 
     def handle(self, *args: Any, email: str | None, recovery: bool, **options: Any) -> None:
         person = whom(email or settings.ADMIN_EMAIL)
         if recovery:
             gone = administer.forget_factors(person=person, now=timezone.now())
-            self.stderr.write(f"{gone} second factors of {person.email} are forgotten.")
+            self.stderr.write(
+                f"{gone} second factors of {person.email} are forgotten, and the password: they choose a new "
+                f"one at {address()}{reverse('account_set_password')} once the link has let them in."
+            )
         elif person.authenticator_set.exists():
             self.stderr.write(
                 f"{person.email} will be asked for a second factor. Lost? Then with --recovery, "

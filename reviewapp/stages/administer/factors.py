@@ -48,8 +48,22 @@ def may_drop_factor(*, person: Person) -> bool:
 
 @transaction.atomic
 def forget_factors(*, person: Person, now: datetime) -> int:
-    """Whoever lost all second factors starts anew: all of them go, and all sessions; gives how many went."""
+    """Whoever can't show any more who they are starts anew; gives how many second factors went.
+
+    All of them go, the password, and all sessions: who comes in by a link then is asked for nothing that they
+    don't have, and chooses a new password.
+    """
     gone, _ = person.authenticator_set.all().delete()
+    had_password = person.has_usable_password()
+    person.set_unusable_password()
+    person.save(update_fields=["password"])
     sign_out_everywhere(person=person, now=now)
-    write_audit(actor=None, action="person.forget_factors", target=person, now=now, second_factors=gone)
+    write_audit(
+        actor=None,
+        action="person.forget_factors",
+        target=person,
+        now=now,
+        second_factors=gone,
+        password=had_password,
+    )
     return gone
