@@ -44,9 +44,22 @@ for kind in ("DATABASE", "BROKER"):
         os.environ[f"REVIEWAPP_{kind}_URL"] = os.environ[f"REVIEWAPP_TEST_{kind}_URL"]
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+# So many of the broker's databases belong to each worker: one for its tests, and corners for programs that
+# tests start, which must not take each other's messages, nor the tests' own.
+EACH = 4
+# The broker has enough of them for more workers than any machine has processors; an empty one costs nothing.
+BROKER_DATABASES = 4096
+_first = EACH * int(_worker.removeprefix("gw") or 0)
 if _worker and "REVIEWAPP_BROKER_URL" not in os.environ:
     # Each has a database of its own, so it must have queues of its own.
-    os.environ["REVIEWAPP_BROKER_URL"] = f"{paths.broker_url(DATA)}?virtual_host={_worker.removeprefix('gw')}"
+    os.environ["REVIEWAPP_BROKER_URL"] = f"{paths.broker_url(DATA)}?virtual_host={_first}"
+
+
+def corner(number: int) -> int:
+    """The broker's database (`virtual_host`) that nobody uses but who names this number, of 1 to 3, here."""
+    assert 0 < number < EACH
+    return _first + number
+
 
 _servers = contextlib.ExitStack()
 
@@ -75,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _lay_migrated_files()
         _servers.enter_context(postgres.running(DATA))
     if not os.environ.get("REVIEWAPP_TEST_BROKER_URL"):
-        _servers.enter_context(broker.running(DATA))
+        _servers.enter_context(broker.running(DATA, databases=BROKER_DATABASES))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.environment import corner
+
 # In a process of its own: what OpenTelemetry wraps it keeps wrapped.
 PROGRAM = """
 import asyncio, json, sys
@@ -70,7 +72,7 @@ def told(django_db_setup, django_db_blocker):
             "REVIEWAPP_ROLE": "test",
             "REVIEWAPP_TRACES_PERCENT": "100",
             "REVIEWAPP_DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
-            "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL.partition('?')[0]}?virtual_host=11",
+            "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL.partition('?')[0]}?virtual_host={corner(2)}",
         },
         capture_output=True,
         text=True,

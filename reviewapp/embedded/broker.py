@@ -26,6 +26,8 @@ from reviewapp.embedded import paths, processes
 
 STOP_SIGNAL = signal.SIGTERM
 PROGRAMS = ("valkey-server", "redis-server")
+# What the server has unless it is told otherwise.
+DATABASES = 16
 
 
 class BrokerUnavailable(Exception):
@@ -71,7 +73,7 @@ def prepare(data_dir: Path | str) -> None:
             )
 
 
-def command(data_dir: Path | str, *, durable: bool = True) -> list[str]:
+def command(data_dir: Path | str, *, durable: bool = True, databases: int = DATABASES) -> list[str]:
     places = paths.layout(data_dir)
     options = {
         "port": "0",  # never on the network
@@ -84,6 +86,7 @@ def command(data_dir: Path | str, *, durable: bool = True) -> list[str]:
         "save": "",
         # A full memory refuses new messages, which then wait in the journal; it never drops old ones.
         "maxmemory-policy": "noeviction",
+        "databases": str(databases),
         "loglevel": "warning",
     }
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
@@ -135,18 +138,18 @@ def _ask(path: Path, words: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path | str, *, durable: bool = False) -> Iterator[str]:
+def running(data_dir: Path | str, *, durable: bool = False, databases: int = DATABASES) -> Iterator[str]:
     """A broker for as long as the block lasts, for tests and benchmarks; gives its URL.
 
-    Not durable: messages live in memory only.
+    Not durable: messages live in memory only. `databases`: how many it has, numbered from 0 (`virtual_host`).
     """
     places = paths.layout(data_dir)
     prepare(places.data)
     log = places.data / "broker.log"
-    server = _started(places.data, log, durable=durable)
+    server = _started(places.data, log, durable=durable, databases=databases)
     try:
         if server.poll() is not None and repair(places.data):
-            server = _started(places.data, log, durable=durable)
+            server = _started(places.data, log, durable=durable, databases=databases)
         if not is_ready(places.data):
             said = log.read_text(errors="replace")[-600:].strip()
             raise BrokerUnavailable(f"the broker did not start: {said}")
@@ -157,8 +160,10 @@ def running(data_dir: Path | str, *, durable: bool = False) -> Iterator[str]:
         paths.remove_empty_sockets_folder(places)
 
 
-def _started(data: Path, log: Path, *, durable: bool) -> subprocess.Popen[bytes]:
+def _started(data: Path, log: Path, *, durable: bool, databases: int) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        server = processes.spawn(command(data, durable=durable), stop_signal=STOP_SIGNAL, stdout=output)
+        server = processes.spawn(
+            command(data, durable=durable, databases=databases), stop_signal=STOP_SIGNAL, stdout=output
+        )
     processes.wait_until(lambda: server.poll() is not None or is_ready(data), seconds=60)
     return server

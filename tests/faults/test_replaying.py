@@ -28,6 +28,7 @@ from reviewapp.stages import replay, study
 from reviewapp.stages.study import Deviations, Edited
 from tests.answering import answering, completion
 from tests.embedded.processes import Program, started
+from tests.environment import corner
 from tests.factories import make_actor, make_interaction, make_provider
 
 pytestmark = [
@@ -47,7 +48,7 @@ def worker(log: Path) -> Iterator[Program]:
     database = connection.settings_dict
     environment = {
         "REVIEWAPP_DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
-        "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL.partition('?')[0]}?virtual_host=9",
+        "REVIEWAPP_BROKER_URL": f"{settings.BROKER_URL.partition('?')[0]}?virtual_host={corner(1)}",
         "REVIEWAPP_REPLAY_WORKERS": "1",
         "REVIEWAPP_LOG_LEVEL": "INFO",
         "C_FORCE_ROOT": "1",

@@ -23,7 +23,7 @@ from reviewapp.models import Attempt, Comparison, Interaction, ReplayRun
 from reviewapp.stages import replay
 from tests.answering import Answering, answering, completion
 from tests.embedded.processes import Program, started
-from tests.environment import DATA
+from tests.environment import DATA, corner
 from tests.factories import make_actor, make_interaction, make_key, make_provider
 from tests.faults.test_recording import count, sending
 from tests.faults.test_replaying import AT_ONCE, children_of, done, until
@@ -38,8 +38,7 @@ ATTEMPTS = 40
 ANSWERED = 8
 # Seconds; a busy machine takes its time.
 PATIENCE = 240.0
-# A corner of this run's broker that no other test uses.
-CORNER = 12
+CORNER = corner(3)
 
 
 @pytest.fixture
@@ -127,7 +126,14 @@ def recorded() -> list[object]:
 def test_a_worker_that_is_cut_off_loses_nothing_and_does_nothing_twice(
     project, hosts, server, answers_go_on, tmp_path
 ):
-    provider = make_provider(project=project, name="acme", base_url=server.base_url, max_concurrency=AT_ONCE)
+    provider = make_provider(
+        project=project,
+        name="acme",
+        base_url=server.base_url,
+        max_concurrency=AT_ONCE,
+        # It answers when the cable is out, however long it takes until then.
+        timeout_seconds=900,
+    )
     original = make_interaction(project=project, provider=provider)
     key = make_key(project=project)
     places = paths.layout(DATA)
