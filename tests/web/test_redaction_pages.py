@@ -62,6 +62,13 @@ def test_a_dry_run_shows_what_would_have_been_hidden_with_counts_and_saves_nothi
     assert source.redaction is None
 
 
+def test_the_sources_own_form_beside_a_dry_run_sends_to_the_source(client, source, page):
+    answer = client.post(page, {"detectors": ["email"], "try": "1"})
+
+    own = reverse("settings-source", args=[source.pk])
+    assert f'<form class="form card" method="post" action="{own}" novalidate>' in answer.content.decode()
+
+
 def test_the_interactions_page_says_how_many_values_were_hidden(client, source, page):
     one = factories.make_interaction(project=source.project, hidden=3)
     one.body.hidden = {"email": 2, "card": 1}
