@@ -25,6 +25,8 @@ CHECK: Final = "interaction_id_not_ahead"
 # Any number, as long as every version of the app takes the same.
 _LOCK: Final = 0x7061727473
 _ASIDE: Final = "aside"
+# Well below PostgreSQL's `deadlock_timeout`, a second where nobody changed it.
+_TOGETHER_MS: Final = 400
 
 
 class CannotPartition(Exception):
@@ -208,11 +210,10 @@ def is_empty(cursor: Any, name: str) -> bool:
 def lock_all(cursor: Any) -> None:
     """The three tables with all their partitions, all that they refer to, and all that refer to them.
 
-    To make or drop a partition locks what it refers to as well. Pages read that first, so it comes first
-    here: who has read a project and wants an interaction would else wait for this while this waits for them.
+    To make or drop a partition locks what it refers to as well: so that has to be among them.
     """
     others = sorted({key.table for key in foreign_keys(cursor)} - set(TABLES))
-    lock(cursor, [*_referred_to(cursor), *TABLES, *others])
+    lock(cursor, [*TABLES, *_referred_to(cursor), *others])
 
 
 def _referred_to(cursor: Any) -> list[str]:
@@ -357,6 +358,27 @@ def _holders() -> str:
 
 
 def lock(cursor: Any, tables: Iterable[str], *, mode: str = "ACCESS EXCLUSIVE") -> None:
-    """All at once, before anything is done: what waits must not wait holding half of them."""
-    named = sql.SQL(", ").join(map(sql.Identifier, tables))
-    run(cursor, "LOCK TABLE {tables} IN {mode} MODE", tables=named, mode=sql.SQL(mode))
+    """All of them, before anything is done. Raises OperationalError, also when it would take long.
+
+    The first is waited for with empty hands; then the others must come within `_TOGETHER_MS`. No order suits
+    everybody: pages read the project first, recording writes the interaction first and has the database look
+    for the project afterwards. Who waits for this meanwhile would after a second (`deadlock_timeout`) find
+    that it waits for them too, and be the one whose work is cut off; this gives up before.
+    """
+    first, *others = map(sql.Identifier, tables)
+    run(cursor, "LOCK TABLE {first} IN {mode} MODE", first=first, mode=sql.SQL(mode))
+    if not others:
+        return
+    cursor.execute(f"SET LOCAL statement_timeout = '{_TOGETHER_MS}ms'")
+    try:
+        run(
+            cursor,
+            "LOCK TABLE {others} IN {mode} MODE",
+            others=sql.SQL(", ").join(others),
+            mode=sql.SQL(mode),
+        )
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise OperationalError("Some of the tables are in use.") from LockNotAvailable()
+        raise
+    cursor.execute("SET LOCAL statement_timeout = 0")
