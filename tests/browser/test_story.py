@@ -66,15 +66,15 @@ def page(browser: Browser, running: Running) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def asked(running: Running, key: str) -> Any:
     """The answer as the application that asked got it, and the id under which it is recorded."""
-    client = OpenAI(base_url=f"{running.url}/v1", api_key=key)
-    raw = client.chat.completions.with_raw_response.create(
-        model="sim-steady",
-        messages=[{"role": "user", "content": QUESTION}],
-        seed=SEED,
-        logprobs=True,
-        top_logprobs=3,
-        extra_headers={"X-Review-Source": "sandal-bot", "X-Review-Tags": "story"},
-    )
+    with OpenAI(base_url=f"{running.url}/v1", api_key=key) as client:
+        raw = client.chat.completions.with_raw_response.create(
+            model="sim-steady",
+            messages=[{"role": "user", "content": QUESTION}],
+            seed=SEED,
+            logprobs=True,
+            top_logprobs=3,
+            extra_headers={"X-Review-Source": "sandal-bot", "X-Review-Tags": "story"},
+        )
     return {"id": raw.headers["X-Review-Interaction"], "response": json.loads(raw.text)}
 
 
