@@ -107,3 +107,13 @@ def journal(settings, tmp_path):
         channel.queue_purge("record")
     yield tasks.journal()
     tasks.journal().close()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that are made of one, for each of the API's operations, get names of their own.
+
+    By name they are handed to the processes of a run: of those that have the same, only one would run.
+    """
+    operation = getattr(item, "operation_label", None)
+    if operation is not None and operation not in item.nodeid:
+        item._id = type(item.id).parse(f"{item.nodeid}[{operation}]")
