@@ -61,7 +61,8 @@ urlpatterns = [
     path(
         "accounts/oidc/<str:provider_id>/login/callback/", vouching.callback, name="openid_connect_callback"
     ),
-    # The library would remove the last one, too, of who must have a second factor.
+    # The library would remove the last one, too, of who must have a second factor, or two at once.
+    path("accounts/2fa/totp/deactivate/", accounts.RemoveApp.as_view(), name="mfa_deactivate_totp"),
     path(
         "accounts/2fa/webauthn/keys/<int:pk>/remove/",
         accounts.RemovePasskey.as_view(),

@@ -9,12 +9,14 @@ from allauth.account.utils import perform_login
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.adapter import get_adapter as second_factors
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.views import DeactivateTOTPView
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -68,13 +70,26 @@ class RemovePasskey(RemoveWebAuthnView):
     The library asks the adapter only where an authenticator app goes.
     """
 
+    @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
+        administer.hold_factors(person=cast(Person, self.request.user))
         if not second_factors().can_delete_authenticator(self.get_object()):
             messages.error(
                 self.request, _("You must have a second factor, and this is your last: add another first.")
             )
             return redirect("mfa_list_webauthn")
         answer: HttpResponse = super().form_valid(form)
+        return answer
+
+
+class RemoveApp(DeactivateTOTPView):
+    """Removes an authenticator app; the library looks whether it may go, but others may go meanwhile."""
+
+    @transaction.atomic
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        administer.hold_factors(person=cast(Person, request.user))
+        self.authenticator = get_object_or_404(Authenticator, pk=self.authenticator.pk)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
         return answer
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -226,6 +229,75 @@ def test_a_passkey_that_may_go_goes(settings, project, rule, had, left):
     client.post(removal_of(person.authenticator_set.first()))
 
     assert person.authenticator_set.filter(type="webauthn").count() == left
+
+
+def removed_at_once(client: Client, person: Any, *addresses: str) -> None:
+    """Each sent on a connection of its own, and each as far as it can come before any factor is gone."""
+
+    def send(address: str) -> None:
+        try:
+            tab = Client()
+            tab.cookies = client.cookies
+            tab.post(address)
+        finally:
+            connection.close()
+
+    tabs = [threading.Thread(target=send, args=[address]) for address in addresses]
+    with transaction.atomic():
+        list(person.authenticator_set.select_for_update())
+        for tab in tabs:
+            tab.start()
+        deadline = time.monotonic() + 60
+        while waiting_for_locks() < len(tabs):
+            assert time.monotonic() < deadline, "not all of them came so far"
+            time.sleep(0.01)
+    for tab in tabs:
+        tab.join(120)
+        assert not tab.is_alive()
+
+
+def waiting_for_locks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE datname = current_database() AND pid IN (SELECT pid FROM pg_locks WHERE NOT granted)"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_passkeys_removed_at_once_leave_one(settings, project):
+    settings.REQUIRE_SECOND_FACTOR = "everyone"
+    person = make_member(project, password=PASSWORD)
+    client = with_passkeys(person, 2)
+
+    removed_at_once(client, person, *map(removal_of, person.authenticator_set.all()))
+
+    assert person.authenticator_set.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_app_and_a_passkey_removed_at_once_leave_one(settings, project):
+    settings.REQUIRE_SECOND_FACTOR = "everyone"
+    person = make_member(project, password=PASSWORD)
+    client = with_passkeys(person, 1)
+    passkey = person.authenticator_set.get()
+    totp.TOTP.activate(person, totp.generate_totp_secret())
+
+    removed_at_once(client, person, reverse("mfa_deactivate_totp"), removal_of(passkey))
+
+    assert person.authenticator_set.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_go_at_once_where_none_must_be(settings, project):
+    settings.REQUIRE_SECOND_FACTOR = "off"
+    person = make_member(project, password=PASSWORD)
+    client = with_passkeys(person, 2)
+
+    removed_at_once(client, person, *map(removal_of, person.authenticator_set.all()))
+
+    assert not person.authenticator_set.exists()
 
 
 def test_removing_a_passkey_asks_who_is_there(project):

@@ -7,6 +7,7 @@ from reviewapp.stages.administer.audit import Refused, entry_of, write_audit
 from reviewapp.stages.administer.factors import (
     bound_to_a_factor,
     forget_factors,
+    hold_factors,
     lacks_factor,
     may_drop_factor,
     without_factor,
@@ -101,6 +102,7 @@ __all__ = [
     "forget_factors",
     "found_project",
     "hand_over",
+    "hold_factors",
     "import_ranges",
     "invite",
     "lacks_factor",

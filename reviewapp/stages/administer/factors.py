@@ -46,6 +46,14 @@ def may_drop_factor(*, person: Person) -> bool:
     )
 
 
+def hold_factors(*, person: Person) -> None:
+    """Lets nobody else drop a factor of the person until the transaction ends.
+
+    Without it two removals at once would each see the other's factor, and both go.
+    """
+    Person.objects.select_for_update(no_key=True).get(pk=person.pk)
+
+
 @transaction.atomic
 def forget_factors(*, person: Person, now: datetime) -> int:
     """Whoever can't show any more who they are starts anew; gives how many second factors went.
