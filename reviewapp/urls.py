@@ -68,6 +68,7 @@ urlpatterns = [
         accounts.RemovePasskey.as_view(),
         name="mfa_remove_webauthn",
     ),
+    path("accounts/sessions/", accounts.sessions, name="usersessions_list"),
     path("accounts/", include("allauth.urls")),
     path("", home.home, name="home"),
     path("palette/", palette.palette, name="palette"),

@@ -47,3 +47,16 @@ def test_a_test_that_is_named_exists(page: str):
             missing.append(f"{file}::{name}")
 
     assert missing == []
+
+
+def test_the_sums_that_are_stated_are_those_of_the_page():
+    states = [state for _, state, _ in ROW.findall((ROOT / "docs" / "asvs.md").read_text())]
+    said = re.search(
+        r"(\d+) met, (\d+) in part, (\d+) not, (\d+) for the operator, (\d+) about",
+        (ROOT / "SECURITY.md").read_text(),
+    )
+
+    assert said is not None
+    assert [int(one) for one in said.groups()] == [
+        states.count(state) for state in ("yes", "part", "no", "operator", "none")
+    ]

@@ -11,6 +11,7 @@ from allauth.mfa.adapter import get_adapter as second_factors
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.views import DeactivateTOTPView
 from allauth.mfa.webauthn.views import RemoveWebAuthnView
+from allauth.usersessions.views import ListUserSessionsView
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -27,6 +28,7 @@ from django.views.i18n import set_language
 from reviewapp.models import Person
 from reviewapp.models.provider import cipher
 from reviewapp.stages import administer, privacy
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 # How a sealed text begins: its version. Seeds are base 32 or hexadecimal, and never begin so.
 _SEALED = "gAAAA"
@@ -91,6 +93,10 @@ class RemoveApp(DeactivateTOTPView):
         self.authenticator = get_object_or_404(Authenticator, pk=self.authenticator.pk)
         answer: HttpResponse = super().post(request, *args, **kwargs)
         return answer
+
+
+# A list to look at; who ends sessions from it is the person, not who found their browser.
+sessions = asks_who_is_there(ListUserSessionsView.as_view())
 
 
 @login_not_required

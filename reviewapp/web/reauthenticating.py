@@ -1,9 +1,9 @@
 """Deeds that open doors, or can't be undone, want to know once more who is there.
 
-Two kinds. What touches other people's data (erasing, looking up a pseudonym) is done by nobody who can't
-show it. What an admin does to the project (keys, members, providers, channels, rules) asks who can be asked:
-who came by a link and has no password, no passkey and no second factor goes on, so that a first start
-without an account leads to a key at once.
+Which ones, the table of `web/deeds.py` says. Two kinds. What touches other people's data (erasing, looking up
+a pseudonym) is done by nobody who can't show it. What an admin does to the project (keys, members, providers,
+channels, rules), and what takes data along, asks who can be asked: who came by a link and has no password, no
+passkey and no second factor goes on, so that a first start without an account leads to a key at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+
+from reviewapp.web.deeds import Asks
 
 # For how long somebody is known to be there, in seconds, since they signed in or were asked.
 KNOWN_FOR: Final = 15 * 60
@@ -52,23 +54,28 @@ def knows_who_is_there(view: View) -> View:
             return _asked_first(request)
         return answer
 
-    return wrapped  # type: ignore[return-value]  # the same to call
+    return _marked(wrapped, Asks.EVERYBODY)
 
 
-def asks_who_is_there(view: View, *, tries: bool = False) -> View:
+def is_no_trial(request: HttpRequest) -> bool:
+    """Whether it was sent to be done, not with the button that only tries it out."""
+    return "try" not in request.POST
+
+
+def asks_who_is_there(view: View, *, when: Callable[[HttpRequest], bool] = lambda request: True) -> View:
     """A deed by POST: who has not shown for long who they are is asked, and then it goes on by itself.
 
-    With `tries` the view only tries out what is sent with the button `try`: that asks nobody.
+    Only `when` that is true of what was sent, where an address does harmless things, too.
     """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        does_it = request.method == "POST" and not (tries and "try" in request.POST)
+        does_it = request.method == "POST" and when(request)
         if does_it and not _is_known(request, seconds=KNOWN_FOR):
             return _asked_first(request)
         return view(request, *args, **kwargs)
 
-    return wrapped  # type: ignore[return-value]  # the same to call
+    return _marked(wrapped, Asks.WHO_CAN)
 
 
 def asks_before_the_form(view: View) -> View:
@@ -89,7 +96,13 @@ def asks_before_the_form(view: View) -> View:
             raise ReauthenticationRequired
         return view(request, *args, **kwargs)
 
-    return wrapped  # type: ignore[return-value]  # the same to call
+    return _marked(wrapped, Asks.BEFORE_THE_FORM)
+
+
+def _marked(wrapped: Callable[..., HttpResponseBase], asks: Asks) -> Any:
+    """The same to call; decorators around it carry the mark on, so that it can be read from the address."""
+    wrapped.asks = asks  # type: ignore[attr-defined]
+    return wrapped
 
 
 def _asked_first(request: HttpRequest) -> HttpResponseBase:

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 
-from reviewapp.models import ApiKey, Membership, Provider, RetentionRule
+from reviewapp.models import ApiKey, AuditEntry, Membership, Provider, RetentionRule, RoutingRule
 from reviewapp.web import reauthenticating
+from reviewapp.web.deeds import ASKING as ASKING_DEEDS
+from reviewapp.web.deeds import LEFT_OPEN, Asks
 from tests import factories
+from tests.conftest import ROOT
+from tests.web.test_access import PAGES, address_of, addresses, made, world  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +103,87 @@ def test_who_came_by_a_link_and_has_no_password_goes_on(project, name):
     assert not answer.get("Location", "").startswith("/accounts/")
 
 
+# What is sent where an address asks about some of its deeds only: one of these, then one that it lets be.
+SENT = {
+    "settings-privacy-person": ({"person-name": "ann", "export": "1"}, {"person-name": "ann"}),
+    "settings-source-redaction": ({}, {"try": "1"}),
+    "settings-privacy-rules": ({"days": "30"}, {"days": "30", "try": "1"}),
+    "review-rule-deed": ({"deed": "remove"}, {"deed": "raise"}),
+}
+BY_POST = sorted(name for name, deed in ASKING_DEEDS.items() if deed.asks is Asks.WHO_CAN)
+
+
+@pytest.fixture
+def admin_of_the_world(world):  # noqa: F811
+    """An admin of a project with one of everything, who can be asked for a password, and lately was not."""
+    ids, people = world
+    cache.clear()
+    people["admin"].set_password(PASSWORD)
+    people["admin"].save()
+    client = Client()
+    client.force_login(people["admin"])
+    return client, ids
+
+
+@pytest.mark.parametrize("name", BY_POST)
+def test_every_deed_of_the_table_asks_before_it_does_anything(admin_of_the_world, name):
+    client, ids = admin_of_the_world
+    before = AuditEntry.objects.count()
+
+    answer = client.post(address_of(name, ids), SENT.get(name, ({},))[0])
+
+    assert answer.status_code == 302
+    assert answer.url.startswith(reverse("account_reauthenticate"))
+    assert AuditEntry.objects.count() == before
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_what_an_address_does_besides_asks_nobody(admin_of_the_world, name):
+    client, ids = admin_of_the_world
+
+    answer = client.post(address_of(name, ids), SENT[name][1])
+
+    assert not answer.get("Location", "").startswith("/accounts/")
+
+
+def test_a_rule_is_gone_once_the_password_is_given(admin_of_the_world):
+    client, ids = admin_of_the_world
+    asked = client.post(address_of("review-rule-deed", ids), {"deed": "remove"})
+    still_there = RoutingRule.objects.exists()
+
+    client.post(asked.url, {"password": PASSWORD})
+
+    assert (still_there, RoutingRule.objects.exists()) == (True, False)
+
+
+def test_the_table_names_what_asks_and_how():
+    asking = {
+        pattern.name: pattern.callback.asks
+        for _, pattern in addresses(get_resolver().url_patterns)
+        if hasattr(pattern.callback, "asks")
+    }
+
+    assert asking == {name: deed.asks for name, deed in ASKING_DEEDS.items()}
+
+
+def test_every_other_deed_of_an_admin_is_left_open_for_a_reason():
+    of_admins = {name for name, (_, post) in PAGES.items() if post == "admin"}
+
+    assert of_admins - set(ASKING_DEEDS) == set(LEFT_OPEN)
+
+
+def test_the_docs_have_the_table():
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    section = text.split("## What asks once more")[1].split("\n## ")[0]
+
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", section, flags=re.MULTILINE)
+
+    assert rows == [
+        ("deed", "asks"),
+        *((deed.what, str(deed.asks)) for deed in ASKING_DEEDS.values()),
+    ]
+
+
 def test_a_deed_goes_on_by_itself_once_the_password_is_given(stale):
     asked = stale.post(reverse("settings-keys"), KEY)
 
@@ -109,7 +194,7 @@ def test_a_deed_goes_on_by_itself_once_the_password_is_given(stale):
 
 
 @pytest.mark.parametrize(
-    ("name", "sent", "made"),
+    ("name", "sent", "kind"),
     [
         ("settings-keys", [KEY, KEY | {"name": "second"}], ApiKey),
         (
@@ -119,8 +204,8 @@ def test_a_deed_goes_on_by_itself_once_the_password_is_given(stale):
         ),
     ],
 )
-def test_the_form_in_the_answer_to_the_password_takes_the_next(stale, name, sent, made):
-    before = made.objects.count()
+def test_the_form_in_the_answer_to_the_password_takes_the_next(stale, name, sent, kind):
+    before = kind.objects.count()
     asked = stale.post(reverse(name), sent[0])
 
     done = stale.post(asked.url, {"password": PASSWORD})
@@ -130,7 +215,7 @@ def test_the_form_in_the_answer_to_the_password_takes_the_next(stale, name, sent
     address = re.search(r'action="([^"]*)"', form[0])
     stale.post(address[1] if address else asked.url, sent[1])
 
-    assert made.objects.count() == before + 2
+    assert kind.objects.count() == before + 2
 
 
 def test_a_deed_sent_to_an_address_with_a_query_goes_on_with_it(stale, project):

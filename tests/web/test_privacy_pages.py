@@ -78,11 +78,12 @@ def test_who_has_no_password_has_to_choose_one_first(client, project):
     assert (answer.url, Erasure.objects.count()) == (reverse("account_set_password"), 0)
 
 
-def test_a_persons_data_is_looked_at_and_taken_along(project, page):
+def test_a_persons_data_is_looked_at_and_taken_along(client, project, page):
     factories.make_interaction(project=project, end_user="user-4711")
 
     assert "1 interaction" in page("settings-privacy-person", {"person-name": "user-4711"}).content.decode()
-    page("settings-privacy-person", {"person-name": "user-4711", "export": "1"})
+    asked = page("settings-privacy-person", {"person-name": "user-4711", "export": "1"})
+    client.post(asked.url, {"password": PASSWORD})
 
     assert Export.objects.get().filter == {"user": "user-4711", "replays": "all"}
 

@@ -23,6 +23,7 @@ from reviewapp.tasks import export_make
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.interactions import chips
 from reviewapp.web.pages.listing import filter_values
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 WORDS = {
     ExportFormat.JSONL: gettext_lazy(
@@ -75,6 +76,7 @@ def exports(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.EXPORT)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_who_is_there
 def new_export(request: AppRequest) -> HttpResponse:
     """Choose a format for what the filter matches."""
     values = filter_values(request.GET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from reviewapp.stages import review
 from reviewapp.stages.administer import Refused
 from reviewapp.web.frame import AppRequest, find_or_404, needs
 from reviewapp.web.pages.review.queues import find_queue
+from reviewapp.web.reauthenticating import asks_who_is_there
 
 
 class RuleForm(forms.Form):
@@ -155,6 +157,7 @@ def preview(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@partial(asks_who_is_there, when=lambda request: request.POST.get("deed") in {"remove", "off"})
 def rule_deed(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """On, off, earlier, back-fill or remove."""
     rule: RoutingRule = find_or_404(request, RoutingRule.objects.select_related("queue"), id=id)

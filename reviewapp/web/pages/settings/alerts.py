@@ -33,7 +33,7 @@ from reviewapp.stages.watch import channels, delivering
 from reviewapp.stages.watch.channels import ChannelValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
-from reviewapp.web.reauthenticating import asks_before_the_form
+from reviewapp.web.reauthenticating import asks_before_the_form, asks_who_is_there
 
 LOG = 25
 _TONES = {
@@ -182,6 +182,7 @@ def channel(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noq
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def switch(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: A002
     """On or off."""
     if to not in {"on", "off"}:
@@ -195,6 +196,7 @@ def switch(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: A00
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def delete(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Delete it; for an hour that can be taken back."""
     found = _load(request, id)

@@ -25,6 +25,7 @@ from reviewapp.stages.watch import CanaryValues
 from reviewapp.tasks import replay_nudge, watch_prepare_canaries
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
+from reviewapp.web.reauthenticating import asks_who_is_there
 from reviewapp.web.strips import draw_strip
 
 CHECKS_SHOWN = 40
@@ -169,6 +170,7 @@ def _callable(request: AppRequest) -> list[Provider]:
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_who_is_there
 def canary_set(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """One model's canaries: what they saw, what they are compared with, when they are asked."""
     found = _load(request, id)
@@ -231,6 +233,7 @@ def ask(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def move(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: A002
     """Pause, resume, or take what answers now for the new baseline."""
     found = _load(request, id)
@@ -252,6 +255,7 @@ def move(request: AppRequest, id: UUID, to: str) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def remove(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Watch this model no more."""
     found = _load(request, id)
@@ -264,6 +268,7 @@ def remove(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def remove_canary(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Ask one interaction no more."""
     found = get_object_or_404(

@@ -34,7 +34,7 @@ from reviewapp.stages.privacy.erasing import is_genuine
 from reviewapp.stages.privacy.retaining import LONGEST, RuleValues
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings import section
-from reviewapp.web.reauthenticating import asks_who_is_there, knows_who_is_there
+from reviewapp.web.reauthenticating import asks_who_is_there, is_no_trial, knows_who_is_there
 
 
 class RuleForm(forms.Form):
@@ -142,7 +142,7 @@ def privacy(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
-@partial(asks_who_is_there, tries=True)
+@partial(asks_who_is_there, when=is_no_trial)
 def rules(request: AppRequest) -> HttpResponse:
     """Add a rule; or, with `try`, show what it would delete."""
     form = RuleForm(request.POST, request=request)
@@ -163,6 +163,7 @@ def rules(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def remove_rule(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Delete nothing by it any more."""
     found = get_object_or_404(RetentionRule.objects.visible_to(request.actor), pk=id)
@@ -198,6 +199,7 @@ def lift_hold(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@partial(asks_who_is_there, when=lambda request: "export" in request.POST)
 def person(request: AppRequest) -> HttpResponse:
     """What is recorded of an end user: looked at, or taken along as a file."""
     form = PersonForm(request.POST)
@@ -260,6 +262,7 @@ def erasure(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def pseudonyms(request: AppRequest) -> HttpResponse:
     """Write pseudonyms from now on."""
     stage.choose_pseudonyms(actor=request.actor, now=timezone.now())

@@ -176,6 +176,7 @@ def provider(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # no
 
 @needs(Permission.ADMIN)
 @require_POST
+@asks_who_is_there
 def make_default(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Where calls go that name no provider."""
     found = get_object_or_404(Provider.objects.visible_to(request.actor), pk=id)
@@ -275,6 +276,7 @@ def sources(request: AppRequest) -> HttpResponse:
 
 @needs(Permission.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
+@asks_who_is_there
 def source(request: AppRequest, id: UUID | None = None) -> HttpResponse:  # noqa: A002
     """Add a source, or change one."""
     found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id) if id else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,10 +19,12 @@ from reviewapp.stages.record.foreseeing import foresee
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.settings.providers import source_page
 from reviewapp.web.pages.settings.redacting import RedactionForm
+from reviewapp.web.reauthenticating import asks_who_is_there, is_no_trial
 
 
 @needs(Permission.ADMIN)
 @require_POST
+@partial(asks_who_is_there, when=is_no_trial)
 def redaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Save what is hidden; or, with `try`, show what would have been hidden of the latest calls."""
     found = get_object_or_404(Source.objects.visible_to(request.actor), pk=id)
