@@ -272,6 +272,9 @@ if urlsplit(BROKER_URL).scheme not in {"redis", "rediss", "redis+socket", "amqp"
         "REVIEWAPP_BROKER_URL", "must start with redis://, rediss://, redis+socket://, amqp:// or amqps://"
     )
 CELERY_BROKER_URL = BROKER_URL
+# Whether the workers that record have the disk of this process's journal: then a message says where the
+# frames stand, and carries none of them. Nobody on another machine reaches the embedded broker.
+JOURNAL_SHARED = _flag("REVIEWAPP_JOURNAL_SHARED", default=not _text("REVIEWAPP_BROKER_URL"))
 CELERY_TASK_SERIALIZER = "json"
 # Nothing that could run: frames of the journal come as MessagePack, which has bytes.
 CELERY_ACCEPT_CONTENT = ["json", "application/x-msgpack"]

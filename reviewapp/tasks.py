@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,7 +25,7 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from reviewapp import metrics
 from reviewapp.celery import app
-from reviewapp.journal import Journal, Waiting
+from reviewapp.journal import Journal, Place, Waiting, read_place
 from reviewapp.models import RetentionRule, unsearchable
 from reviewapp.stages import compare, discuss, export, find, privacy, record, replay, review, study, watch
 from reviewapp.stages.administer import partitions, sealing
@@ -73,7 +74,7 @@ class _Delivery:
     def __init__(self) -> None:
         self._looked_at = 0.0
 
-    def send(self, frames: list[bytes]) -> None:
+    def send(self, frames: list[bytes], place: Place | None) -> None:
         now = time.monotonic()
         if now - self._looked_at > _LOOK_SECONDS:
             waiting = _waiting("record")
@@ -83,7 +84,10 @@ class _Delivery:
         # Returns when the broker has confirmed it. The shipper has the one retry policy there is.
         # In binary, and not described in a header: Celery would look through megabytes for it.
         how: dict[str, Any] = {"serializer": "binary", "kwargsrepr": "frames", "retry": False}
-        record_batch.apply_async(kwargs={"frames": record.pack(frames)}, **how)
+        if place is not None and settings.JOURNAL_SHARED:
+            record_batch.apply_async(kwargs={"place": astuple(place)}, **how)
+        else:
+            record_batch.apply_async(kwargs={"frames": record.pack(frames)}, **how)
 
     def settled(self, frames: list[bytes]) -> bool:
         try:
@@ -96,17 +100,44 @@ class _Delivery:
         return _waiting("record") == 0
 
 
+class _Looking(threading.local):
+    """A thread's connection to look at the broker with; one that failed is not used again."""
+
+    connection: Any = None
+
+
+_looking = _Looking()
+
+
 def _waiting(queue: str) -> int:
-    with app.connection_or_acquire() as connection, connection.channel() as channel:
-        try:
-            return int(channel.queue_declare(queue=queue, passive=True).message_count)
-        except ChannelError:
-            return 0  # nothing was ever sent to it
+    """How many messages wait there."""
+    if _looking.connection is None:
+        _looking.connection = app.connection_for_write()
+    try:
+        return int(_looking.connection.default_channel.queue_declare(queue=queue, passive=True).message_count)
+    except ChannelError:
+        _forget_looking()
+        return 0  # nothing was ever sent to it
+    except Exception:
+        _forget_looking()
+        raise
+
+
+def _forget_looking() -> None:
+    connection, _looking.connection = _looking.connection, None
+    with contextlib.suppress(Exception):
+        connection.release()
 
 
 @shared_task
-def record_batch(*, frames: Any) -> None:
+def record_batch(*, frames: Any = None, place: Any = None) -> None:
     """Record what the journal shipped. While the database is away the message goes back to the broker."""
+    if frames is None:
+        frames = _frames_at(place)
+        if frames is None:
+            # They are recorded and gone; or else the journal misses them, and sends them whole.
+            log.info("Nothing stands any more where a message says")
+            return
     try:
         outcome = record.record_message(message=frames, now=timezone.now())
         metrics.RECORDED.inc(len(outcome.recorded))
@@ -121,6 +152,14 @@ def record_batch(*, frames: Any) -> None:
         time.sleep(random.uniform(0.5, 2.0))  # noqa: S311
         raise Reject(str(error), requeue=True) from error
     _words_soon()
+
+
+def _frames_at(place: Any) -> list[bytes] | None:
+    try:
+        writer, segment, start, end = place
+        return read_place(Path(settings.JOURNAL_DIR), Place(str(writer), int(segment), int(start), int(end)))
+    except (TypeError, ValueError):
+        return None
 
 
 def _words_soon() -> None:

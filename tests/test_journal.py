@@ -15,7 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from reviewapp.journal import FrameTooLarge, Journal, JournalFull, JournalUnavailable, lag, segments
+from reviewapp.journal import (
+    FrameTooLarge,
+    Journal,
+    JournalFull,
+    JournalUnavailable,
+    Place,
+    lag,
+    read_place,
+    segments,
+)
 from reviewapp.journal.commit import GROUP_BYTES
 from reviewapp.journal.segments import MAGIC, Folder, Position
 from reviewapp.journal.shipping import BATCH_FRAMES
@@ -30,13 +39,15 @@ class Broker:
         self.loses = loses
         self.frames: list[bytes] = []
         self.batches: list[int] = []
+        self.places: list[Place | None] = []
         self.away = away
 
-    def send(self, frames: list[bytes]) -> None:
+    def send(self, frames: list[bytes], place: Place | None) -> None:
         if self.away:
             raise ConnectionError("away")
         self.frames += frames
         self.batches.append(len(frames))
+        self.places.append(place)
 
     def settled(self, frames: list[bytes]) -> bool:
         return not self.loses and set(frames) <= set(self.frames)
@@ -197,7 +208,7 @@ from pathlib import Path
 from reviewapp.journal import Journal, lag
 sent = []
 class Broker:
-    def send(self, frames):
+    def send(self, frames, place):
         if len(sent) == 1:
             raise ConnectionError
         sent.append(frames)
@@ -228,7 +239,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from reviewapp.journal import Journal
 class Broker:
-    def send(self, frames):
+    def send(self, frames, place):
         raise ConnectionError
 journal = Journal(Path({str(tmp_path / "journal")!r}), delivery=Broker(), segment_bytes=50_000)
 def write(name):
@@ -329,7 +340,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from reviewapp.journal import Journal, JournalFull
 class Broker:
-    def send(self, frames):
+    def send(self, frames, place):
         raise ConnectionError
 journal = Journal(Path({str(tmp_path / "journal")!r}), delivery=Broker(), segment_bytes=100_000)
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
@@ -425,7 +436,7 @@ def test_a_journal_that_can_not_be_made_says_why(tmp_path):
 
 def test_a_fault_in_sending_is_told_and_survived(tmp_path, caplog):
     class Stumbling(Broker):
-        def send(self, frames: list[bytes]) -> None:
+        def send(self, frames: list[bytes], place: Place | None) -> None:
             self.batches.append(len(frames))
             if len(self.batches) == 1:
                 raise ValueError("a fault")
@@ -454,6 +465,57 @@ def test_what_got_lost_behind_the_broker_is_sent_again(tmp_path):
 
     assert still == 1
     assert set(broker.frames) == {b"x"}
+
+
+def test_a_batch_can_be_read_at_its_place_until_it_is_recorded(tmp_path):
+    broker = Broker(loses=True)
+    with opened(tmp_path, broker, segment_bytes=64) as journal:
+        for number in range(20):
+            journal.append_sync([b"frame %d" % number])
+        assert journal.wait_until_shipped(seconds=60)
+
+        standing = [read_place(tmp_path, place) for place in broker.places if place]
+        broker.loses = False
+        _until(lambda: lag(tmp_path).frames == 0)
+
+        assert [frame for frames in standing for frame in frames or ()] == broker.frames
+    assert [read_place(tmp_path, place) for place in broker.places if place] == [None] * len(standing)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [Place("../elsewhere", 1, 8, 40), Place("nobody", 1, 8, 40), Place("nobody", -1, -8, -40)],
+    ids=["another folder", "no such writer", "no numbers"],
+)
+def test_a_place_that_is_none_holds_nothing(tmp_path, place):
+    (tmp_path / "elsewhere").mkdir()
+
+    assert read_place(tmp_path / "journal", place) is None
+
+
+def test_a_place_whose_frames_are_damaged_holds_nothing(tmp_path):
+    broker = Broker(loses=True)
+    with opened(tmp_path, broker) as journal:
+        journal.append_sync([b"whole", b"broken"])
+        assert journal.wait_until_shipped(seconds=60)
+        [place] = [place for place in broker.places if place]
+        segment = tmp_path / place.writer / segments.segment_name(place.segment)
+        with segment.open("r+b") as file:
+            file.seek(place.end - 1)
+            file.write(b"!")
+
+        assert read_place(tmp_path, place) is None
+
+
+def test_what_led_to_nothing_is_sent_again_without_a_place(tmp_path):
+    broker = Broker(loses=True)
+    journal = Journal(tmp_path, delivery=broker, resend_seconds=0.1)
+    journal.append_sync([b"x"])
+    _until(lambda: len(broker.places) >= 2)
+    broker.loses = False
+    journal.close()
+
+    assert [place is None for place in broker.places[:2]] == [False, True]
 
 
 def test_all_that_got_lost_is_sent_again_not_one_batch_at_a_time(tmp_path):

@@ -270,6 +270,7 @@ class Product:
             self.env["REVIEWAPP_DATABASE_URL"] = paths.database_url(plan.data)
         if plan.own_broker:
             self.env["REVIEWAPP_BROKER_URL"] = paths.broker_url(plan.data)
+            self.env["REVIEWAPP_JOURNAL_SHARED"] = "1"
 
     def manage(self, *arguments: str) -> list[str]:
         return [sys.executable, str(Path(self.plan.root) / "manage.py"), *arguments]

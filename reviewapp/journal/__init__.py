@@ -31,7 +31,7 @@ from reviewapp.journal.commit import (
     JournalUnavailable,
     SyncDone,
 )
-from reviewapp.journal.segments import Folder, Position
+from reviewapp.journal.segments import Folder, Place, Position, read_place
 from reviewapp.journal.shipping import RESEND_SECONDS, Delivery, Shipper, Waiting
 
 __all__ = [
@@ -42,8 +42,10 @@ __all__ = [
     "JournalFull",
     "JournalUnavailable",
     "Lag",
+    "Place",
     "Waiting",
     "lag",
+    "read_place",
 ]
 
 # Enough to say "far behind"; counting a million frames would take the time that is short then.

@@ -22,7 +22,6 @@ import logging
 import os
 import re
 import struct
-import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +39,8 @@ _TIME = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _POSITION = struct.Struct("<QQ")
 _name = re.compile(r"(\d{10})\.seg").fullmatch
+# As `Journal` names them; nothing that could lead to another folder.
+_writer = re.compile(r"[0-9a-z-]{1,40}").fullmatch
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +58,16 @@ class Batch:
     payloads: list[bytes]
     start: Position
     end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a batch stands in the journal, for who has the journal's disk as well."""
+
+    writer: str
+    segment: int
+    start: int
+    end: int
 
 
 def frame(payload: bytes, *, now_ms: int) -> bytes:
@@ -85,6 +96,33 @@ def read_frames(
         size += length
         start += HEADER.size + length
     return payloads, start
+
+
+def read_place(journal: Path, place: Place) -> list[bytes] | None:
+    """The payloads that stand there; None when they are not all there (any more)."""
+    if not _writer(place.writer):
+        return None
+    try:
+        with opened(journal / place.writer / segment_name(place.segment)) as file:
+            data = os.pread(file, place.end - place.start, place.start)
+    except (OSError, OverflowError, ValueError):
+        return None
+    payloads, end = _frames_in(data)
+    return payloads if end == place.end - place.start else None
+
+
+def _frames_in(data: bytes) -> tuple[list[bytes], int]:
+    """The payloads of the whole frames in these bytes, and where the last ends."""
+    payloads: list[bytes] = []
+    at = 0
+    while at + HEADER.size <= len(data):
+        length, crc, time = HEADER.unpack_from(data, at)
+        payload = data[at + HEADER.size : at + HEADER.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload, zlib.crc32(_TIME.pack(time))) != crc:
+            break
+        payloads.append(payload)
+        at += HEADER.size + length
+    return payloads, at
 
 
 class Folder:
@@ -158,9 +196,7 @@ class Folder:
     def read_again(self, start: Position, end: Position) -> list[bytes]:
         """The payloads from one place to another of the same segment."""
         with opened(self.segment_path(start.segment)) as file:
-            return read_frames(
-                file, start.offset, until=end.offset, most_frames=sys.maxsize, most_bytes=sys.maxsize
-            )[0]
+            return _frames_in(os.pread(file, end.offset - start.offset, start.offset))[0]
 
     def mark(self, position: Position) -> None:
         """Everything before this place is done with; a crash of this process does not forget it."""

@@ -7,7 +7,8 @@ do. While the broker is away the same batch is tried again for ever, ever more s
 That the broker took a message does not make it safe: a worker that is killed between taking one from
 Redis and noting that it has it loses it. So a batch is done with only when it is `settled`: its frames
 are recorded, or set aside. What is not settled although nothing waits with the broker any more is sent
-again. Recording is idempotent, so a crash in between may send a batch twice and never leaves one out.
+again, then always whole. Recording is idempotent, so a crash in between may send a batch twice and never
+leaves one out.
 
 Folders of writers that died are adopted when the thread starts and every few seconds after.
 """
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from reviewapp.journal.commit import Committer
-from reviewapp.journal.segments import Batch, Folder, Position, writers
+from reviewapp.journal.segments import Batch, Folder, Place, Position, writers
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,12 @@ class Waiting(Exception):
 class Delivery(Protocol):
     """Where frames go. Each may raise, which means: not now."""
 
-    def send(self, frames: list[bytes]) -> None:
-        """Hand them to the broker; returns when it has confirmed."""
+    def send(self, frames: list[bytes], place: Place | None) -> None:
+        """Hand them to the broker; returns when it has confirmed.
+
+        Who records them may read them at their place instead, if it can: they stand there until they are
+        settled. None: they are sent again, since the first time led to nothing.
+        """
 
     def settled(self, frames: list[bytes]) -> bool:
         """Whether each of them is recorded, or set aside."""
@@ -73,6 +78,8 @@ class _Shipment:
 
     folder: Folder
     sent: deque[_Sent] = field(default_factory=deque)
+    # When the oldest was looked for in vain: in a burst it waits its turn, and asking costs the database.
+    missed_at: float = 0.0
     # Of a dead writer's folder: whether its end was reached.
     is_read: bool = False
 
@@ -161,7 +168,7 @@ class Shipper:
             busy = time.monotonic() - self._shipped_at < 2 * BUSY_SECONDS
             self._gather(BUSY_SECONDS if busy else QUIET_SECONDS)
         batch = self._next(self._own.folder, until=self._committer.durable)
-        if batch is None or not self._hand_over(batch.payloads):
+        if batch is None or not self._hand_over(batch, self._own.folder):
             return False
         self._own.sent.append(_Sent(batch.start, batch.end, time.monotonic()))
         self._shipped_at = time.monotonic()
@@ -176,7 +183,7 @@ class Shipper:
             return False
         batch = self._next(shipment.folder, until=None)
         if batch is not None:
-            if self._is_settled(batch.payloads) or self._hand_over(batch.payloads):
+            if self._is_settled(batch.payloads) or self._hand_over(batch, shipment.folder):
                 shipment.sent.append(_Sent(batch.start, batch.end, time.monotonic()))
             return True
         shipment.is_read = True
@@ -202,13 +209,14 @@ class Shipper:
         while shipment.sent:
             oldest = shipment.sent[0]
             age = time.monotonic() - oldest.at
-            if age < SETTLE_SECONDS and not now:
+            if not now and min(age, time.monotonic() - shipment.missed_at) < SETTLE_SECONDS:
                 return
             payloads = shipment.folder.read_again(oldest.start, oldest.end)
             if self._delivery.settled(payloads):
                 shipment.folder.mark(oldest.end)
                 shipment.sent.popleft()
                 continue
+            shipment.missed_at = time.monotonic()
             if age > self._resend_seconds and not self._closing and self._delivery.nothing_waits():
                 self._send_again(shipment)
             return
@@ -224,7 +232,7 @@ class Shipper:
                     continue
                 payloads = shipment.folder.read_again(sent.start, sent.end)
                 if not self._delivery.settled(payloads):
-                    self._delivery.send(payloads)
+                    self._delivery.send(payloads, None)
                     sent.at = time.monotonic()
                     lost += len(payloads)
         finally:
@@ -249,13 +257,14 @@ class Shipper:
         assert self._committer is not None
         return self._committer.frames - self.shipped
 
-    def _hand_over(self, payloads: list[bytes]) -> bool:
+    def _hand_over(self, batch: Batch, folder: Folder) -> bool:
         """Send until it is taken; False when the thread is to end first."""
+        place = Place(folder.path.name, batch.start.segment, batch.start.offset, batch.end.offset)
         pause = _FIRST_PAUSE
         refused: type[Exception] | None = None
         while not self._closing:
             try:
-                self._delivery.send(payloads)
+                self._delivery.send(batch.payloads, place)
             except Exception as error:
                 problem = str(error) or type(error).__name__
                 if self.problem is None or type(error) is not refused:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from reviewapp import tasks
 from reviewapp.formats.interchange import read_interaction
-from reviewapp.journal import lag
+from reviewapp.journal import Journal, lag
 from reviewapp.models import FailedMessage, Interaction
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import record
@@ -38,6 +38,45 @@ def test_a_message_that_is_delivered_twice_is_recorded_once():
 
     assert Interaction.objects.count() == 21
     assert not FailedMessage.objects.exists()
+
+
+def test_a_message_that_says_where_the_frames_stand_is_recorded(journal, settings):
+    settings.JOURNAL_SHARED = True
+    project = make_project()
+
+    tasks.journal().append_sync([frame(project) for _ in range(20)])
+    settle()
+
+    assert Interaction.objects.count() == 20
+
+
+@pytest.mark.parametrize("place", [["nobody", 1, 8, 99], ["nobody", 1], "nowhere", None])
+def test_a_message_that_leads_nowhere_is_left_to_the_journal(place):
+    tasks.record_batch(place=place)
+
+    assert not FailedMessage.objects.exists()
+
+
+def test_a_worker_that_has_another_disk_gets_the_frames_whole_in_the_end(
+    journal, settings, monkeypatch, tmp_path
+):
+    settings.JOURNAL_SHARED = True
+    project = make_project()
+    monkeypatch.setattr(tasks, "_frames_at", lambda place: None)
+    writer = Journal(tmp_path / "writer", delivery=tasks._Delivery(), resend_seconds=0.1)
+
+    writer.append_sync([frame(project)])
+    assert writer.wait_until_shipped(seconds=60)
+    settle()
+    before = Interaction.objects.count()
+    end = time.monotonic() + 60
+    while not Interaction.objects.exists():
+        assert time.monotonic() < end
+        settle()
+        time.sleep(0.05)
+    writer.close()
+
+    assert before == 0
 
 
 def test_a_poison_message_is_set_aside_and_those_behind_it_are_recorded(journal):

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from reviewapp import health
-from reviewapp.journal import Journal
+from reviewapp.journal import Journal, Place
 from reviewapp.management.commands import doctor
 from reviewapp.models import Provider
 from tests import factories
@@ -142,7 +142,7 @@ def test_what_waits_in_the_journal_is_counted(settings, tmp_path):
     settings.DATA_DIR = tmp_path
 
     class Away:
-        def send(self, frames: list[bytes]) -> None:
+        def send(self, frames: list[bytes], place: Place | None) -> None:
             raise OSError("no broker")
 
         def settled(self, frames: list[bytes]) -> bool:

@@ -12,6 +12,7 @@ came, and the worker packs it: compressing it would hold up who receives.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,9 @@ _UNPACKED_VERSION: Final = 1
 PACKED_LIMIT: Final = 512 * 1024
 # Version, length of the header, and the id once more, where it can be had without reading the header.
 PREFIX = struct.Struct("<BI16s")
+# How every header begins that `encode` writes.
+_UUID: Final = rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_head: Final = re.compile(rb'\{"id":"' + _UUID + rb'","project":"' + _UUID + rb'"').match
 
 
 class UnreadableFrame(Exception):
@@ -134,6 +138,12 @@ def id_of(frame: bytes) -> UUID | None:
     if len(frame) < PREFIX.size:
         return None
     return UUID(bytes=PREFIX.unpack_from(frame)[2])
+
+
+def glance(frame: bytes) -> tuple[str, str] | None:
+    """The ids of the arrival in a frame and of its project, without reading it; None: it must be read."""
+    found = _head(frame, PREFIX.size)
+    return (found[1].decode(), found[2].decode()) if found else None
 
 
 def project_of(frame: bytes) -> UUID | None:
