@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
@@ -54,7 +54,7 @@ def knows_who_is_there(view: View) -> View:
             return _asked_first(request)
         return answer
 
-    return _marked(wrapped, Asks.EVERYBODY)
+    return _marked(view, wrapped, Asks.EVERYBODY)
 
 
 def is_no_trial(request: HttpRequest) -> bool:
@@ -75,7 +75,7 @@ def asks_who_is_there(view: View, *, when: Callable[[HttpRequest], bool] = lambd
             return _asked_first(request)
         return view(request, *args, **kwargs)
 
-    return _marked(wrapped, Asks.WHO_CAN)
+    return _marked(view, wrapped, Asks.WHO_CAN)
 
 
 def asks_before_the_form(view: View) -> View:
@@ -96,13 +96,13 @@ def asks_before_the_form(view: View) -> View:
             raise ReauthenticationRequired
         return view(request, *args, **kwargs)
 
-    return _marked(wrapped, Asks.BEFORE_THE_FORM)
+    return _marked(view, wrapped, Asks.BEFORE_THE_FORM)
 
 
-def _marked(wrapped: Callable[..., HttpResponseBase], asks: Asks) -> Any:
-    """The same to call; decorators around it carry the mark on, so that it can be read from the address."""
-    wrapped.asks = asks  # type: ignore[attr-defined]
-    return wrapped
+def _marked(view: View, wrapped: Any, asks: Asks) -> View:
+    """`wrapped`, the same to call as `view`, with a mark that decorators around it carry on."""
+    wrapped.asks = asks
+    return cast(View, wrapped)
 
 
 def _asked_first(request: HttpRequest) -> HttpResponseBase:
