@@ -18,7 +18,7 @@ from reviewapp.models.filters import Filter
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export, record, review
 from reviewapp.stages.administer import Refused
-from reviewapp.stages.export.shape import fetch_stored, stored_statement
+from reviewapp.stages.export.shape import StoredPages, fetch_stored
 from tests.factories import NOW, make_interaction, make_project
 
 LATER = NOW + timedelta(days=1)
@@ -111,9 +111,20 @@ def test_what_is_read_at_once_is_bounded_by_its_bytes(project):
     for n in range(3):
         make_interaction(project=project, started_at=NOW + timedelta(seconds=n))
 
-    statement = stored_statement(Interaction.objects.filter(project=project), rows=100, most=1)
+    statement = StoredPages(Interaction.objects.filter(project=project), rows=100, most=1).statement()
 
     assert len(fetch_stored(statement, over=connection.connection)) == 1
+
+
+def test_what_was_said_of_an_interaction_is_with_it_on_whichever_page(project, reviewer, monkeypatch):
+    monkeypatch.setattr(export, "BATCH", 2)
+    rows = [make_interaction(project=project, started_at=NOW + timedelta(seconds=n)) for n in range(5)]
+    for interaction in rows[::2]:
+        review.flag(actor=reviewer, interaction=interaction, reason="Wrong", now=NOW)
+
+    made = make(reviewer, "jsonl")
+
+    assert [len(row["flags"]) for row in lines_of(made)] == [1, 0, 1, 0, 1]
 
 
 def test_a_cell_of_csv_is_no_formula(project, reviewer):
@@ -124,6 +135,20 @@ def test_a_cell_of_csv_is_no_formula(project, reviewer):
     with export.file_of(made).open(encoding="utf-8-sig", newline="") as file:
         (row,) = list(csv.DictReader(file))
     assert row["answer"] == '\'=HYPERLINK("http://x")'
+
+
+def test_a_cell_of_csv_reads_back_whatever_signs_it_holds(project, reviewer):
+    answer = "one, \"two\"\r\nthree; 'four' \t five\r six\n"
+    make_interaction(project=project, prompt="hello", answer=answer)
+
+    made = make(reviewer, "csv")
+
+    with export.file_of(made).open(encoding="utf-8-sig", newline="") as file:
+        (row,) = list(csv.DictReader(file))
+    assert row["answer"] == answer
+    assert row["endpoint"] == "chat.completions"
+    assert row["has_logprobs"] == "false"
+    assert row["error"] == ""
 
 
 def test_parquet_has_typed_columns_and_whole_bodies(project, reviewer):

@@ -59,14 +59,14 @@ class Stored(NamedTuple):
     trace: str | None
     session: str | None
     user: str | None
-    tags: list[str]
+    tags: list[str] | None
     replay_of: UUID | None
     request: bytes
     response: bytes | None
     response_is_json: bool
     chunks: bytes | None
     metadata: bytes | None
-    headers: dict[str, str]
+    headers: dict[str, str] | None
     # Whether there is, or may be, a flag, an annotation or a replay of it.
     is_marked: bool = True
 
@@ -125,9 +125,9 @@ class ExportRow:
             trace=one.trace,
             session=one.session,
             user=one.user,
-            tags=tuple(one.tags),
+            tags=tuple(one.tags or ()),
             metadata_text=_text(_unpacked(one.metadata)),
-            headers=one.headers,
+            headers=one.headers or {},
         )
 
     @cached_property
@@ -225,7 +225,7 @@ class ExportRow:
             trace=one.trace,
             session=one.session,
             user=one.user,
-            tags=one.tags,
+            tags=one.tags or (),
         )
         yield b', "metadata": '
         yield b"{}" if one.metadata is None else _in_one_line(decompress(one.metadata))
@@ -313,7 +313,7 @@ class ExportRow:
             "trace": one.trace,
             "session": one.session,
             "user": one.user,
-            "tags": ", ".join(one.tags),
+            "tags": ", ".join(one.tags or ()),
             "prompt": storable(self.prompt),
             "answer": storable(self.answer),
             "flags": "; ".join(f"{flag['severity']}: {flag['reason']}" for flag in self.flags),

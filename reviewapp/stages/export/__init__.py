@@ -19,7 +19,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from reviewapp import replica
@@ -48,11 +47,11 @@ from reviewapp.stages.export.keeping import StorageAway as StorageAway
 from reviewapp.stages.export.keeping import file_of, folder_of
 from reviewapp.stages.export.keeping import opened as open_file
 from reviewapp.stages.export.shape import (
+    StoredPages,
     export_rows,
     fetch_stored,
     flag_value,
     rows_of,
-    stored_statement,
     with_bodies,
 )
 
@@ -199,18 +198,13 @@ def _batches(
     """Batches after a row, each with its last one; the next is read while one is written."""
     wanted = read_filter(export.filter)
     selected = _selection(project=export.project, wanted=wanted).filter(created_at__lte=export.created_at)
+    pages = StoredPages(selected, rows=BATCH, most=BATCH_BYTES)
     blind = reader_of(export)
     source = replica.connection()
     with ThreadPoolExecutor(1, thread_name_prefix="export-read") as reader:
 
         def fetch(last: Stored | None) -> Future[list[Stored]]:
-            rows = selected
-            if last is not None:
-                rows = rows.filter(
-                    Q(started_at__gte=last.started_at) & ~Q(started_at=last.started_at, id__lte=last.id)
-                )
-            statement = stored_statement(rows, rows=BATCH, most=BATCH_BYTES)
-            return reader.submit(fetch_stored, statement, over=source.connection)
+            return reader.submit(fetch_stored, pages.statement(after=last), over=source.connection)
 
         coming = fetch(after)
         while True:
