@@ -7,10 +7,10 @@ written again. What costs a reading (the words of a prompt, of an unusual answer
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -71,6 +71,9 @@ class Stored(NamedTuple):
     is_marked: bool = True
 
 
+_NOTHING_SAID: Final = b'"flags":[],"annotations":[],"rubrics":[],"queues":[],"agreement":{}, "replays":[]'
+
+
 class ExportRow:
     """An interaction with what people and replays said about it, as the interfaces show them."""
 
@@ -96,14 +99,21 @@ class ExportRow:
         self.replays = replays
         # By the id that `replays` names: those answers that somebody judged.
         self.judged_answers = judged_answers or {}
+        self._request: bytes | None = None
+        self._response: bytes | None = None
 
-    @cached_property
+    @property
     def request_body(self) -> bytes:
-        return decompress(self.stored.request)
+        # Not a cached property: that of Python 3.11 takes a lock, three times in a line of microseconds.
+        if self._request is None:
+            self._request = decompress(self.stored.request)
+        return self._request
 
-    @cached_property
+    @property
     def response_body(self) -> bytes | None:
-        return _unpacked(self.stored.response)
+        if self._response is None and self.stored.response is not None:
+            self._response = decompress(self.stored.response)
+        return self._response
 
     @cached_property
     def recorded(self) -> Recorded:
@@ -202,7 +212,7 @@ class ExportRow:
         """The same as it is written to a file, without its end."""
         return b"".join(self.line_parts())
 
-    def line_parts(self) -> Iterator[bytes]:
+    def line_parts(self) -> list[bytes]:
         """The pieces of that line, to be joined once with those of many others: bodies are long.
 
         The texts of request, response, chunks and metadata stand in it as they came, but for line
@@ -210,68 +220,86 @@ class ExportRow:
         """
         one = self.stored
         said = self._quick_answer
-        yield b"{"
-        yield _members(id=one.id, source=one.source, provider=one.provider, endpoint=one.endpoint)
-        yield b', "request": '
-        yield _in_one_line(self.request_body)
-        yield b', "response": '
-        yield self._response_json()
-        yield b", "
-        yield _members(
-            status=one.status,
-            error=one.error,
-            started_at=one.started_at,
-            latency_ms=one.latency_ms,
-            trace=one.trace,
-            session=one.session,
-            user=one.user,
-            tags=one.tags or (),
-        )
-        yield b', "metadata": '
-        yield b"{}" if one.metadata is None else _in_one_line(decompress(one.metadata))
-        yield b', "output_text": '
-        yield json.dumps(self.answer).encode() if said is None else said
-        seed = self.seed
-        yield b', "seed": null, ' if seed is None else b', "seed": %d, ' % seed
-        yield _members(
-            model=one.model,
-            response_model=one.response_model,
-            system_fingerprint=one.fingerprint,
-            finish_reason=one.finish_reason,
-            usage={"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
-            cost=one.cost,
-            has_logprobs=one.has_logprobs,
-            request_hash="sha256:" + one.request_hash.hex(),
-            created_at=one.created_at,
-            replay_of=one.replay_of,
-            flags=self.flags,
-            annotations=self.annotations,
-            rubrics=self.rubrics,
-            queues=self.queues,
-            agreement=shares_of(self.annotations),
-        )
-        yield b", "
-        yield self._replays_member()
+        parts = [
+            _object({"id": one.id, "source": one.source, "provider": one.provider, "endpoint": one.endpoint}),
+            b', "request": ',
+            _in_one_line(self.request_body),
+            b', "response": ',
+            self._response_json(),
+            b", ",
+            _members(
+                {
+                    "status": one.status,
+                    "error": one.error,
+                    "started_at": one.started_at,
+                    "latency_ms": one.latency_ms,
+                    "trace": one.trace,
+                    "session": one.session,
+                    "user": one.user,
+                    "tags": one.tags or (),
+                }
+            ),
+            b', "metadata": ',
+            b"{}" if one.metadata is None else _in_one_line(decompress(one.metadata)),
+            b', "output_text": ',
+            json.dumps(self.answer).encode() if said is None else said,
+            b', "seed": ',
+            self._seed_json(),
+            b", ",
+            _members(
+                {
+                    "model": one.model,
+                    "response_model": one.response_model,
+                    "system_fingerprint": one.fingerprint,
+                    "finish_reason": one.finish_reason,
+                    "usage": {"input_tokens": one.input_tokens, "output_tokens": one.output_tokens},
+                    "cost": one.cost,
+                    "has_logprobs": one.has_logprobs,
+                    "request_hash": "sha256:" + one.request_hash.hex(),
+                    "created_at": one.created_at,
+                    "replay_of": one.replay_of,
+                }
+            ),
+            b", ",
+            self._said_members(),
+        ]
         if one.chunks is not None:
-            yield b', "chunks": '
-            yield _in_one_line(decompress(one.chunks))
+            parts += (b', "chunks": ', _in_one_line(decompress(one.chunks)))
         if self.added_tags:
             # Who put which of the tags on it; all of them stand among its tags.
-            yield b", "
-            yield _members(added_tags=self.added_tags)
+            parts += (b", ", _members({"added_tags": self.added_tags}))
         if one.headers:
-            yield b", "
-            yield _members(headers=one.headers)
-        yield b"}"
+            parts += (b", ", _members({"headers": one.headers}))
+        parts.append(b"}")
+        return parts
+
+    def _seed_json(self) -> bytes:
+        seed = self.seed
+        return b"null" if seed is None else b"%d" % seed
+
+    def _said_members(self) -> bytes:
+        """What people and replays said; of most interactions they said nothing."""
+        if not (self.flags or self.annotations or self.rubrics or self.queues or self.replays):
+            return _NOTHING_SAID
+        said = _members(
+            {
+                "flags": self.flags,
+                "annotations": self.annotations,
+                "rubrics": self.rubrics,
+                "queues": self.queues,
+                "agreement": shares_of(self.annotations),
+            }
+        )
+        return said + b", " + self._replays_member()
 
     def _replays_member(self) -> bytes:
         """The replays, those that somebody judged with their answers whole."""
         if not self.judged_answers:
-            return _members(replays=self.replays)
+            return _members({"replays": self.replays})
         entries = []
         for replay in self.replays:
             answer = self.judged_answers.get(replay["interaction"] or "")
-            entry = _members(**replay)
+            entry = _members(replay)
             entries.append(entry if answer is None else entry + b', "answer": ' + answer.line_bytes)
         return b'"replays": [' + b", ".join(b"{" + entry + b"}" for entry in entries) + b"]"
 
@@ -339,13 +367,18 @@ def _in_short(annotation: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _members(**values: Any) -> bytes:
-    """These members of an object, without its braces."""
+def _object(values: Mapping[str, Any]) -> bytes:
+    """An object with these members, without its last brace."""
     try:
-        return orjson.dumps(values, option=orjson.OPT_UTC_Z)[1:-1]
+        return orjson.dumps(values, option=orjson.OPT_UTC_Z)[:-1]
     except orjson.JSONEncodeError:
         # Integers beyond 64 bits in what somebody sent as scores.
-        return json.dumps(values, default=_plain)[1:-1].encode()
+        return json.dumps(values, default=_plain)[:-1].encode()
+
+
+def _members(values: Mapping[str, Any]) -> bytes:
+    """These members of an object, without its braces."""
+    return _object(values)[1:]
 
 
 def _plain(value: Any) -> str:
