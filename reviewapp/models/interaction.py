@@ -243,6 +243,11 @@ class InteractionBody(models.Model):
     headers = models.JSONField(default=dict)
     # How many values of which kind were hidden, by detector; null where none was.
     hidden = models.JSONField(null=True)
+    # What counting needs of the texts, so that it reads none of them: the request's shape (pure/pools), and
+    # the service tier and the seed that the answer names. Null shape: recorded before these were derived.
+    shape = models.TextField(null=True)
+    service_tier = models.TextField(null=True)
+    answered_seed = models.BigIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"body of {self.interaction_id}"

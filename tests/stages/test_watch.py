@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 
+from reviewapp.formats.interchange import read_interaction
 from reviewapp.models import (
     AuditEntry,
     Fingerprint,
     FingerprintHour,
+    IdentityPart,
+    InteractionBody,
     NotAllowed,
     Watermark,
     system_actor,
@@ -17,7 +21,9 @@ from reviewapp.models.browsing import list_rows
 from reviewapp.models.canarying import Histories
 from reviewapp.models.fingerprint import Pools, pool_state, states_of
 from reviewapp.models.probing import Probes
+from reviewapp.pure.ids import new_id
 from reviewapp.stages import compare, watch
+from reviewapp.stages import record as recording
 from reviewapp.stages.administer import Refused
 from tests.factories import (
     NOW,
@@ -143,6 +149,41 @@ def test_counting_anew_gives_the_same(project, changed):
     )
     assert set(FingerprintHour.objects.values_list("fingerprint__value", "hour", "count")) == hours
     assert pull_all() == 0
+
+
+def test_what_was_recorded_by_an_earlier_version_is_counted_by_its_texts(project):
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Who?"}], "seed": 7}
+    schema = {"type": "json_schema", "json_schema": {"name": "one", "schema": {}}}
+    answered = {"model": "m-1", "system_fingerprint": "fp_1", "choices": []}
+    calls = [
+        (asked, answered | {"service_tier": "default", "seed": 7}),
+        (asked | {"tools": [{"type": "function"}], "logprobs": True}, answered | {"seed": 8}),
+        (asked | {"response_format": schema, "service_tier": "flex"}, answered | {"service_tier": "flex"}),
+    ]
+    arrivals = [
+        recording.Arrival(
+            id=new_id(),
+            project_id=project.pk,
+            received_at=NOW,
+            content=read_interaction(json.dumps({"request": request, "response": response})),
+        )
+        for request, response in calls
+    ]
+    recording.record_now(arrivals=arrivals, now=NOW)
+    pull_all()
+    before = told()
+
+    InteractionBody.objects.update(shape=None, service_tier=None, answered_seed=None)
+    watch.rebuild(now=LATER)
+
+    assert before == told()
+    assert len(before) == 8
+
+
+def told():
+    """What was counted, whether of shapes and fingerprints or of the other parts."""
+    shapes = Fingerprint.objects.values_list("model", "value", "shape", "count")
+    return {*shapes, *IdentityPart.objects.values_list("model", "part", "name", "value", "count")}
 
 
 def test_counting_anew_keeps_what_was_decided(project, admin, changed):

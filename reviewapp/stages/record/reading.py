@@ -22,6 +22,7 @@ from reviewapp.formats.packed import compress
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import request_hash
 from reviewapp.pure.exchange import Endpoint, Reply
+from reviewapp.pure.pools import shape_of
 from reviewapp.pure.redaction import Found, Hider
 from reviewapp.pure.streams import merge_chunks, parse_sse
 from reviewapp.pure.words import storable
@@ -77,6 +78,10 @@ class Reading:
     response: bytes | None
     chunks: bytes | None
     metadata: bytes | None
+    # For the counting of what answers.
+    shape: str
+    service_tier: str | None
+    answered_seed: int | None
     # What was hidden before, and the pseudonyms that stand for it.
     found: Found | None = None
 
@@ -106,6 +111,7 @@ def read(arrival: Arrival, *, hider: Hider | None = None) -> Reading:
     bodies = _bodies(arrival, recorded)
     reply = openai.read_reply(recorded.endpoint, figures.rest, status, request=request)
     answer = openai.output_text(reply)
+    tier, answered_seed = openai.read_identity(figures.rest)
     return Reading(
         id=arrival.id,
         project_id=arrival.project_id,
@@ -136,6 +142,9 @@ def read(arrival: Arrival, *, hider: Hider | None = None) -> Reading:
         response=bodies[1],
         chunks=bodies[2],
         metadata=bodies[3],
+        shape=storable(shape_of(recorded.endpoint, request))[:NAME_LIMIT],
+        service_tier=_name(tier),
+        answered_seed=_within(answered_seed, _INT64),
         found=found,
     )
 

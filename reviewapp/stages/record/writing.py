@@ -67,6 +67,9 @@ _BODY: Final = {
     "metadata": "bytea",
     "headers": "jsonb",
     "hidden": "jsonb",
+    "shape": "text",
+    "service_tier": "text",
+    "answered_seed": "int8",
 }
 
 
@@ -191,6 +194,9 @@ def _body_row(reading: Reading) -> tuple[Any, ...]:
         reading.metadata,
         Jsonb({storable(name): storable(value) for name, value in recorded.headers.items()}),
         Jsonb(reading.found.counts()) if reading.found else None,
+        reading.shape,
+        reading.service_tier,
+        reading.answered_seed,
     )
 
 

@@ -7,21 +7,20 @@ the seed that came back is the one that was sent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from reviewapp.formats.openai import read_identity
-from reviewapp.formats.packed import decompress
-from reviewapp.models import IdentityPart, IdentityPartName
+from reviewapp.models import IdentityPart, IdentityPartName, InteractionBody
 from reviewapp.models.fingerprint import pool_model
 from reviewapp.models.identity import SEED_DIFFERENT, SEED_HONOURED
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.ids import new_id
-from reviewapp.pure.pools import LEARNING_CALLS
+from reviewapp.pure.pools import LEARNING_CALLS, shape_of
 from reviewapp.pure.pools.overlaps import HISTORY_AFTER
 from reviewapp.pure.words import storable
 from reviewapp.stages.record.figures import rest_of
@@ -39,15 +38,17 @@ HEADERS: Final = (
 # A part with more values than this names no backend; what comes beyond is not kept.
 MOST_VALUES: Final = 200
 _LONGEST: Final = 200
-# Answers larger than this (images, audio) are not parsed for two words.
+# Texts larger than this (images, audio) are not parsed for two words.
 _LARGEST: Final = 2_000_000
 
 # What of a row and its body tells something, in the order of `Told`; the rest is more, and for nothing.
 READ: Final = (
     *("pk", "project_id", "provider_id", "endpoint", "model", "response_model", "fingerprint", "seed"),
     *("status", "started_at", "created_at"),
-    *("body__request", "body__response", "body__response_is_json", "body__headers"),
+    *("body__headers", "body__shape", "body__service_tier", "body__answered_seed"),
 )
+_ENDPOINT: Final = READ.index("endpoint")
+_SHAPE: Final = READ.index("body__shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,33 @@ class Told:
     status: int | None
     started_at: datetime
     created_at: datetime
-    # As they are kept.
-    request: bytes
-    response: bytes | None
-    response_is_json: bool
     headers: dict[str, Any]
+    shape: str
+    service_tier: str | None
+    answered_seed: int | None
 
 
 Key: TypeAlias = tuple[UUID, UUID, str, str, str, str]
 Whole: TypeAlias = tuple[UUID, UUID, str, str, str]
+
+
+def told(rows: Iterable[tuple[Any, ...]]) -> list[Told]:
+    """The answers of rows with the values of `READ`.
+
+    What was recorded before its shape was derived is read for it now.
+    """
+    rows = list(rows)
+    old = [row[0] for row in rows if row[_SHAPE] is None]
+    if not old:
+        return [Told(*row) for row in rows]
+    bodies = {
+        body.pk: body
+        for body in InteractionBody.objects.filter(pk__in=old).only("request", "response", "response_is_json")
+    }
+    return [
+        Told(*(row if row[_SHAPE] is not None else (*row[:_SHAPE], *_read_again(row, bodies.get(row[0])))))
+        for row in rows
+    ]
 
 
 def count_parts(answers: Sequence[Told]) -> None:
@@ -123,28 +142,36 @@ def _told(one: Told) -> Iterator[tuple[str, str, str]]:
         value = one.headers.get(name)
         if isinstance(value, str) and value:
             yield IdentityPartName.HEADER, name, value
-    tier, seed = _tier_and_seed(one)
-    if tier:
-        yield IdentityPartName.SERVICE_TIER, "", tier
-    if seed is not None and one.seed is not None:
-        yield IdentityPartName.SEED, "", SEED_HONOURED if seed == one.seed else SEED_DIFFERENT
+    if one.service_tier:
+        yield IdentityPartName.SERVICE_TIER, "", one.service_tier
+    if one.answered_seed is not None and one.seed is not None:
+        yield IdentityPartName.SEED, "", SEED_HONOURED if one.answered_seed == one.seed else SEED_DIFFERENT
 
 
-def _tier_and_seed(one: Told) -> tuple[str | None, int | None]:
-    """Read where a glance says that the answer tells them."""
-    if one.response is None or not one.response_is_json:
-        return None, None
-    text = decompress(one.response)
-    if len(text) > _LARGEST:
-        return None, None
-    if b'"service_tier"' not in text and (one.seed is None or b'"seed"' not in text):
-        return None, None
+def _read_again(row: tuple[Any, ...], body: InteractionBody | None) -> tuple[str, str | None, int | None]:
+    """Shape, service tier and seed, from the texts."""
+    endpoint: Endpoint = row[_ENDPOINT]
+    request = None if body is None else _parsed(body.request_text)
+    shape = shape_of(endpoint, request)[:_LONGEST]
+    if body is None or body.response is None or not body.response_is_json:
+        return shape, None, None
+    text = body.response_text or b""
+    if len(text) > _LARGEST or (b'"service_tier"' not in text and b'"seed"' not in text):
+        return shape, None, None
     try:
         # Without its log probabilities, which are ten times as long as the rest.
-        rest = rest_of(one.endpoint, rawjson.from_bytes(text))
+        return shape, *read_identity(rest_of(endpoint, rawjson.from_bytes(text)))
     except rawjson.InvalidJson:
-        return None, None
-    return read_identity(rest)
+        return shape, None, None
+
+
+def _parsed(text: bytes) -> Any:
+    if len(text) > _LARGEST:
+        return None
+    try:
+        return rawjson.parse(text)
+    except rawjson.InvalidJson:
+        return None
 
 
 def _rows(keys: set[Key]) -> dict[Key, IdentityPart]:
