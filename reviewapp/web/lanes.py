@@ -8,7 +8,7 @@ has the same figures, of the same bins, with the same links.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from reviewapp.models.happenings import Happening
@@ -35,14 +37,13 @@ _GAP: Final = 0.0008
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch of a lane, all as SVG wants it, and the interactions behind it."""
+    """A stretch of a lane, all as SVG wants it."""
 
     x: str
     width: str
     y: str
     height: str
     title: str = ""
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +61,43 @@ class Lane:
     """One value's traffic, the overlap in which it is still valid, and when that ended by itself."""
 
     value: PoolValue
-    bars: list[Bar]
+    # As they stand in the page: a template takes five times as long, for some hundred of them.
+    bars: SafeString
     overlap: Bar | None = None
     ended: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """How many answers of a bin carried a value."""
+class Line:
+    """One bin in the table: all its answers, and those of each lane, as cells of the page."""
 
-    n: int
-    share: float
-    url: str
+    words: str
+    cells: SafeString
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One bin in the table: all its answers, and those of each lane."""
+class _Bin:
+    """What every lane says of a bin."""
 
+    begin: datetime
+    end: datetime
+    total: int
+    total_words: str
     words: str
-    all: Cell
-    cells: list[Cell | None]
+    # Its part of an address.
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where a value's bars lead: what comes before a bin's times and what after them."""
+
+    before: str
+    after: str
+
+    def of(self, one: _Bin) -> str:
+        """As an attribute has it."""
+        return escape(f"{self.before}&{one.query}&{self.after}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +106,7 @@ class Timeline:
 
     span: Span
     lanes: list[Lane]
-    traffic: list[Bar]
+    traffic: SafeString
     busiest: int
     pins: list[Mark]
     ticks: list[Mark]
@@ -125,24 +142,26 @@ class _Drawing:
         self.buckets = buckets
         self.span = span
         self.now = now
-        self.totals = {bucket.at: sum(bucket.counts.values()) for bucket in buckets}
+        self.bins = {bucket.at: self._bin(bucket) for bucket in buckets}
+        self.all = self._address()
 
     def timeline(self, happened: Sequence[Happening]) -> Timeline:
         span = self.span
         values, left_out = self._chosen()
-        busiest = max(self.totals.values(), default=0)
+        busiest = max((one.total for one in self.bins.values()), default=0)
+        addresses = {value.value: self._address(value) for value in values}
         return Timeline(
             span=span,
             lanes=[
                 Lane(
                     value=value,
-                    bars=self._bars(value),
+                    bars=self._bars(value, addresses[value.value]),
                     overlap=self._overlap(value),
                     ended=self._ended(value),
                 )
                 for value in values
             ],
-            traffic=[self._traffic(bucket.at, busiest) for bucket in self.buckets],
+            traffic=_joined(self._traffic(one, busiest) for one in self.bins.values()),
             busiest=busiest,
             pins=[
                 Mark(_percent(span.share(one.at)), f"{_stamp(one.at)}: {one.sentence}", happening=one)
@@ -151,7 +170,7 @@ class _Drawing:
             ],
             ticks=list(self._ticks()),
             now=_percent(span.share(self.now)) if self.now < span.end else "",
-            lines=[self._line(bucket, values) for bucket in reversed(self.buckets)],
+            lines=[self._line(bucket, addresses) for bucket in reversed(self.buckets)],
             left_out=left_out,
         )
 
@@ -169,49 +188,49 @@ class _Drawing:
         drawn = {value.value for value in chosen}
         return sorted(chosen, key=lambda value: value.first_seen), sum(name not in drawn for name in here)
 
-    def _bin(self, at: datetime) -> tuple[datetime, datetime]:
-        """A bin's two moments, also of the one that is not over."""
-        return at, at + self.span.step
+    def _bin(self, bucket: Bucket) -> _Bin:
+        """A bin with its two moments, also one that is not over."""
+        begin, end = bucket.at, bucket.at + self.span.step
+        total = sum(bucket.counts.values())
+        moments = {"since": f"{begin:%Y-%m-%dT%H:%MZ}", "until": f"{end:%Y-%m-%dT%H:%MZ}"}
+        return _Bin(begin, end, total, count(total), _stretch(begin, end), urlencode(moments))
 
-    def _bars(self, value: PoolValue) -> list[Bar]:
-        return [
-            self._bar(value, bucket.at, n)
+    def _bars(self, value: PoolValue, address: _Address) -> SafeString:
+        return _joined(
+            self._bar(value, self.bins[bucket.at], n, address)
             for bucket in self.buckets
             if (n := bucket.counts.get(value.value, 0))
-        ]
+        )
 
-    def _bar(self, value: PoolValue, at: datetime, n: int) -> Bar:
-        total = self.totals[at]
-        begin, end = self._bin(at)
-        x, width = self._place(max(begin, min(value.first_seen, end)), end)
-        height = max(n / total * LANE, _THINNEST)
-        return Bar(
+    def _bar(self, value: PoolValue, one: _Bin, n: int, address: _Address) -> str:
+        x, width = self._place(max(one.begin, min(value.first_seen, one.end)), one.end)
+        height = max(n / one.total * LANE, _THINNEST)
+        bar = Bar(
             x=x,
             width=width,
             y=f"{(LANE - height) / 2:.1f}",
             height=f"{height:.1f}",
             title=_("%(time)s: %(n)s of %(total)s answers (%(share)s)")
             % {
-                "time": _stretch(begin, end),
+                "time": one.words,
                 "n": count(n),
-                "total": count(total),
-                "share": percent(n / total),
+                "total": one.total_words,
+                "share": percent(n / one.total),
             },
-            url=self._url(begin, end, value),
         )
+        return _drawn(bar, "timeline-lane", address.of(one))
 
-    def _traffic(self, at: datetime, busiest: int) -> Bar:
-        begin, end = self._bin(at)
-        x, width = self._place(begin, end)
-        height = max(self.totals[at] / busiest * LANE, 1.0)
-        return Bar(
+    def _traffic(self, one: _Bin, busiest: int) -> str:
+        x, width = self._place(one.begin, one.end)
+        height = max(one.total / busiest * LANE, 1.0)
+        bar = Bar(
             x=x,
             width=width,
             y=f"{LANE - height:.1f}",
             height=f"{height:.1f}",
-            title=_("%(time)s: %(n)s answers") % {"time": _stretch(begin, end), "n": count(self.totals[at])},
-            url=self._url(begin, end),
+            title=_("%(time)s: %(n)s answers") % {"time": one.words, "n": one.total_words},
         )
+        return _drawn(bar, "timeline-traffic", self.all.of(one))
 
     def _place(self, begin: datetime, end: datetime) -> tuple[str, str]:
         """Where a bar lies; never after now, and never too narrow to be seen."""
@@ -219,21 +238,24 @@ class _Drawing:
         first = min(self.span.share(begin), max(last - _NARROWEST, 0.0))
         return _percent(first), _percent(max(last - first - _GAP, _NARROWEST / 2))
 
-    def _url(self, begin: datetime, end: datetime, value: PoolValue | None = None) -> str:
-        """The interactions behind a bar. Counted are answers only, those that replays got among them."""
+    def _address(self, value: PoolValue | None = None) -> _Address:
+        """The interactions behind bars. Counted are answers only, those that replays got among them."""
         shapes = value.shapes if value else [shape for one in self.pool.values for shape in one.shapes]
         endpoints = {shape.partition("+")[0] for shape in shapes}
-        query = {
+        before = {
             "provider": self.pool.provider.name,
             "model": self.pool.model,
             "fingerprint": (value.value or "none") if value else "",
-            "since": f"{begin:%Y-%m-%dT%H:%MZ}",
-            "until": f"{end:%Y-%m-%dT%H:%MZ}",
+        }
+        after = {
             "status": "" if value and value.value else "ok",
             "endpoint": endpoints.pop() if len(endpoints) == 1 and not (value and value.value) else "",
             "replays": "all",
         }
-        return f"{reverse('interactions')}?{urlencode({k: v for k, v in query.items() if v})}"
+        return _Address(
+            f"{reverse('interactions')}?{urlencode({k: v for k, v in before.items() if v})}",
+            urlencode({k: v for k, v in after.items() if v}),
+        )
 
     def _overlap(self, value: PoolValue) -> Bar | None:
         if value.state != "overlap" or value.overlap_until is None:
@@ -263,19 +285,18 @@ class _Drawing:
         }
         return Mark(_percent(self.span.share(value.decided_at)), text.strip())
 
-    def _line(self, bucket: Bucket, values: Sequence[PoolValue]) -> Line:
-        begin, end = self._bin(bucket.at)
-        total = self.totals[bucket.at]
-        return Line(
-            words=_stretch(begin, end),
-            all=Cell(total, 1.0, self._url(begin, end)),
-            cells=[
-                Cell(n, n / total, self._url(begin, end, value))
-                if (n := bucket.counts.get(value.value, 0))
-                else None
-                for value in values
-            ],
-        )
+    def _line(self, bucket: Bucket, addresses: Mapping[str | None, _Address]) -> Line:
+        one = self.bins[bucket.at]
+        cells = [f'<td class="number"><a href="{self.all.of(one)}">{escape(one.total_words)}</a></td>']
+        for value, address in addresses.items():
+            n = bucket.counts.get(value, 0)
+            cells.append(
+                f'<td class="number"><a href="{address.of(one)}">{escape(count(n))}</a>'
+                f' <span class="muted">{escape(percent(n / one.total))}</span></td>'
+                if n
+                else '<td class="number"><span class="muted">–</span></td>'
+            )
+        return Line(one.words, _joined(cells))
 
     def _ticks(self) -> list[Mark]:
         moments = list(self.span.ticks())
@@ -286,6 +307,18 @@ class _Drawing:
             anchor = "start" if share < 0.04 else "end" if share > 0.96 else "middle"
             found.append(Mark(_percent(share), _tick(moment, step), anchor))
         return found
+
+
+def _drawn(bar: Bar, name: str, url: str) -> str:
+    return (
+        f'<a href="{url}" tabindex="-1"><rect class="{name}" x="{bar.x}" width="{bar.width}" y="{bar.y}"'
+        f' height="{bar.height}"><title>{escape(bar.title)}</title></rect></a>'
+    )
+
+
+def _joined(drawn: Iterable[str]) -> SafeString:
+    # Names and texts in them were escaped one by one.
+    return mark_safe("".join(drawn))  # noqa: S308
 
 
 def stretch(span: Span) -> str:
