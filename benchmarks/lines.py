@@ -18,6 +18,8 @@ class Line:
     unit: str
     at_least: float | None = None
     at_most: float | None = None
+    # What else is to be told of it.
+    note: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -37,4 +39,6 @@ class Line:
         bound = f"≥ {self.at_least:g}" if self.at_least is not None else ""
         bound = f"≤ {self.at_most:g}" if self.at_most is not None else bound
         mark = "" if not bound else " ok" if self.met else " MISSED"
-        return f"{f'{self.name} ({self.unit})':<52} {self.ours:>12,.1f} {floor:>12} {ratio:>7}  {bound}{mark}"
+        note = f"  ({self.note})" if self.note else ""
+        figures = f"{self.ours:>12,.1f} {floor:>12} {ratio:>7}"
+        return f"{f'{self.name} ({self.unit})':<62} {figures}  {bound}{mark}{note}"

@@ -28,7 +28,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -257,12 +257,13 @@ def _serves(pid: int, cluster: Path) -> bool:
 # --- The server -------------------------------------------------------------------------------
 
 
-def command(data_dir: Path | str, way: RunAs, *, durable: bool = True) -> list[str]:
-    """The server in the foreground, with settings for this machine."""
+def command(
+    data_dir: Path | str, way: RunAs, *, durable: bool = True, more: Mapping[str, str] | None = None
+) -> list[str]:
+    """The server in the foreground, with settings for this machine, and `more` of them."""
     places = paths.layout(data_dir)
-    given = [
-        f"--{name.replace('_', '-')}={value}" for name, value in settings(places, durable=durable).items()
-    ]
+    chosen = settings(places, durable=durable) | dict(more or {})
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
     return [*way.prefix, str(find_programs() / "postgres"), "-D", str(places.database), *given]
 
 
@@ -324,7 +325,9 @@ def is_ready(data_dir: Path | str) -> bool:
 
 
 @contextlib.contextmanager
-def running(data_dir: Path | str, *, durable: bool = False) -> Iterator[str]:
+def running(
+    data_dir: Path | str, *, durable: bool = False, more: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A server for as long as the block lasts, for tests and benchmarks; gives its URL.
 
     Not durable: a crash of the machine would lose the data, and that is all that is given up for speed.
@@ -334,7 +337,10 @@ def running(data_dir: Path | str, *, durable: bool = False) -> Iterator[str]:
     log = places.data / "postgres.log"
     with log.open("wb") as output:
         server = processes.spawn(
-            command(places.data, way, durable=durable), stop_signal=STOP_SIGNAL, cwd=Path("/"), stdout=output
+            command(places.data, way, durable=durable, more=more),
+            stop_signal=STOP_SIGNAL,
+            cwd=Path("/"),
+            stdout=output,
         )
     try:
         ready = processes.wait_until(lambda: server.poll() is not None or is_ready(places.data), seconds=60)
