@@ -7,6 +7,7 @@ What counts as a token is what formats/openai reads as one.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -126,10 +127,27 @@ def _of_choice(logprobs: Any) -> list[Any]:
 
 def _figures(tokens: list[list[Any]], rest: Any) -> TokenFigures:
     first = tokens[0] if tokens else []
-    numbers = [float(value) for value in first if type(value) in (float, int) and math.isfinite(value)]
+    numbers = first if _are_numbers(first) else _numbers(first)
     return TokenFigures(
         reported=any(tokens),
         mean=math.fsum(numbers) / len(numbers) if numbers else None,
-        least=min(numbers) if numbers else None,
+        least=float(min(numbers)) if numbers else None,
         rest=rest,
     )
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Whether they are finite numbers, all of them: told by their sum, without looking at each."""
+    try:
+        return math.isfinite(math.fsum(values)) and bool not in set(map(type, values))
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    found: list[float] = []
+    for value in values:
+        with suppress(OverflowError):
+            if type(value) in (float, int) and math.isfinite(value):
+                found.append(float(value))
+    return found

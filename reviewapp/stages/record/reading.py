@@ -111,7 +111,6 @@ def read(arrival: Arrival, *, hider: Hider | None = None) -> Reading:
     bodies = _bodies(arrival, recorded)
     reply = openai.read_reply(recorded.endpoint, figures.rest, status, request=request)
     answer = openai.output_text(reply)
-    tier, answered_seed = openai.read_identity(figures.rest)
     return Reading(
         id=arrival.id,
         project_id=arrival.project_id,
@@ -143,8 +142,8 @@ def read(arrival: Arrival, *, hider: Hider | None = None) -> Reading:
         chunks=bodies[2],
         metadata=bodies[3],
         shape=storable(shape_of(recorded.endpoint, request))[:NAME_LIMIT],
-        service_tier=_name(tier),
-        answered_seed=_within(answered_seed, _INT64),
+        service_tier=_name(reply.service_tier),
+        answered_seed=_within(reply.echoed_seed, _INT64),
         found=found,
     )
 
