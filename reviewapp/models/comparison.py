@@ -76,6 +76,10 @@ class Comparison(Scoped):
             models.Index(fields=["original", "-created_at"], name="comparison_of_original"),
             # A run's counts by verdict, and its attempts with one verdict, those of one original together.
             models.Index(fields=["run", "verdict", "original", "attempt"], name="comparison_of_run"),
+            # `verdict=`: the interactions whose last replay had one that is rare.
+            models.Index(fields=["project", "verdict", "original"], name="comparison_of_verdict"),
+            # What Home tells of reproducibility: the newest of a project.
+            models.Index(fields=["project", "-created_at"], name="comparison_newest"),
         ]
 
     def __str__(self) -> str:

@@ -225,7 +225,7 @@ def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | U
         # From the comparisons, which are few: to ask every interaction for its last one takes seconds.
         told = Comparison.objects.of_replays()
         newer = told.filter(original=OuterRef("original"), created_at__gt=OuterRef("created_at"))
-        last = told.filter(~Exists(newer), original=OuterRef("pk"), verdict=wanted.verdict)
+        last = told.filter(~Exists(newer), original=OuterRef("pk"), project=project, verdict=wanted.verdict)
         result = result.filter(Exists(last))
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))
@@ -308,11 +308,14 @@ def _tagged(name: str, project: Project | UUID) -> Any:
     # What the second half says follows from the first; it stands here for the partial index.
     recorded = Q(tags__contains=[name]) & ~Q(tags=[])
     given = AddedTag.objects.filter(project=project, name=name)
-    ids = list(Interaction.objects.filter(recorded, project=project).values_list("pk", flat=True)[:_MANY])
-    if len(ids) < _MANY:
-        ids += given.values_list("interaction", flat=True)[:_MANY]
-    if len(ids) < _MANY:
-        return Q(pk__in=ids) if ids else _NOTHING
+    ids = (Interaction.objects.filter(recorded, project=project).values("pk"), given.values("interaction"))
+    there = 0
+    for some in ids:
+        there += some[: _MANY - there].count() if there < _MANY else 0
+    if not there:
+        return _NOTHING
+    if there < _MANY:
+        return Q(pk__in=RawSQL(*_fenced(ids[0].union(ids[1], all=True))))  # noqa: S611  # written by Django
     return recorded | Exists(given.filter(interaction=OuterRef("pk")))
 
 

@@ -184,6 +184,15 @@ class Interaction(Scoped):
                 name="interaction_errors",
                 condition=~models.Q(status=200) | models.Q(status__isnull=True),
             ),
+            # One of the rare statuses, or one that none has: `status=404`, `none`, `4xx`.
+            models.Index(
+                "project",
+                "status",
+                models.F("started_at").desc(),
+                models.F("id").desc(),
+                name="interaction_status",
+                condition=~models.Q(status=200) | models.Q(status__isnull=True),
+            ),
             # The answers of replays, found from their original.
             models.Index(
                 fields=["replay_of"],

@@ -21,6 +21,8 @@ from reviewapp.models.scoping import Actor
 from reviewapp.models.source import Source
 
 BOUND = 1000
+# Reproducibility is shown of so many models.
+MODELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Overview:
     failed_messages: int
     since: datetime
     is_empty: bool
+    # Whether there were more replays than reproducibility is told of.
+    has_more_replays: bool
 
 
 def _at_most(queryset: Any) -> int:
@@ -72,6 +76,7 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
     runs = runs.select_related("created_by")
     changes = BackendChange.objects.visible_to(actor).select_related("provider").newest_first()
     changes = changes.defer("provider__api_key")
+    reproduced = reproducibility(actor=actor, since=now - timedelta(days=30))
     return Overview(
         # In order, so that the bound is reached by walking an index, not the table.
         recorded=_at_most(interactions.filter(started_at__gte=since).newest_first()),
@@ -86,7 +91,8 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
         runs_finished=list(
             runs.filter(state=RunState.DONE, finished_at__gte=since).order_by("-created_at")[:5]
         ),
-        reproducibility=reproducibility(actor=actor, since=now - timedelta(days=30)),
+        reproducibility=reproduced[:MODELS],
+        has_more_replays=sum(row.replays for row in reproduced) >= BOUND,
         new_sources=list(
             Source.objects.visible_to(actor)
             .filter(created_at__gte=since)
@@ -107,21 +113,28 @@ def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
 
 
 def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
-    """Per model, the share of replays that were identical or equivalent, failed ones left out."""
-    rows = (
+    """Per model, the share of replays that were identical or equivalent, failed ones left out.
+
+    Of the newest replays, at most `BOUND`.
+    """
+    newest = (
         Comparison.objects.visible_to(actor)
         .of_replays()
         .filter(created_at__gte=since)
         .exclude(verdict="failed")
         # What is asked by schedule, over and over, would drown what people asked.
         .exclude(run__kind=RunKind.CANARY)
+        .order_by("-created_at")
+    )
+    rows = (
+        Comparison.objects.filter(pk__in=newest.values("pk")[:BOUND])
         .values("original__model")
         .annotate(
             replays=Count("pk"),
             identical=Count("pk", filter=Q(verdict__in=["identical", "equivalent"])),
             changed=Count("pk", filter=Q(verdict="backend_changed")),
         )
-        .order_by("-replays")[:8]
+        .order_by("-replays")
     )
     return [
         Reproducibility(

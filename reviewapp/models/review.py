@@ -78,6 +78,10 @@ class Flag(MadeBy, Scoped):
             models.Index(
                 fields=["project", "interaction"], name="flag_open", condition=models.Q(state="open")
             ),
+            # The newest of them, on Home.
+            models.Index(
+                fields=["project", "-created_at"], name="flag_open_newest", condition=models.Q(state="open")
+            ),
         ]
 
     def __str__(self) -> str:

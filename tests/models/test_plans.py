@@ -252,6 +252,37 @@ def test_a_verdict_is_looked_for_among_the_comparisons(stored):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("status", ["404", "4xx", "none"])
+def test_a_status_that_none_has_is_not_looked_for_among_all_errors(stored, status):
+    """Two in a hundred are errors: at ten million they are two hundred thousand."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        assert not page_of(apply(seen, read_filter({"status": status}), project=stored), limit=50).items
+
+    ((sql, (plan,)),) = plans_of(deed)
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert "interaction_status" in used, sql
+    assert not used & {"interaction_errors", "interaction_newest"}, sql
+
+
+@pytest.mark.django_db
+def test_what_has_a_tag_is_found_without_naming_each_of_it(stored):
+    """Thousands of ids in a statement take longer to read than the rows."""
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+
+    def deed():
+        assert page_of(apply(seen, read_filter({"tag": "tag-900"}), project=stored), limit=50).items
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert "interaction_tags" in used, sql
+    assert "interaction_newest" not in used, sql
+
+
+@pytest.mark.django_db
 def test_the_few_dearest_are_found_by_what_they_cost(stored):
     """To walk the list to fifty in a million that cost so much would read most of it."""
     seen = Interaction.objects.visible_to(system_actor(project=stored))

@@ -60,6 +60,20 @@ def test_what_canaries_ask_by_schedule_is_no_part_of_reproducibility(project, ad
     assert (model.replays, model.identical) == (2, 1)
 
 
+def test_reproducibility_is_told_of_the_newest_replays_alone_and_says_so(
+    project, admin, client, asked, monkeypatch
+):
+    monkeypatch.setattr("reviewapp.models.overview.BOUND", 3)
+    factories.make_run(project=project, verdicts=["nondeterministic"] * 2 + ["identical"] * 3)
+
+    bounded = told(admin)
+    monkeypatch.undo()
+    whole = told(admin)
+
+    assert ([row.replays for row in bounded.reproducibility], bounded.has_more_replays) == ([3], True)
+    assert ([row.replays for row in whole.reproducibility], whole.has_more_replays) == ([5], False)
+
+
 def test_the_list_shows_canary_questions_only_when_asked(client, asked, question):
     usual = client.get(reverse("interactions")).content.decode()
     with_them = client.get(reverse("interactions") + "?q=is:canary").content.decode()
