@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-newer test-brokers check bench messages sbom python uv app-packages all-packages browser clean
+.PHONY: help run test test-newer test-brokers test-postgresql check bench messages sbom python uv app-packages all-packages browser clean
 
 # The first Python that is new enough; `make run PYTHON=python3.13` chooses another.
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -55,6 +55,10 @@ test-newer: uv
 # Recording, journal and replays on the Redis and the RabbitMQ of this machine, if there are any.
 test-brokers: all-packages
 	$(PY) -m tests.brokers $(PYTEST_ARGS)
+
+# Queries and migrations on the PostgreSQL of this machine, if there is one; the oldest that is supported is 15.
+test-postgresql: all-packages
+	$(PY) -m tests.postgresql $(PYTEST_ARGS)
 
 bench: all-packages
 	$(PY) -m benchmarks $(BENCH_ARGS)

@@ -117,6 +117,8 @@ def multiply(*, rows: int, progress: Callable[[str], None] = said) -> Multiplied
         started = time.monotonic()
         _side_by_side(*(_making(name, definition, progress) for name, definition in indexes))
         progress(f"{len(indexes)} indexes made in {time.monotonic() - started:.0f} s")
+        cursor.execute(f"ANALYZE {_HOT}, {_BODIES}, {_TEXTS}")
+        progress("what people and replays add")
         _people(cursor, made.rows, given)
         _replays(cursor, made.rows, given)
         _count_fingerprints(cursor, project)

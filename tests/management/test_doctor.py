@@ -226,3 +226,15 @@ def test_partitions_are_shown_with_rows_and_room_and_plain_tables_are_not(db):
     assert there.ok
     assert "rest 0 rows" in there.detail
     assert "later 0 rows" in there.detail
+
+
+@pytest.mark.django_db
+def test_the_database_it_runs_on_is_new_enough():
+    assert doctor.server().ok
+
+
+def test_an_old_postgresql_is_told_with_the_oldest_that_is_supported():
+    oldest, older = doctor.server(version=15), doctor.server(version=14)
+
+    assert (oldest.ok, older.ok) == (True, False)
+    assert older.sentence == "PostgreSQL 14 is too old: this needs 15 or later."

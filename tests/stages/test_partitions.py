@@ -29,7 +29,7 @@ from reviewapp.stages.privacy.retaining import RuleValues
 from tests import emptying, factories, keeping
 from tests.conftest import ROOT
 from tests.embedded.processes import eventually
-from tests.partitioned import AT_ONCE, database_of_its_own, partitioned
+from tests.partitioned import AT_ONCE, database_of_its_own, partitioned, skip_where_too_old
 
 # The conversion is done in March; the first month of its own is April.
 MARCH = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -41,6 +41,7 @@ def plain(db: None) -> None:
     """The tables as they are, in a transaction that is taken back. Nothing in it waits for its end."""
     if os.environ.get("REVIEWAPP_TEST_PARTITIONED"):
         pytest.skip("needs plain tables, and REVIEWAPP_TEST_PARTITIONED had them partitioned for this run")
+    skip_where_too_old()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -49,6 +50,7 @@ def plain(db: None) -> None:
 def own(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     """A database of its own, for what must be committed."""
     with django_db_blocker.unblock(), database_of_its_own("partitions") as name:
+        skip_where_too_old()
         yield name
 
 

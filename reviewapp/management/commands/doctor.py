@@ -37,6 +37,8 @@ from reviewapp.stages import administer
 GIGABYTE = 1024**3
 LITTLE_SPACE = 2 * GIGABYTE
 CLOCK_TOLERANCE = timedelta(seconds=5)
+# The oldest that all of the database's tests run on (`make test-postgresql`), and that its makers still mend.
+OLDEST_POSTGRESQL = 15
 # Behind a burst the words come after all of it.
 SEARCH_PATIENCE_SECONDS = 600.0
 JOURNAL_PATIENCE_SECONDS = 60
@@ -81,6 +83,7 @@ def examine() -> Iterator[Finding]:
     parts = asyncio.run(health.findings(optional=True))
     yield from parts
     if next(part.ok for part in parts if part.part == "database"):
+        yield server()
         yield migrations()
         yield searching()
         yield from partitioned()
@@ -138,6 +141,22 @@ def journal() -> Finding:
 
 
 # --- The database's side --------------------------------------------------------------------------
+
+
+def server(*, version: int | None = None) -> Finding:
+    """Whether PostgreSQL is new enough; `version` is its major one, where it is not to be asked."""
+    if version is None:
+        connection.ensure_connection()
+        version = connection.pg_version // 10_000  # type: ignore[attr-defined]  # PostgreSQL's
+    enough = version >= OLDEST_POSTGRESQL
+    return Finding(
+        part="version",
+        ok=enough,
+        sentence=f"PostgreSQL {version} is supported."
+        if enough
+        else f"PostgreSQL {version} is too old: this needs {OLDEST_POSTGRESQL} or later.",
+        mend="Upgrade the server (pg_upgrade), or take a backup and restore it on a newer one.",
+    )
 
 
 def searching() -> Finding:
