@@ -214,21 +214,33 @@ def fits(value: Any, text: str, *, within: int = 0) -> bool:
 
 
 _AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NO_MARKS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
 def looks_shallow(text: str, *, levels: int = MAX_DEPTH) -> bool:
     """Whether taking away the innermost pairs of brackets, again and again, soon leaves none.
 
-    True is certain; brackets within strings may make it say no.
+    Of a JSON text that is certain; what it says of another means nothing.
     """
-    brackets = to_bytes(text).translate(_AS_ROUND, _NO_BRACKETS)
+    brackets = _brackets(text)
     for _ in range(levels):
         fewer = brackets.replace(b"()", b"")
         if len(fewer) == len(brackets):
             break
         brackets = fewer
     return not brackets
+
+
+def _brackets(text: str) -> bytes:
+    """The brackets of a JSON text, as round ones, without those in its strings: many a token is a bracket."""
+    data = to_bytes(text)
+    if b"\\" in data:
+        # From the left: of an odd run of backslashes the last is kept, and escapes the quote behind it.
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = data.translate(_AS_ROUND, _NO_MARKS)
+    # Two quotes side by side change for no bracket whether it stands in a string: few strings remain.
+    marks = marks.replace(b'""', b"")
+    return b"".join(marks.split(b'"')[::2]) if b'"' in marks else marks
 
 
 def _deeper(value: Any, levels: int) -> bool:

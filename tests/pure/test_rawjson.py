@@ -117,6 +117,26 @@ def test_many_brackets_are_not_deep():
     assert len(rawjson.parse(text)) == 5000
 
 
+@given(ANY_JSON, st.booleans(), st.integers(1, 4))
+def test_how_deep_a_text_is_shows_in_its_brackets_outside_of_strings(value, ascii_only, levels):
+    text = json.dumps(value, ensure_ascii=ascii_only)
+
+    assert rawjson.looks_shallow(text, levels=levels) == (depth(value) <= levels)
+
+
+def depth(value):
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+def test_brackets_in_strings_hide_no_depth():
+    text = '["]", ' * 3 + "1" + ', "["]' * 3
+
+    assert json.loads(text)
+    assert not rawjson.looks_shallow(text, levels=2)
+
+
 # ---- what is refused ----
 
 
