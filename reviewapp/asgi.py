@@ -18,7 +18,7 @@ django.setup(set_prefix=False)
 from django.conf import settings
 
 from reviewapp.web import annotating, health, otlp, receiving, scraping
-from reviewapp.web.gateway import RECORDED, gateway
+from reviewapp.web.gateway import RECORDED, gateway, process
 from reviewapp.web.handing import Pages
 
 pages = Pages()
@@ -46,6 +46,9 @@ async def product(scope, receive, send):  # type: ignore[no-untyped-def]  # the 
     elif scope["type"] == "http" and scope["path"].startswith(otlp.PREFIX):
         await otlp.receiving(scope, receive, send)
     else:
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            # Its thread shares the counts of limits with other web processes.
+            process.shared()
         await pages(scope, receive, send)
 
 

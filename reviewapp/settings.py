@@ -504,7 +504,8 @@ USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "reviewapp" / "locale"]
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# What signing in counts; it has to hold over all web processes.
+CACHES = {"default": {"BACKEND": "reviewapp.web.keeping.KeptCache"}}
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 

@@ -69,6 +69,7 @@ from reviewapp.models.interaction import (
     InteractionBody,
     InteractionText,
 )
+from reviewapp.models.limit import Kept, RateLevel
 from reviewapp.models.people import OUTSIDE, Person, SignInLink
 from reviewapp.models.privacy import (
     ERASURE_TRANSITIONS,
@@ -218,6 +219,7 @@ __all__ = [
     "InteractionBody",
     "InteractionText",
     "ItemState",
+    "Kept",
     "Membership",
     "NotAllowed",
     "Notification",
@@ -240,6 +242,7 @@ __all__ = [
     "QueueOrder",
     "QueueSlot",
     "QueueState",
+    "RateLevel",
     "ReplayRun",
     "ReplayVariant",
     "RetentionRule",

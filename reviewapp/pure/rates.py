@@ -1,12 +1,13 @@
 """How often somebody may come: a bucket each, which fills up again evenly (token bucket).
 
-Kept in memory and bounded: whoever has not come for long has a full bucket, which needs no place.
+Kept in memory and bounded: whoever has not come for long has a full bucket, which needs no place. Several
+processes share their buckets by telling each other what was taken (`untold`), and hearing what is left.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Final
 
 _MOST: Final = 50_000
@@ -18,6 +19,7 @@ class Rate:
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         self._left: dict[Hashable, tuple[float, float]] = {}
+        self._untold: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
     def take(self, name: Hashable, *, now: float) -> float:
@@ -32,7 +34,29 @@ class Rate:
             if name not in self._left and len(self._left) >= _MOST:
                 self._forget(now)
             self._left[name] = (left - 1, now)
+            if name in self._untold or len(self._untold) < _MOST:
+                self._untold[name] = self._untold.get(name, 0) + 1
             return 0.0
+
+    def untold(self) -> dict[Hashable, int]:
+        """How often who came since this was asked last."""
+        with self._lock:
+            untold, self._untold = self._untold, {}
+            return untold
+
+    def tell_later(self, untold: Mapping[Hashable, int]) -> None:
+        """Nobody could be told of it now."""
+        with self._lock:
+            for name, times in untold.items():
+                if name in self._untold or len(self._untold) < _MOST:
+                    self._untold[name] = self._untold.get(name, 0) + times
+
+    def hear(self, name: Hashable, left: float, *, now: float) -> None:
+        """So many are left in all, before what was taken here and not told yet; below nought: owed."""
+        with self._lock:
+            if name not in self._left and len(self._left) >= _MOST:
+                self._forget(now)
+            self._left[name] = (left - self._untold.get(name, 0), now)
 
     def _refilled(self, name: Hashable, now: float) -> float:
         left, at = self._left.get(name, (float(self.per_minute), now))

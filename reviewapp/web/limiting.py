@@ -1,7 +1,8 @@
 """How often a key, and an address with keys, may call; and how often an address may try wrong ones.
 
-Counted in each web process by itself. A wrong key is told only after the right ones were looked for, so who
-tries keys from an office locks nobody out there.
+Decided in each web process from memory, and shared with the others once a second, by the thread that keeps
+the gateway's directory (stages/administer/counting.py). A wrong key is told only after the right ones were
+looked for, so who tries keys from an office locks nobody out there.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
 from reviewapp.pure.rates import Rate
+from reviewapp.stages.administer import counting
+
+_log = structlog.get_logger(__name__)
 
 WRONG_KEYS: Final = 300
+FORGET_SECONDS: Final = 60.0
 
 
 class TooOften(Exception):
@@ -29,27 +36,63 @@ class TooOften(Exception):
 
 
 class Limits:
-    """The counts of one process."""
+    """The counts of one process, and what it heard of the others."""
 
     def __init__(self, *, by_key: int, by_address: int) -> None:
         self.by_key = Rate(by_key)
         self.by_address = Rate(by_address)
         self.wrong = Rate(WRONG_KEYS)
+        # One line a minute for each who comes too often.
+        self._logged = Rate(1)
+        self._forget_next = 0.0
 
     def come(self, *, key: UUID, address: str) -> None:
         """A call with a good key. Raises TooOften."""
         now = time.monotonic()
         for rate, name, what in (
             (self.by_address, address, "This address"),
-            (self.by_key, key, "This key"),
+            (self.by_key, str(key), "This key"),
         ):
             if wait := rate.take(name, now=now):
+                self._log("key" if rate is self.by_key else "address", name, now)
                 raise TooOften(f"{what} may call {rate.per_minute:,} times a minute.", wait)
 
     def try_wrong(self, *, address: str) -> None:
         """A call with a key that is none. Raises TooOften."""
-        if wait := self.wrong.take(address, now=time.monotonic()):
+        now = time.monotonic()
+        if wait := self.wrong.take(address, now=now):
+            self._log("wrong keys", address, now)
             raise TooOften(f"Too many wrong keys came from this address ({WRONG_KEYS} a minute).", wait)
+
+    def share(self) -> None:
+        """Tell the other processes who came, and hear it of them. Raises what the database does."""
+        rates = {"key": self.by_key, "address": self.by_address, "wrong": self.wrong}
+        untold = {kind: rate.untold() for kind, rate in rates.items()}
+        try:
+            heard = counting.share_counts(
+                came=[
+                    counting.Came(f"{kind}:{name}", rates[kind].per_minute, times)
+                    for kind, came in untold.items()
+                    for name, times in came.items()
+                    # The database has no such text.
+                    if "\0" not in str(name)
+                ]
+            )
+        except BaseException:
+            for kind, came in untold.items():
+                rates[kind].tell_later(came)
+            raise
+        now = time.monotonic()
+        for whole, left in heard.items():
+            kind, _, name = whole.partition(":")
+            rates[kind].hear(name, left, now=now)
+        if now >= self._forget_next:
+            self._forget_next = now + FORGET_SECONDS
+            counting.forget_counts(now=timezone.now())
+
+    def _log(self, what: str, name: str, now: float) -> None:
+        if not self._logged.take((what, name), now=now):
+            _log.warning("limit.passed", limit=what, of=name)
 
 
 limits = Limits(by_key=settings.KEY_RATE, by_address=settings.ADDRESS_RATE)

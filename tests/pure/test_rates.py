@@ -44,3 +44,59 @@ def test_names_that_do_not_come_again_take_no_memory_for_ever():
         rate.take(number, now=100)
 
     assert len(rate._left) <= 50_000
+
+
+def test_what_came_is_told_once():
+    rate = Rate(10)
+    for name in ("a", "a", "b"):
+        rate.take(name, now=0.0)
+
+    assert (rate.untold(), rate.untold()) == ({"a": 2, "b": 1}, {})
+
+
+def test_who_was_refused_is_not_told_of():
+    rate = Rate(1)
+    for _ in range(3):
+        rate.take("a", now=0.0)
+
+    assert rate.untold() == {"a": 1}
+
+
+def test_what_nobody_could_be_told_of_is_told_later_with_what_came_since():
+    rate = Rate(10)
+    rate.take("a", now=0.0)
+    untold = rate.untold()
+    rate.take("a", now=0.0)
+
+    rate.tell_later(untold)
+
+    assert rate.untold() == {"a": 2}
+
+
+def test_what_others_took_is_not_left_here():
+    rate = Rate(60)
+
+    rate.hear("a", 1.0, now=0.0)
+
+    assert rate.take("a", now=0.0) == 0.0
+    assert rate.take("a", now=0.0) == pytest.approx(1.0)
+
+
+def test_what_was_taken_while_the_others_were_asked_counts():
+    rate = Rate(60)
+    rate.take("a", now=0.0)
+    rate.untold()
+    rate.take("a", now=0.0)
+
+    rate.hear("a", 2.0, now=0.0)
+
+    assert [rate.take("a", now=0.0) == 0.0 for _ in range(2)] == [True, False]
+
+
+def test_what_is_owed_has_to_fill_up_first():
+    rate = Rate(60)
+
+    rate.hear("a", -9.0, now=0.0)
+
+    assert rate.take("a", now=0.0) == pytest.approx(10.0)
+    assert rate.take("a", now=10.1) == 0.0

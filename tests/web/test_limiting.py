@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
+from django.conf import settings as product
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
+from reviewapp.models import RateLevel
 from reviewapp.pure.rates import Rate
+from reviewapp.stages.administer import counting
 from reviewapp.web import limiting
-from reviewapp.web.limiting import limits
+from reviewapp.web.limiting import Limits, TooOften, limits
 from tests import factories
+from tests.serving import free_port
 
 HERE = "/api/v1/interactions"
 
@@ -79,6 +93,194 @@ def test_the_gateway_and_the_receivers_keep_the_limit_too(gateway, monkeypatch, 
     assert answer.status_code == 429
     assert answer.headers["Retry-After"]
     assert told in answer.text
+
+
+def took(process: Limits, *, key: Any, times: int) -> int:
+    """How many of so many calls get through."""
+    through = 0
+    for _ in range(times):
+        try:
+            process.come(key=key, address="192.0.2.1")
+            through += 1
+        except TooOften:
+            pass
+    return through
+
+
+def test_what_a_key_used_up_at_one_process_it_has_at_no_other(db):
+    one, other = Limits(by_key=1_000, by_address=0), Limits(by_key=1_000, by_address=0)
+    key = uuid4()
+
+    before = took(one, key=key, times=1_500)
+    one.share()
+    other.share()
+
+    assert before == 1_000
+    # What has filled up since, on a slow machine.
+    assert took(other, key=key, times=1_500) < 500
+    assert took(other, key=uuid4(), times=1_500) == 1_000
+
+
+def test_what_an_address_used_up_at_one_process_it_has_at_no_other(db):
+    one, other = Limits(by_key=0, by_address=1_000), Limits(by_key=0, by_address=1_000)
+
+    took(one, key=uuid4(), times=1_000)
+    one.share()
+    other.share()
+
+    assert took(other, key=uuid4(), times=1_000) < 500
+
+
+def test_wrong_keys_are_counted_over_all_processes(db):
+    one, other = Limits(by_key=0, by_address=0), Limits(by_key=0, by_address=0)
+    for _ in range(limiting.WRONG_KEYS):
+        one.try_wrong(address="192.0.2.1")
+
+    one.share()
+    other.share()
+
+    tried = 0
+    # Some may have filled up meanwhile, on a slow machine.
+    with pytest.raises(TooOften, match="Too many wrong keys"):  # noqa: PT012  # until it is raised
+        while tried < limiting.WRONG_KEYS / 2:
+            tried += 1
+            other.try_wrong(address="192.0.2.1")
+
+
+def test_what_both_let_through_before_they_heard_is_owed(db):
+    one, other = Limits(by_key=1_000, by_address=0), Limits(by_key=1_000, by_address=0)
+    key = uuid4()
+    both = took(one, key=key, times=1_000), took(other, key=key, times=1_000)
+
+    one.share()
+    other.share()
+
+    assert both == (1_000, 1_000)
+    assert RateLevel.objects.get().level < -500
+
+
+def test_what_could_not_be_shared_is_shared_later(db, monkeypatch):
+    one, other = Limits(by_key=1_000, by_address=0), Limits(by_key=1_000, by_address=0)
+    key = uuid4()
+    took(one, key=key, times=1_000)
+
+    def away(**told: Any) -> Any:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(counting, "share_counts", away)
+        with pytest.raises(OperationalError):
+            one.share()
+    one.share()
+    other.share()
+
+    assert took(other, key=key, times=1_000) < 500
+
+
+def test_a_call_asks_the_database_nothing(db, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        took(Limits(by_key=10, by_address=10), key=uuid4(), times=20)
+
+
+def test_who_passes_a_limit_is_told_in_the_log_once_a_minute(caplog):
+    process = Limits(by_key=1, by_address=0)
+    key = uuid4()
+
+    took(process, key=key, times=5)
+
+    told = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    assert [(one["event"], one["limit"], one["of"]) for one in told] == [("limit.passed", "key", str(key))]
+
+
+def environment_of(folder: Path, **more: str) -> dict[str, str]:
+    """What makes a process of its own work on this test's database."""
+    database = connection.settings_dict
+    return os.environ | {
+        "REVIEWAPP_DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
+        "REVIEWAPP_BROKER_URL": product.BROKER_URL,
+        "REVIEWAPP_DATA": str(folder),
+        "REVIEWAPP_SECRET_KEY": product.SECRET_KEY,
+        "REVIEWAPP_ROLE": "",
+        **more,
+    }
+
+
+@contextmanager
+def web_process(folder: Path, **more: str) -> Iterator[str]:
+    """A web process of its own on this test's database; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "asginl", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--log-level", "warning", "reviewapp.asgi:application"],
+        env=environment_of(folder, **more),
+    ) as program:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: answers(url))
+            yield url
+        finally:
+            program.terminate()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def until(happens: Callable[[], bool], *, seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_web_processes_keep_one_limit(project, tmp_path):
+    key = factories.make_key(project=project)
+    mine = {"Authorization": f"Bearer {key}"}
+    limit = {"REVIEWAPP_KEY_RATE": "30"}
+
+    with (
+        web_process(tmp_path / "1", **limit) as one,
+        web_process(tmp_path / "2", **limit) as other,
+        httpx.Client(headers=mine, timeout=60) as here,
+    ):
+        first = here.get(other + HERE).status_code
+        while here.get(one + HERE).status_code == 200:
+            pass
+        # By itself the other would let a bucket of thirty through: at this pace for twenty seconds.
+        through = 0
+        while here.get(other + HERE).status_code == 200:
+            through += 1
+            time.sleep(0.5)
+
+    assert first == 200
+    assert through < 15
+
+
+USED = """
+import django
+django.setup()
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
+print(TOTP(Authenticator(user_id="{person}"))._mark_code_used("12345678"))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_code_that_was_used_at_one_process_is_used_at_all(project, tmp_path):
+    person = factories.make_person()
+    program = [sys.executable, "-c", USED.format(person=person.pk)]
+    environment = environment_of(tmp_path, DJANGO_SETTINGS_MODULE="reviewapp.settings")
+
+    said = [
+        subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    ]
+
+    assert said == ["True", "False"]
 
 
 @pytest.mark.parametrize(("trusted", "address"), [(False, "127.0.0.1"), (True, "198.51.100.4")])

@@ -7,6 +7,8 @@ time of the reading: about a second. What a caller names and the directory does 
 this moment) is looked up at once, but at most every `ASK_SECONDS`, however many wrong keys are tried.
 
 While the database is away the last state serves on: nobody can revoke a key then either.
+
+The same thread shares with the other web processes, once a second, how often who called.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from django.utils import timezone
 
 from reviewapp.models import ApiKey, Provider, Scope, SeedRange, Source, UnreadableSecret
 from reviewapp.stages import administer
+from reviewapp.web.limiting import limits
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class Directory:
         self._used: set[UUID] = set()
         self._problem: str | None = None
         self._write_next = 0.0
+        self._share_next = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="gateway-directory", daemon=True)
         self._thread.start()
@@ -142,6 +146,7 @@ class Directory:
         try:
             self._refresh()
             self._write_uses()
+            self._share_counts()
             if self._problem is not None:
                 log.warning("The gateway reads keys and providers again")
                 self._problem = None
@@ -170,6 +175,11 @@ class Directory:
         used, self._used = self._used, set()
         administer.note_key_use(keys=used, now=timezone.now())
         self._write_next = time.monotonic() + USES_SECONDS
+
+    def _share_counts(self) -> None:
+        if time.monotonic() >= self._share_next:
+            self._share_next = time.monotonic() + POLL_SECONDS * 0.9
+            limits.share()
 
 
 def _settle(asking: list[asyncio.Future[None]]) -> None:
