@@ -73,6 +73,18 @@ class Stored(NamedTuple):
 
 _NOTHING_SAID: Final = b'"flags":[],"annotations":[],"rubrics":[],"queues":[],"agreement":{}, "replays":[]'
 
+_NO_COLUMNS: Final[dict[str, str | int | float | None]] = {
+    "flags": "",
+    "annotations": "",
+    "judgements": 0,
+    "authoritative": "",
+    "agreement": None,
+    "queues": "",
+    "correction": None,
+    "replays": 0,
+    "last_verdict": None,
+}
+
 
 class ExportRow:
     """An interaction with what people and replays said about it, as the interfaces show them."""
@@ -277,9 +289,13 @@ class ExportRow:
         seed = self.seed
         return b"null" if seed is None else b"%d" % seed
 
+    @property
+    def _is_told_of(self) -> bool:
+        return bool(self.flags or self.annotations or self.rubrics or self.queues or self.replays)
+
     def _said_members(self) -> bytes:
         """What people and replays said; of most interactions they said nothing."""
-        if not (self.flags or self.annotations or self.rubrics or self.queues or self.replays):
+        if not self._is_told_of:
             return _NOTHING_SAID
         said = _members(
             {
@@ -316,7 +332,6 @@ class ExportRow:
     def columns(self) -> dict[str, str | int | float | bool | datetime | None]:
         """The facts as plain values by the names of COLUMNS, in their order; texts as columns hold them."""
         one = self.stored
-        corrections, counting = self.corrections, self.authoritative
         return {
             "id": str(one.id),
             "started_at": one.started_at,
@@ -344,6 +359,13 @@ class ExportRow:
             "tags": ", ".join(one.tags or ()),
             "prompt": storable(self.prompt),
             "answer": storable(self.answer),
+            **(self._said_columns() if self._is_told_of else _NO_COLUMNS),
+        }
+
+    def _said_columns(self) -> dict[str, str | int | float | None]:
+        """The last of the columns: what people and replays said."""
+        corrections, counting = self.corrections, self.authoritative
+        return {
             "flags": "; ".join(f"{flag['severity']}: {flag['reason']}" for flag in self.flags),
             "annotations": json.dumps([_in_short(one) for one in self.annotations])
             if self.annotations
