@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,41 @@ class BundleWriter:
         self._lines = self._zip.open("interactions.jsonl", "w", force_zip64=True)
         self._digest = hashlib.sha256()
         self._bytes = 0
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        # Packing needs most of the time and none of Python's lock: the next lines are made meanwhile.
+        self._packer = ThreadPoolExecutor(1, thread_name_prefix="export-bundle")
+        self._packed: Future[None] | None = None
         self.skipped: Counter[str] = Counter()
 
     def add(self, row: ExportRow) -> int:
-        line = row.line_bytes + b"\n"
-        self._digest.update(line)
-        self._bytes += len(line)
-        self._lines.write(line)
+        parts = [*row.line_parts(), b"\n"]
+        self._parts += parts
+        self._waiting += sum(map(len, parts))
+        if self._waiting >= PIECE:
+            self._flush()
         return 1
 
+    def _flush(self) -> None:
+        piece = b"".join(self._parts)
+        self._parts.clear()
+        self._bytes += self._waiting
+        self._waiting = 0
+        self._wait()
+        self._packed = self._packer.submit(self._pack, piece)
+
+    def _pack(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self._lines.write(piece)
+
+    def _wait(self) -> None:
+        if self._packed is not None:
+            self._packed.result()
+
     def close(self, manifest: Mapping[str, Any]) -> None:
+        self._flush()
+        self._wait()
+        self._packer.shutdown()
         self._lines.close()
         agreement = json.dumps(manifest.get("agreement") or {}, indent=2)
         files = [
@@ -86,6 +112,7 @@ class BundleWriter:
         self._buffer.close()
 
     def abandon(self) -> None:
+        self._packer.shutdown(cancel_futures=True)
         # Both write an end that nobody will read, if there is room for it.
         with contextlib.suppress(OSError, ValueError):
             self._lines.close()
