@@ -66,6 +66,14 @@ def percent(value: float | None, digits: int = 0) -> str:
     return f"{number_format(shown, digits)}{_NARROW_SPACE}%"
 
 
+@register.filter
+def typed_percent(value: float) -> str:
+    """A share of one that somebody wrote in per cent, as it was written: `10 %`, `2.5 %`, `0.001 %`."""
+    written = f"{value * 100:.6f}".rstrip("0").rstrip(".")
+    digits = len(written.partition(".")[2])
+    return f"{number_format(written, digits)}{_NARROW_SPACE}%"
+
+
 def percents(shares: Sequence[float]) -> list[str]:
     """Shares of one whole as per cent: rounded so that the figures add up as the shares do.
 

@@ -143,3 +143,15 @@ def test_a_seed_range_is_named_on_the_number_line():
 )
 def test_shares_of_one_whole_are_rounded_so_that_they_add_up(shares, words):
     assert [plain(text) for text in figures.percents(shares)] == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.1, "10 %"), (0.025, "2.5 %"), (0.00001, "0.001 %"), (0.33, "33 %"), (1, "100 %")]
+)
+def test_a_share_that_was_typed_is_written_as_it_was(value: float, words: str):
+    assert plain(figures.typed_percent(value)) == words
+
+
+def test_a_share_that_was_typed_has_the_languages_comma():
+    with override("de"):
+        assert plain(figures.typed_percent(0.025)) == "2,5 %"
