@@ -27,6 +27,7 @@ from reviewapp import replica
 from reviewapp.celery import app
 from reviewapp.models.partitions import Partition
 from reviewapp.models.partitions import partitions as partitions_of
+from reviewapp.pure.said import figure, said, say
 from reviewapp.stages.administer import partitions
 
 DEADLINE_SECONDS = 5.0
@@ -61,8 +62,8 @@ async def _in_time(part: str, ask: Callable[[], Finding]) -> Finding:
         return Finding(
             part=part,
             ok=False,
-            sentence=f"The {part} did not answer within {DEADLINE_SECONDS:.0f} seconds.",
-            mend="Look at its load and its logs; if it hangs, start it again.",
+            sentence=said("part_late", part=say(f"word_{part}"), seconds=figure(DEADLINE_SECONDS, ".0f")),
+            mend=said("mend_late"),
         )
 
 
@@ -76,9 +77,9 @@ def database() -> Finding:
         return Finding(
             part="database",
             ok=False,
-            sentence="The database can't be reached.",
+            sentence=said("database_away"),
             detail=_first_line(error),
-            mend="Start it: `make run` brings its own; with REVIEWAPP_DATABASE_URL set, look at that server.",
+            mend=said("mend_database"),
         )
     finally:
         connection.close()
@@ -86,7 +87,7 @@ def database() -> Finding:
     return Finding(
         part="database",
         ok=True,
-        sentence="The database answers.",
+        sentence=said("database_answers"),
         detail=f"PostgreSQL {version}, {took:.0f} ms",
     )
 
@@ -100,10 +101,9 @@ def read_replica() -> Finding:
         return Finding(
             part="replica",
             ok=False,
-            sentence="The replica is not used: lists and exports are read from the primary.",
+            sentence=said("replica_unused"),
             detail=str(error),
-            mend="Look at that server, at its way to the primary, and there at pg_stat_replication. "
-            "It is used again by itself once it has caught up.",
+            mend=said("mend_replica"),
         )
     finally:
         connections.close_all()
@@ -112,7 +112,7 @@ def read_replica() -> Finding:
     return Finding(
         part="replica",
         ok=True,
-        sentence="The replica answers lists and exports.",
+        sentence=said("replica_answers"),
         detail=f"was {seconds}{behind.bytes / 1024:,.0f} kB behind, {took:.0f} ms",
     )
 
@@ -129,16 +129,16 @@ def broker(*, url: str | None = None) -> Finding:
         return Finding(
             part="broker",
             ok=False,
-            sentence="The broker can't be reached. What arrives waits in the journal.",
+            sentence=said("broker_away"),
             detail=_first_line(error),
-            mend="Start it: `make run` brings its own; with REVIEWAPP_BROKER_URL set, look at that server.",
+            mend=said("mend_broker"),
         )
     took = (time.monotonic() - started) * 1000
-    return Finding(part="broker", ok=True, sentence="The broker answers.", detail=f"{kind}, {took:.0f} ms")
+    return Finding(part="broker", ok=True, sentence=said("broker_answers"), detail=f"{kind}, {took:.0f} ms")
 
 
 def worker() -> Finding:
-    mend = "Start one: `make run` does, elsewhere `celery -A reviewapp worker` with all queues."
+    mend = said("mend_worker")
     started = time.monotonic()
     try:
         # The first answer will do; without the limit every call would take the whole time. Twice, because
@@ -148,15 +148,15 @@ def worker() -> Finding:
         return Finding(
             part="worker",
             ok=False,
-            sentence="Whether a worker runs can't be asked, because the broker can't be reached.",
+            sentence=said("worker_unasked"),
             detail=_first_line(error),
-            mend="Mend the broker first.",
+            mend=said("mend_broker_first"),
         )
     if not answers:
-        return Finding(part="worker", ok=False, sentence="No worker answers: nothing is recorded.", mend=mend)
+        return Finding(part="worker", ok=False, sentence=said("worker_none"), mend=mend)
     took = (time.monotonic() - started) * 1000
     name = next(iter(answers[0]), "?")
-    return Finding(part="worker", ok=True, sentence="A worker answers.", detail=f"{name}, {took:.0f} ms")
+    return Finding(part="worker", ok=True, sentence=said("worker_answers"), detail=f"{name}, {took:.0f} ms")
 
 
 def _ping() -> list[dict[str, object]]:
@@ -183,9 +183,9 @@ def scheduler() -> Finding:
         return Finding(
             part="scheduler",
             ok=False,
-            sentence="Whether the scheduler runs can't be said, because the database can't be reached.",
+            sentence=said("scheduler_unasked"),
             detail=_first_line(error),
-            mend="Mend the database first.",
+            mend=said("mend_database_first"),
         )
     finally:
         connection.close()
@@ -199,21 +199,21 @@ def scheduler_at(*, now: datetime) -> Finding:
         written=Max("date_changed"),
     )
     times: list[datetime] = [time for time in noted.values() if time is not None]
-    mend = "Start one: `make run` does, elsewhere exactly one `celery -A reviewapp beat`."
+    mend = said("mend_scheduler")
     if not times:
-        return Finding(part="scheduler", ok=False, sentence="The scheduler has never run here.", mend=mend)
+        return Finding(part="scheduler", ok=False, sentence=said("scheduler_never"), mend=mend)
     silent = now - max(times)
-    detail = f"last task {max(silent.total_seconds(), 0):.0f} s ago"
+    detail = said("scheduler_last", seconds=figure(max(silent.total_seconds(), 0), ".0f"))
     if silent > SCHEDULER_SILENCE:
         minutes = silent.total_seconds() / 60
         return Finding(
             part="scheduler",
             ok=False,
-            sentence=f"The scheduler has sent nothing for {minutes:.0f} minutes.",
+            sentence=said("scheduler_silent", minutes=round(minutes)),
             detail=detail,
             mend=mend,
         )
-    return Finding(part="scheduler", ok=True, sentence="The scheduler sends its tasks.", detail=detail)
+    return Finding(part="scheduler", ok=True, sentence=said("scheduler_sends"), detail=detail)
 
 
 def _first_line(error: BaseException) -> str:
@@ -229,6 +229,6 @@ def partitioned() -> tuple[list[Partition], Finding | None]:
     return parts, Finding(
         part="partitions",
         ok=worry is None,
-        sentence=worry or f"The interactions are in {len(parts)} partitions, with months ahead.",
+        sentence=worry or said("partitions_well", count=len(parts)),
         mend="manage.py partition_interactions",
     )

@@ -146,7 +146,7 @@ def _value(annotation: Annotation | None, question: Mapping[str, Any]) -> agreem
 def _words(question: Mapping[str, Any]) -> dict[agreement.Value, str]:
     """The answers that it offers, in their order, each in words."""
     if question["kind"] == "preference":
-        return dict(Preference.choices)
+        return {value: str(label) for value, label in Preference.choices}
     if question["kind"] == "boolean":
         return {True: _("Yes"), False: _("No")}
     return {choice["value"]: choice["label"] for choice in question.get("choices", ())}

@@ -16,6 +16,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from reviewapp.models.people import Person
 from reviewapp.models.project import Project
@@ -39,7 +40,7 @@ class AlertKind(models.TextChoices):
     VERIFICATION = "verification", _("Verification runs")
     REVIEW = "review", _("Reviewing")
     DISCUSSION = "discussion", _("Discussions")
-    RECORDING = "recording", _("Recording")
+    RECORDING = "recording", pgettext_lazy("what alerts are about", "Recording")
     SEEDS = "seeds", _("Seeds running out")
     DELIVERY = "delivery", _("Deliveries of alerts")
 
@@ -81,6 +82,8 @@ class Alert(Scoped):
     severity = models.CharField(max_length=10, choices=AlertSeverity.choices)
     title = models.CharField(max_length=200)
     text = models.TextField(blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     # What it is about, inside the app: "/changes/…/".
     path = models.CharField(max_length=500)
     # What happens again under the same key joins the alert.
@@ -270,6 +273,8 @@ class AlertDelivery(models.Model):
     # Of the last try: what the receiver answered (webhooks only), and what went wrong, in words.
     status_code = models.SmallIntegerField(null=True)
     error = models.TextField(blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

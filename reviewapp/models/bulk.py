@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, MadeBy, Project
@@ -19,20 +20,20 @@ from reviewapp.pure.ids import new_id
 
 
 class BulkDeed(models.TextChoices):
-    FLAG = "flag", "Flag"
-    TAG = "tag", "Tag"
-    UNTAG = "untag", "Take a tag off"
-    QUEUE = "queue", "Put into a queue"
-    ANNOTATE = "annotate", "Judge"
+    FLAG = "flag", _("Flag")
+    TAG = "tag", _("Tag")
+    UNTAG = "untag", _("Take a tag off")
+    QUEUE = "queue", _("Put into a queue")
+    ANNOTATE = "annotate", _("Judge")
 
 
 class BulkState(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    CANCELLED = "cancelled", "Cancelled"
-    UNDOING = "undoing", "Being taken back"
-    UNDONE = "undone", "Taken back"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNDOING = "undoing", _("Being taken back")
+    UNDONE = "undone", _("Taken back")
 
 
 BULK_TRANSITIONS: dict[str, frozenset[str]] = {

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 
 from reviewapp.models.change import BackendChange
@@ -29,10 +30,10 @@ from reviewapp.pure.ids import new_id
 
 
 class CanaryState(models.TextChoices):
-    PREPARING = "preparing", "Preparing"
-    WATCHING = "watching", "Watching"
-    PAUSED = "paused", "Paused"
-    FAILED = "failed", "Could not start"
+    PREPARING = "preparing", _("Preparing")
+    WATCHING = "watching", _("Watching")
+    PAUSED = "paused", _("Paused")
+    FAILED = "failed", _("Could not start")
 
 
 CANARY_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -78,6 +79,8 @@ class CanarySet(MadeBy, Scoped):
     alarmed_at = models.DateTimeField(null=True)
     # Why nothing is asked now, for people; empty when all is well.
     trouble = models.TextField(blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     # Until then one worker prepares it.
     lease_until = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
@@ -146,6 +149,8 @@ class CanaryBaseline(models.Model):
     ended_at = models.DateTimeField(null=True)
     # Why it began, for people.
     reason = models.TextField(blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
 
     class Meta:
         constraints = [
@@ -163,8 +168,8 @@ class CanaryBaseline(models.Model):
 
 
 class CheckState(models.TextChoices):
-    OPEN = "open", "Under way"
-    DONE = "done", "Done"
+    OPEN = "open", _("Under way")
+    DONE = "done", _("Done")
 
 
 class CanaryCheck(Scoped):
@@ -181,6 +186,8 @@ class CanaryCheck(Scoped):
     verdict = models.CharField(max_length=20, null=True)
     sentence = models.TextField(blank=True)
     notes = ArrayField(models.TextField(), default=list)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     # The measure that decided, or the most telling one.
     statistic = models.CharField(max_length=20, blank=True)
     column = models.CharField(max_length=30, blank=True)
@@ -225,15 +232,15 @@ class CanaryCheck(Scoped):
 
 
 class SessionPurpose(models.TextChoices):
-    BASELINE = "baseline", "Baseline"
-    LOOK = "look", "First look"
-    CONFIRMATION = "confirm", "Fresh requests"
+    BASELINE = "baseline", _("Baseline")
+    LOOK = "look", _("First look")
+    CONFIRMATION = "confirm", _("Fresh requests")
 
 
 class SessionState(models.TextChoices):
-    ASKING = "asking", "Asking"
-    READ = "read", "Read"
-    LOST = "lost", "Nothing usable came"
+    ASKING = "asking", _("Asking")
+    READ = "read", _("Read")
+    LOST = "lost", _("Nothing usable came")
 
 
 class CanarySession(models.Model):

@@ -17,6 +17,8 @@ from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from reviewapp.models.export import Export
 from reviewapp.models.interaction import Interaction
@@ -30,13 +32,13 @@ from reviewapp.pure.ids import new_id
 
 
 class ChangeState(models.TextChoices):
-    OPEN = "open", "Open"
-    VERIFYING = "verifying", "Verifying"
+    OPEN = "open", pgettext_lazy("a state", "Open")
+    VERIFYING = "verifying", _("Verifying")
     # The verification is over; a person decides now.
-    VERIFIED = "verified", "Verified"
-    ACCEPTED = "accepted", "Accepted"
-    REPORTED = "reported", "Regressions reported"
-    DISMISSED = "dismissed", "Dismissed"
+    VERIFIED = "verified", _("Verified")
+    ACCEPTED = "accepted", _("Accepted")
+    REPORTED = "reported", _("Regressions reported")
+    DISMISSED = "dismissed", _("Dismissed")
 
 
 UNDECIDED: tuple[str, ...] = (ChangeState.OPEN, ChangeState.VERIFYING, ChangeState.VERIFIED)
@@ -59,20 +61,20 @@ CHANGE_TRANSITIONS: dict[str, frozenset[str]] = {
 class SeenKind(models.TextChoices):
     """What can be seen of a backend."""
 
-    NEW_VALUE = "new_value", "New fingerprint"
-    PARTS_CHANGED = "parts_changed", "Fingerprint names another backend"
-    VALUE_RETURNED = "value_returned", "Retired fingerprint returned"
-    SHARES_SHIFTED = "shares_shifted", "Shares of the pool moved"
-    VALUE_GONE = "value_gone", "Fingerprint gone"
-    REPORTING_STOPPED = "reporting_stopped", "Fingerprint no longer reported"
-    REPORTING_STARTED = "reporting_started", "Fingerprint reported again"
+    NEW_VALUE = "new_value", _("New fingerprint")
+    PARTS_CHANGED = "parts_changed", _("Fingerprint names another backend")
+    VALUE_RETURNED = "value_returned", _("Retired fingerprint returned")
+    SHARES_SHIFTED = "shares_shifted", _("Shares of the pool moved")
+    VALUE_GONE = "value_gone", _("Fingerprint gone")
+    REPORTING_STOPPED = "reporting_stopped", _("Fingerprint no longer reported")
+    REPORTING_STARTED = "reporting_started", _("Fingerprint reported again")
     # Canaries: the answers themselves differ from their baseline.
-    BEHAVIOUR_CHANGED = "behaviour_changed", "Canaries answer differently"
+    BEHAVIOUR_CHANGED = "behaviour_changed", _("Canaries answer differently")
     # The other parts of identity.
-    MODEL_CHANGED = "model_changed", "Another model answers"
-    TIER_CHANGED = "tier_changed", "Another service tier answers"
-    HEADER_CHANGED = "header_changed", "A response header changed"
-    SEED_IGNORED = "seed_ignored", "The seed is not honoured"
+    MODEL_CHANGED = "model_changed", _("Another model answers")
+    TIER_CHANGED = "tier_changed", _("Another service tier answers")
+    HEADER_CHANGED = "header_changed", _("A response header changed")
+    SEED_IGNORED = "seed_ignored", _("The seed is not honoured")
 
 
 class ChangeQuerySet(ScopedQuerySet):
@@ -93,6 +95,8 @@ class BackendChange(Scoped):
     state = models.CharField(max_length=10, choices=ChangeState.choices, default=ChangeState.OPEN)
     # What opened it, in words.
     title = models.TextField()
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     opened_at = models.DateTimeField()
     # By when it was seen, not by when it was noticed.
     last_event_at = models.DateTimeField()
@@ -165,6 +169,8 @@ class ChangeEvent(Scoped):
     at = models.DateTimeField()
     noticed_at = models.DateTimeField()
     sentence = models.TextField()
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     # Fingerprints (or other values) that it is about.
     values = ArrayField(models.TextField(), default=list)
     evidence = models.JSONField(default=dict)

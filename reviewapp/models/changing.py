@@ -18,6 +18,7 @@ from reviewapp.models.replaying import WORST_FIRST, RunRow, run_rows
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.pure.approval import Share, share_of
 from reviewapp.pure.outcomes import Outcome, is_same, outcome_of
+from reviewapp.pure.said import Figure, Joined, Said, figure, say
 from reviewapp.pure.verdicts.messages import percent
 
 
@@ -116,24 +117,28 @@ class Figures:
         return share_of(found=self.changed, measured=self.measured, population=self.in_scope)
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """What verifying showed, in words."""
-        said = [f"{self.kept:,} of {self.asked:,} judged answers came out the same and keep their verdicts"]
-        said.append(f"{self.changed:,} changed" if self.changed else "none changed")
-        if self.unclear:
-            said.append(f"{self.unclear:,} differ and nobody can tell why")
-        if self.varied:
-            said.append(f"{self.varied:,} differ as they could have without a change")
-        if self.unmeasured:
-            said.append(f"{self.unmeasured:,} could not be measured")
-        text = "; ".join(said) + "."
+        kept, asked = figure(self.kept), figure(self.asked)
+        clauses = [say("verified_kept", kept=kept, asked=asked, n=self.asked)]
+        for key, number in (
+            ("changed", self.changed),
+            ("unclear", self.unclear),
+            ("varied", self.varied),
+            ("unmeasured", self.unmeasured),
+        ):
+            if number:
+                clauses.append(say(f"verified_{key}", shown=figure(number), n=number))
+            elif key == "changed":
+                clauses.append(say("verified_none_changed"))
+        parts = [say("verified", clauses=Joined(tuple(clauses), by="; "))]
         share = self.changed_share
         if self.verification.is_sample and share is not None:
-            text += (
-                f" A sample of {self.asked:,} from {self.in_scope:,}: between {percent(share.low)} and "
-                f"{percent(share.high)} of all have changed."
+            low, high = Figure(percent(share.low)), Figure(percent(share.high))
+            parts.append(
+                say("verified_sample", asked=asked, in_scope=figure(self.in_scope), low=low, high=high)
             )
-        return text
+        return Said(*parts)
 
 
 def figures_of(*, verification: Verification) -> Figures:
@@ -216,7 +221,7 @@ def differing(*, verification: Verification, limit: int) -> list[Differing]:
         ).values_list("interaction", flat=True)
     )
     found.sort(key=lambda pair: (wanted.index(pair[1]), pair[0].original not in flagged))
-    rows = Comparison.objects.select_related("original", "attempt").defer("figures")
+    rows = Comparison.objects.select_related("original", "attempt")
     full = rows.in_bulk([one.worst.pk for one, _ in found[:limit]])
     return [Differing(full[one.worst.pk], outcome, one.original in flagged) for one, outcome in found[:limit]]
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -16,18 +17,18 @@ from reviewapp.pure.ids import new_id
 
 
 class VerdictName(models.TextChoices):
-    IDENTICAL = "identical", "Identical"
-    EQUIVALENT = "equivalent", "Equivalent"
-    NONDETERMINISTIC = "nondeterministic", "Nondeterministic"
-    BACKEND_CHANGED = "backend_changed", "Backend changed"
-    INCONCLUSIVE = "inconclusive", "Inconclusive"
-    FAILED = "failed", "Failed"
+    IDENTICAL = "identical", _("Identical")
+    EQUIVALENT = "equivalent", _("Equivalent")
+    NONDETERMINISTIC = "nondeterministic", _("Nondeterministic")
+    BACKEND_CHANGED = "backend_changed", _("Backend changed")
+    INCONCLUSIVE = "inconclusive", _("Inconclusive")
+    FAILED = "failed", _("Failed")
 
 
 class Decision(models.TextChoices):
-    SAME = "same", "Same"
-    REGRESSION = "regression", "Regression"
-    NEEDS_PERSON = "needs_person", "Needs a person"
+    SAME = "same", _("Same")
+    REGRESSION = "regression", _("Regression")
+    NEEDS_PERSON = "needs_person", _("Needs a person")
 
 
 class ComparisonQuerySet(ScopedQuerySet):

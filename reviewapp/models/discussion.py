@@ -154,6 +154,8 @@ class Notification(Scoped):
     by = models.ForeignKey(Person, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     # What the words of its kind need: the name of a queue, the title of a change.
     subject = models.CharField(max_length=300, blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     path = models.CharField(max_length=500)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)

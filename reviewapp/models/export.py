@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, MadeBy, Project
@@ -13,24 +14,24 @@ from reviewapp.pure.ids import new_id
 
 
 class ExportFormat(models.TextChoices):
-    JSONL = "jsonl", "JSON lines"
-    CSV = "csv", "CSV"
-    PARQUET = "parquet", "Parquet"
+    JSONL = "jsonl", _("JSON lines")
+    CSV = "csv", _("CSV")
+    PARQUET = "parquet", _("Parquet")
     OPENAI_BATCH = "openai-batch", "OpenAI Batch input"
     FINE_TUNING = "fine-tuning", "OpenAI fine-tuning"
-    PREFERENCES = "preferences", "Preference pairs"
+    PREFERENCES = "preferences", _("Preference pairs")
     LABEL_STUDIO = "label-studio", "Label Studio import"
-    ARGILLA = "argilla", "Argilla import"
+    ARGILLA = "argilla", _("Argilla import")
     OTLP_EVALUATIONS = "otlp-evaluations", "OpenTelemetry evaluation events"
-    BUNDLE = "bundle", "Reproducibility bundle"
+    BUNDLE = "bundle", _("Reproducibility bundle")
 
 
 class ExportState(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 EXPORT_TRANSITIONS: dict[str, frozenset[str]] = {

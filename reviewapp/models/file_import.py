@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, MadeBy, Project
@@ -13,12 +14,12 @@ from reviewapp.pure.ids import new_id
 
 
 class FileImportState(models.TextChoices):
-    CHECKING = "checking", "Looking through"
-    CHECKED = "checked", "Ready to record"
-    RUNNING = "running", "Recording"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Thrown away"
+    CHECKING = "checking", _("Looking through")
+    CHECKED = "checked", _("Ready to record")
+    RUNNING = "running", _("Recording")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Thrown away")
 
 
 FILE_IMPORT_TRANSITIONS: dict[str, frozenset[str]] = {

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -27,10 +28,10 @@ from reviewapp.pure.verdicts.values import FingerprintState as StateName
 
 
 class FingerprintState(models.TextChoices):
-    NEW = "new", "New"
-    ACCEPTED = "accepted", "Accepted"
-    OVERLAP = "overlap", "Overlap"
-    RETIRED = "retired", "Retired"
+    NEW = "new", _("New")
+    ACCEPTED = "accepted", _("Accepted")
+    OVERLAP = "overlap", _("Overlap")
+    RETIRED = "retired", _("Retired")
 
 
 # Back to *new* goes what is undone, and what was retired by itself and came back.

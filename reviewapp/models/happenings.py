@@ -19,6 +19,7 @@ from reviewapp.models.pools import Pool
 from reviewapp.models.project import Project
 from reviewapp.models.traffic import PoolKey
 from reviewapp.pure.pools import Bucket, EventKind, PoolEvent, pool_events
+from reviewapp.pure.said import stored
 
 _ARRIVALS: Final = frozenset({EventKind.NEW, EventKind.PARTS})
 # Late answers move the moment of what the history shows.
@@ -51,7 +52,10 @@ def noted_of(*, project: Project) -> Noted:
 def happenings(*, pool: Pool, history: Sequence[Bucket], noted: Sequence[ChangeEvent]) -> list[Happening]:
     """What happened to this pool, the latest first."""
     first = {value.value: value.first_seen for value in pool.values}
-    found = [Happening(row.at, row.sentence, row.change_id) for row in noted]
+    found = [
+        Happening(row.at, stored(row.sentence, (row.said or {}).get("sentence")), row.change_id)
+        for row in noted
+    ]
     found += [
         Happening(_moment(event, first), event.sentence)
         for event in pool_events(history)

@@ -14,6 +14,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
@@ -22,10 +23,10 @@ from reviewapp.pure.ids import new_id
 
 
 class IdentityPartName(models.TextChoices):
-    RESPONSE_MODEL = "response_model", "Model named in the answer"
-    SERVICE_TIER = "service_tier", "Service tier"
-    HEADER = "header", "Response header"
-    SEED = "seed", "Seed that came back"
+    RESPONSE_MODEL = "response_model", _("Model named in the answer")
+    SERVICE_TIER = "service_tier", _("Service tier")
+    HEADER = "header", _("Response header")
+    SEED = "seed", _("Seed that came back")
 
 
 # The values of the part `seed`.

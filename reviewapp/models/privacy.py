@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.comparison import VerdictName
 from reviewapp.models.interaction import Interaction
@@ -135,9 +136,9 @@ class RetentionRule(Scoped):
 
 
 class ErasureState(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
 
 
 ERASURE_TRANSITIONS: dict[str, frozenset[str]] = {

@@ -15,6 +15,7 @@ from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.said import stored
 
 
 class SeedProbe(Scoped):
@@ -35,6 +36,8 @@ class SeedProbe(Scoped):
     # Whether the seeds that came back were those sent; None where none came back.
     echoed = models.BooleanField(null=True)
     sentence = models.TextField()
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     scheduled = models.BooleanField(default=False)
 
     class Meta:
@@ -66,6 +69,11 @@ class Probed:
     echoed: bool | None = None
 
 
+def sentence_of(probe: SeedProbe) -> str:
+    """Its sentence with its messages."""
+    return stored(probe.sentence, (probe.said or {}).get("sentence"))
+
+
 def probed_of(*, pairs: Sequence[tuple[UUID, str]]) -> list[Probed]:
     """The last probe of each provider and model, in order; one that says so where there was none."""
     wanted = list(dict.fromkeys(pairs))
@@ -82,7 +90,7 @@ def probed_of(*, pairs: Sequence[tuple[UUID, str]]) -> list[Probed]:
                 provider_name=names.get(provider, ""),
                 model=model,
                 honoured=probe.honoured if probe is not None else None,
-                sentence=_(probe.sentence) if probe is not None else _not_yet(),
+                sentence=sentence_of(probe) if probe is not None else _not_yet(),
                 at=probe.at if probe is not None else None,
                 echoed=probe.echoed if probe is not None else None,
             )

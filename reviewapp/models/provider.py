@@ -14,20 +14,18 @@ from django.db.models.query_utils import DeferredAttribute
 from reviewapp.models.project import Project
 from reviewapp.models.scoping import Scoped
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.said import said, say
 
 # What screens call a secret, by its field.
-_CALLED: Final = {"api_key": "key", "url": "address", "secret": "signing secret"}
+_CALLED: Final = {"api_key": "secret_key", "url": "secret_address", "secret": "secret_signing"}
 
 
 class UnreadableSecret(Exception):
     """A stored secret can't be decrypted: none of the encryption keys is the one it was written with."""
 
     def __init__(self, owner: models.Model, field: str) -> None:
-        super().__init__(
-            f"The stored {_CALLED.get(field, field)} of “{owner}” can't be decrypted with the present "
-            "encryption keys. Restore the file encryption_keys of the data folder, or put the earlier key "
-            "back into REVIEWAPP_ENCRYPTION_KEYS; or enter the secret again."
-        )
+        what = say(_CALLED[field]) if field in _CALLED else field
+        super().__init__(said("secret_unreadable", field=what, owner=str(owner)))
 
 
 def cipher() -> MultiFernet:

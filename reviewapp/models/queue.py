@@ -17,6 +17,8 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -28,22 +30,22 @@ from reviewapp.pure.ids import new_id
 
 
 class QueueOrder(models.TextChoices):
-    NEWEST = "newest", "Newest first"
-    OLDEST = "oldest", "Oldest first"
-    LEAST_CERTAIN = "least_certain", "Least certain first"
-    RANDOM = "random", "Random"
-    WORST_FIRST = "worst_first", "Worst first"
+    NEWEST = "newest", _("Newest first")
+    OLDEST = "oldest", _("Oldest first")
+    LEAST_CERTAIN = "least_certain", _("Least certain first")
+    RANDOM = "random", _("Random")
+    WORST_FIRST = "worst_first", _("Worst first")
 
 
 class QueueKind(models.TextChoices):
-    SINGLE = "single", "One answer at a time"
-    PAIRWISE = "pairwise", "Two answers side by side"
+    SINGLE = "single", _("One answer at a time")
+    PAIRWISE = "pairwise", _("Two answers side by side")
 
 
 class QueueState(models.TextChoices):
-    OPEN = "open", "Open"
-    PAUSED = "paused", "Paused"
-    CLOSED = "closed", "Closed"
+    OPEN = "open", pgettext_lazy("a state", "Open")
+    PAUSED = "paused", _("Paused")
+    CLOSED = "closed", _("Closed")
 
 
 QUEUE_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -100,13 +102,13 @@ class Queue(Scoped):
 
 
 class ItemState(models.TextChoices):
-    PENDING = "pending", "Waiting"
-    IN_PROGRESS = "in_progress", "In progress"
-    ADJUDICATION = "adjudication", "Waiting for adjudication"
-    DONE = "done", "Done"
-    SKIPPED = "skipped", "Skipped"
+    PENDING = "pending", _("Waiting")
+    IN_PROGRESS = "in_progress", _("In progress")
+    ADJUDICATION = "adjudication", _("Waiting for adjudication")
+    DONE = "done", _("Done")
+    SKIPPED = "skipped", _("Skipped")
     # Sent back into the queue: it is judged anew, what was said before stays readable.
-    RETURNED = "returned", "Returned"
+    RETURNED = "returned", _("Returned")
 
 
 ITEM_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -162,6 +164,8 @@ class QueueItem(Scoped):
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, null=True, related_name="queue_items")
     # Which rule, change or person brought it, in words.
     reason = models.CharField(max_length=300, blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     rule = models.ForeignKey(
         "reviewapp.RoutingRule", on_delete=models.SET_NULL, null=True, related_name="items", db_index=False
     )
@@ -214,11 +218,11 @@ class QueueItem(Scoped):
 
 
 class SlotState(models.TextChoices):
-    LEASED = "leased", "Working on it"
-    JUDGED = "judged", "Judged"
-    SKIPPED = "skipped", "Skipped"
+    LEASED = "leased", _("Working on it")
+    JUDGED = "judged", _("Judged")
+    SKIPPED = "skipped", _("Skipped")
     # The lease ran out or its holder went away; the place is another's, or theirs again.
-    LEFT = "left", "Left"
+    LEFT = "left", _("Left")
 
 
 SLOT_TRANSITIONS: dict[str, frozenset[str]] = {

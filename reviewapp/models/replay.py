@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -16,10 +17,10 @@ from reviewapp.pure.ids import new_id
 
 
 class RunState(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 RUN_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -32,10 +33,10 @@ RUN_TRANSITIONS: dict[str, frozenset[str]] = {
 
 
 class RunKind(models.TextChoices):
-    PERSON = "person", "Started by a person"
-    CANARY = "canary", "Canary"
-    CHANGE = "change", "Backend change"
-    STUDY = "study", "Study"
+    PERSON = "person", _("Started by a person")
+    CANARY = "canary", _("Canary")
+    CHANGE = "change", _("Backend change")
+    STUDY = "study", _("Study")
 
 
 class ReplayRun(MadeBy, Scoped):
@@ -48,6 +49,8 @@ class ReplayRun(MadeBy, Scoped):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.PERSON)
     note = models.TextField(blank=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     # How the interactions were chosen: {"interactions": n} or {"filter": {…}}.
     selection = models.JSONField(default=dict)
     attempts = models.PositiveSmallIntegerField(default=1)
@@ -115,11 +118,11 @@ class ReplayVariant(Scoped):
 
 
 class AttemptState(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    LEASED = "leased", "Running"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    LEASED = "leased", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 ATTEMPT_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -157,6 +160,8 @@ class Attempt(Scoped):
     answer = models.OneToOneField(Interaction, on_delete=models.PROTECT, null=True, related_name="attempt")
     # The sentence for people, and what came with it: {"kind", "status", "body"}.
     error = models.TextField(null=True)
+    # The messages of its texts, by field: see pure/said.
+    said = models.JSONField(null=True)
     failure = models.JSONField(null=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

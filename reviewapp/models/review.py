@@ -5,6 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -14,10 +16,10 @@ from reviewapp.pure.ids import new_id
 
 
 class Severity(models.TextChoices):
-    LOW = "low", "Low"
-    MEDIUM = "medium", "Medium"
-    HIGH = "high", "High"
-    CRITICAL = "critical", "Critical"
+    LOW = "low", _("Low")
+    MEDIUM = "medium", _("Medium")
+    HIGH = "high", _("High")
+    CRITICAL = "critical", _("Critical")
 
 
 class FlagReason(Scoped):
@@ -37,9 +39,9 @@ class FlagReason(Scoped):
 
 
 class FlagState(models.TextChoices):
-    OPEN = "open", "Open"
-    RESOLVED = "resolved", "Resolved"
-    REMOVED = "removed", "Removed"
+    OPEN = "open", pgettext_lazy("a state", "Open")
+    RESOLVED = "resolved", _("Resolved")
+    REMOVED = "removed", _("Removed")
 
 
 FLAG_TRANSITIONS: dict[str, frozenset[str]] = {
@@ -123,11 +125,11 @@ class Rubric(Scoped):
 class Preference(models.TextChoices):
     """What a judgement says of a replay's answer beside its original's."""
 
-    SAME = "same", "As good as the original"
-    REGRESSION = "regression", "Worse than the original"
-    ORIGINAL = "original", "The original is better"
-    REPLAY = "replay", "The replay is better"
-    EQUAL = "equal", "Equally good"
+    SAME = "same", _("As good as the original")
+    REGRESSION = "regression", _("Worse than the original")
+    ORIGINAL = "original", _("The original is better")
+    REPLAY = "replay", _("The replay is better")
+    EQUAL = "equal", _("Equally good")
 
 
 class Annotation(MadeBy, Scoped):

@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.project import Project
 from reviewapp.models.scoping import Scoped
@@ -23,10 +24,10 @@ NEARLY_USED = 0.9
 
 
 class SeedPolicyKind(models.TextChoices):
-    RANDOM = "random", "Random, none twice"
-    SEQUENCE = "sequence", "Sequence"
-    DERIVED = "derived", "Derived from the request"
-    FIXED = "fixed", "Always the same"
+    RANDOM = "random", _("Random, none twice")
+    SEQUENCE = "sequence", _("Sequence")
+    DERIVED = "derived", _("Derived from the request")
+    FIXED = "fixed", _("Always the same")
 
 
 def _exact(name: str) -> Cast:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -21,9 +22,9 @@ from reviewapp.pure.ids import new_id
 
 
 class StudyKind(models.TextChoices):
-    DEVIATION = "deviation", "Prompt deviation"
-    SEEDS = "seeds", "Seed stability"
-    PROVIDERS = "providers", "Provider comparison"
+    DEVIATION = "deviation", _("Prompt deviation")
+    SEEDS = "seeds", _("Seed stability")
+    PROVIDERS = "providers", _("Provider comparison")
 
 
 class Study(MadeBy, Scoped):

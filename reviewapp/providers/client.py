@@ -31,6 +31,7 @@ from reviewapp.providers.errors import BadRequest, CallFailed, NotCallable, Prov
 from reviewapp.providers.retry_after import read_retry_after
 from reviewapp.pure.addresses import AddressRule
 from reviewapp.pure.exchange import Endpoint
+from reviewapp.pure.said import Message, figure, said, say
 
 PATHS: Final[Mapping[Endpoint, str]] = {
     "chat.completions": "/chat/completions",
@@ -160,7 +161,7 @@ class Client:
             self._base_url = sdk.base_url
             self._headers = _headers(sdk, target)
         except (OpenAIError, ValueError, TypeError) as error:
-            raise NotCallable(f"{target.name} can't be called: {error}") from error
+            raise NotCallable(said("call_impossible", name=target.name, why=str(error))) from error
 
     async def __aenter__(self) -> Self:
         return self
@@ -197,13 +198,12 @@ class Client:
         except (TimeoutError, httpx2.HTTPError) as error:
             refused = refusal_in(error)
             if refused is not None:
-                raise NotCallable(f"{name} can't be called: {refused.sentence}.") from error
+                why = f"{refused.sentence}."
+                raise NotCallable(said("call_impossible", name=name, why=why)) from error
             raise _lost(error, name=name, seconds=seconds) from error
         except (ValueError, TypeError, UnicodeError) as error:
             # A key with a line break, an address with a space: refused before anything is sent.
-            raise NotCallable(
-                f"{name} can't be called: its address or key holds something that can't be sent."
-            ) from error
+            raise NotCallable(said("call_unsendable", name=name)) from error
         if not response.is_success:
             raise error_of(
                 status=response.status_code,
@@ -232,7 +232,7 @@ class Client:
             size += len(piece)
             if size > BODY_LIMIT:
                 raise BadRequest(
-                    f"{self._target.name} answered with more than {BODY_LIMIT // 1024**2} MiB.",
+                    said("call_too_long", name=self._target.name, size=BODY_LIMIT // 1024**2),
                     status=response.status_code,
                 )
             pieces.append(piece)
@@ -254,30 +254,28 @@ def _headers(sdk: AsyncOpenAI, target: Target) -> httpx2.Headers:
 def check_address(*, name: str, base_url: str) -> None:
     """Raise NotCallable, with the mend, unless the address is one that can be called."""
     if not base_url:
-        raise NotCallable(
-            f"{name} has no address yet: it has only been recorded. An admin can give it one in Settings."
-        )
+        raise NotCallable(said("call_no_address", name=name))
     fault = _fault_of(base_url)
-    if fault:
-        raise NotCallable(f"{name} has an address that can't be called: {fault}.")
+    if fault is not None:
+        raise NotCallable(said("call_wrong_address", name=name, why=fault))
 
 
-def _fault_of(address: str) -> str:
-    """What keeps an address from being called, in words; empty if nothing does."""
+def _fault_of(address: str) -> Message | None:
+    """What keeps an address from being called, if anything does."""
     if any(one.isspace() or not one.isprintable() for one in address):
-        return "it must not hold spaces, line breaks or other signs that can't be seen"
+        return say("address_signs")
     try:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"}:
-            return "it must start with https:// or http://"
+            return say("address_scheme")
         if not parts.hostname:
-            return "it names no host"
+            return say("address_no_host")
         if parts.port == 0:
-            return "its port must be a number from 1 to 65535"
+            return say("address_port")
         httpx2.URL(address)
     except (ValueError, httpx2.InvalidURL):
-        return "it must be like https://api.example.org/v1, with a port from 1 to 65535 if any"
-    return ""
+        return say("address_shape")
+    return None
 
 
 def _lost(error: BaseException, *, name: str, seconds: float) -> CallFailed:
@@ -291,9 +289,9 @@ def _lost(error: BaseException, *, name: str, seconds: float) -> CallFailed:
         causes.append(cause)
         cause = cause.__cause__
     if any(isinstance(found, TimeoutError) for found in causes):
-        return TimedOut(f"{name} did not answer within {seconds:g} seconds.")
+        return TimedOut(said("call_timed_out", name=name, seconds=figure(seconds, "g")))
     told = next((text for found in reversed(causes) if (text := str(found))), type(causes[-1]).__name__)
-    return ProviderDown(f"{name} can't be reached, or broke off: {told[:300]}.")
+    return ProviderDown(said("call_lost", name=name, why=told[:300]))
 
 
 def _identity(headers: httpx2.Headers) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from reviewapp.formats.openai import read_reply
 from reviewapp.pure import rawjson
+from reviewapp.pure.said import Message, Param, Said, said, say
 
 BODY_KEPT = 64 * 1024
 _SAID = 500
@@ -83,37 +84,32 @@ def error_of(
     *, status: int, body: bytes, provider: str, retry_after: float | None = None, location: str = ""
 ) -> CallFailed:
     """The error that a response of this status is."""
-    said = _said(status, body)
+    words = _said(status, body)
+
+    def told(key: str, **params: Param) -> Said:
+        return Said(say(key, name=provider, **params), words)
+
     if status == 429:
         if any(code in body[:BODY_KEPT].decode("utf-8", "replace") for code in _OUT_OF_MONEY):
-            return NotCallable(
-                f"{provider} refuses: the account's quota is used up. {said}", status=status, body=body
-            )
-        return RateLimited(
-            f"{provider} asks to slow down (429). {said}", retry_after=retry_after, status=status, body=body
-        )
+            return NotCallable(told("call_quota"), status=status, body=body)
+        return RateLimited(told("call_slow_down"), retry_after=retry_after, status=status, body=body)
     if status in (401, 403):
-        return NotCallable(f"{provider} refuses the key ({status}). {said}", status=status, body=body)
+        return NotCallable(told("call_key_refused", status=status), status=status, body=body)
     if 300 <= status < 400:
-        return NotCallable(
-            f"{provider} redirects to {location or 'elsewhere'}: put the right address into its settings.",
-            status=status,
-            body=body,
-        )
+        where = location or say("call_elsewhere")
+        return NotCallable(said("call_redirects", name=provider, location=where), status=status, body=body)
     if status >= 500 or status in _COME_BACK:
-        what = "is overloaded or failing" if status in _OVERLOADED else "failed"
-        return ProviderDown(
-            f"{provider} {what} ({status}). {said}", retry_after=retry_after, status=status, body=body
-        )
-    return BadRequest(f"{provider} refuses this request ({status}). {said}", status=status, body=body)
+        key = "call_overloaded" if status in _OVERLOADED else "call_failed"
+        return ProviderDown(told(key, status=status), retry_after=retry_after, status=status, body=body)
+    return BadRequest(told("call_refused", status=status), status=status, body=body)
 
 
-def _said(status: int, body: bytes) -> str:
+def _said(status: int, body: bytes) -> Message:
     """The vendor's own words, cut to a readable length."""
     text, is_json = rawjson.read_body(body[:BODY_KEPT])
     reply = read_reply("chat.completions", rawjson.parse(text) if is_json else text, status)
     words = " ".join((reply.error or "").split())
     words = words.encode("utf-8", "replace").decode().replace("\x00", "")
     if not words:
-        return "It said nothing more."
-    return f"It said: {words[:_SAID]}{'…' if len(words) > _SAID else ''}"
+        return say("call_said_nothing")
+    return say("call_said", words=f"{words[:_SAID]}{'…' if len(words) > _SAID else ''}")

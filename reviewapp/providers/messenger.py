@@ -17,6 +17,7 @@ from django.conf import settings
 
 from reviewapp.providers.addresses import AddressRefused, operators_rule
 from reviewapp.providers.webhooks import Sending, refused_sending
+from reviewapp.pure.said import figure, said
 
 SECONDS: Final = 30
 _PASSED: Final = frozenset(
@@ -66,11 +67,11 @@ def send(*, url: str, title: str, body: str, severity: str) -> Sending:
         where, why = answer["refused"]
         return refused_sending(AddressRefused(where, why))
     if answer.get("late"):
-        return Sending(ok=False, error=f"It took longer than {SECONDS} seconds.")
+        return Sending(ok=False, error=said("send_slow", seconds=figure(SECONDS, "g")))
     if not answer.get("understood", True):
-        sentence = "This is no address that Apprise understands, or one that speaks on the server itself."
+        sentence = said("send_not_understood")
         return Sending(ok=False, error=sentence, may_pass=False)
-    return Sending(ok=False, error=answer.get("error") or "It was not accepted, without a reason given.")
+    return Sending(ok=False, error=answer.get("error") or said("send_refused"))
 
 
 def _run(given: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from reviewapp.pure.drift.dialect import Dialect
 from reviewapp.pure.drift.panel import Question
 from reviewapp.pure.drift.rows import Row, row_from_reply
 from reviewapp.pure.exchange import Reply
+from reviewapp.pure.said import said, say
 
 RETRIES: Final = 2
 PAUSE_SECONDS: Final = 0.5
@@ -180,7 +181,7 @@ class Asker:
             tokens = reply.tokens
             told = bool(tokens and len(tokens[0].alternatives) > 1)
             return dialect if told or not dialect.alternatives else _mute(dialect)
-        raise BadRequest(f"{self.side.name} refuses every way of asking that is known.")
+        raise BadRequest(said("call_no_way", name=self.side.name))
 
     async def ask(
         self,
@@ -290,10 +291,10 @@ def _reply(answer: Answer) -> Reply:
     try:
         parsed = rawjson.parse(answer.body)
     except rawjson.InvalidJson as error:
-        raise BadRequest(f"The answer is no JSON: {error}", status=answer.status) from error
+        raise BadRequest(said("call_no_json", why=str(error)), status=answer.status) from error
     reply = read_reply("chat.completions", parsed, answer.status)
     if not reply.choices:
-        raise BadRequest(f"The answer holds no choice: {reply.error or 'nothing more is said'}.")
+        raise BadRequest(said("call_no_choice", why=reply.error or say("call_nothing_more")))
     return reply
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from reviewapp.formats.openai import read_reply
@@ -18,6 +18,7 @@ from reviewapp.providers.client import Client, Target
 from reviewapp.providers.errors import BadRequest, CallFailed
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Reply
+from reviewapp.pure.said import Said, said, say, text_of, to_store
 from reviewapp.pure.seeding import ROUNDS, SeedTrials, judge_seed
 
 PROBED_SEED = 11
@@ -34,7 +35,12 @@ class Finding:
     text: str
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "name": self.name,
+            "good": self.good,
+            "text": str(self.text),
+            "said": to_store(text=self.text),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +68,18 @@ async def probe(*, target: Target, model: str = "") -> Tested:
             models = _models((await client.list_models()).body)
             found = [Finding("reachable", True, _offers(models))]
         except BadRequest:
-            models, found = [], [Finding("reachable", True, "It answers, and lists no models.")]
+            models, found = [], [Finding("reachable", True, said("test_no_models"))]
         except CallFailed as error:
-            return Tested([Finding("reachable", False, str(error))])
+            return Tested([Finding("reachable", False, text_of(error))])
         chosen = model or (models[0] if models else "")
         if not chosen:
-            return Tested([*found, Finding("answers", None, "Name a model to test the rest.")])
+            return Tested([*found, Finding("answers", None, said("test_name_model"))])
         try:
             first = await _ask(client, chosen, seed=PROBED_SEED)
         except CallFailed as error:
-            return Tested([*found, Finding("answers", False, f"{chosen}: {error}")])
-        found.append(Finding("answers", True, f"{chosen} answers."))
+            told = said("test_no_answer", model=chosen, why=text_of(error))
+            return Tested([*found, Finding("answers", False, told)])
+        found.append(Finding("answers", True, said("test_answers", model=chosen)))
         found.append(_fingerprint(first))
         found.append(await _logprobs(client, chosen))
         seed = await _seed(client, chosen, first)
@@ -96,9 +103,10 @@ def _models(body: bytes) -> list[str]:
 
 def _offers(models: Sequence[str]) -> str:
     if not models:
-        return "It answers, and lists no models."
+        return said("test_no_models")
     shown = ", ".join(models[:3])
-    return f"It answers, and offers {len(models)} models: {shown}{' …' if len(models) > 3 else ''}."
+    shown += " …" if len(models) > 3 else ""
+    return said("test_models", count=len(models), models=shown)
 
 
 async def _ask(client: Client, model: str, **more: Any) -> Reply:
@@ -116,20 +124,20 @@ async def _ask(client: Client, model: str, **more: Any) -> Reply:
 
 def _fingerprint(reply: Reply) -> Finding:
     if reply.fingerprint is None:
-        return Finding("fingerprint", False, "It reports no fingerprint: only behaviour can show a change.")
-    return Finding("fingerprint", True, f"It reports a fingerprint: {reply.fingerprint}.")
+        return Finding("fingerprint", False, said("test_no_fingerprint"))
+    return Finding("fingerprint", True, said("test_fingerprint", fingerprint=reply.fingerprint))
 
 
 async def _logprobs(client: Client, model: str) -> Finding:
     try:
         reply = await _ask(client, model, seed=PROBED_SEED, logprobs=True, top_logprobs=5)
     except BadRequest:
-        return Finding("logprobs", False, "It refuses requests for log probabilities.")
+        return Finding("logprobs", False, said("test_logprobs_refused"))
     except CallFailed as error:
-        return Finding("logprobs", None, str(error))
+        return Finding("logprobs", None, text_of(error))
     if not any(token.logprob is not None for token in reply.tokens):
-        return Finding("logprobs", False, "It gives no log probabilities.")
-    return Finding("logprobs", True, "It gives log probabilities.")
+        return Finding("logprobs", False, said("test_no_logprobs"))
+    return Finding("logprobs", True, said("test_logprobs"))
 
 
 async def _seed(client: Client, model: str, first: Reply) -> SeedFound:
@@ -142,7 +150,8 @@ async def _seed(client: Client, model: str, first: Reply) -> SeedFound:
             same = await asyncio.gather(*(_ask(client, model, seed=PROBED_SEED) for _ in range(more)))
             others = await asyncio.gather(*(_ask(client, model, seed=seed) for seed in seeds))
         except CallFailed as error:
-            return SeedFound(model, trials, None, f"Whether the seed is honoured can't be told: {error}")
+            unknown = said("seed_unknown", why=text_of(error))
+            return SeedFound(model, trials, None, unknown)
         told = _echoed([*same, *others], [*[PROBED_SEED] * more, *seeds])
         trials = SeedTrials(
             same=trials.same + sum(reply.text == first.text for reply in same),
@@ -165,22 +174,19 @@ def _echoed(replies: Sequence[Reply], seeds: Sequence[int]) -> bool | None:
     return all(echoed == sent for echoed, sent in pairs) if pairs else None
 
 
-def _told(trials: SeedTrials, honoured: bool | None) -> str:
-    echo = ""
+def _told(trials: SeedTrials, honoured: bool | None) -> Said:
+    parts = []
+    if honoured is True and trials.same == trials.asked:
+        parts.append(say("seed_honoured_always"))
+    elif honoured is True:
+        parts.append(say("seed_honoured", same=trials.same, asked=trials.asked))
+    elif honoured is False:
+        counts = {"chance": trials.chance, "others": trials.others}
+        parts.append(say("seed_ignored_often", same=trials.same, asked=trials.asked, **counts))
+    elif trials.chance == trials.others and trials.same == trials.asked:
+        parts.append(say("seed_one_answer"))
+    else:
+        parts.append(say("seed_unclear", same=trials.same, asked=trials.asked))
     if trials.echoed is not None:
-        echo = (
-            " It echoes the seed." if trials.echoed else " It says that it used another seed than was sent."
-        )
-    often = f"{trials.same} of {trials.asked}"
-    if honoured is True:
-        times = "always" if trials.same == trials.asked else f"{often} times"
-        return f"It honours the seed: the same seed gave the same answer {times}.{echo}"
-    if honoured is False:
-        others = f"{trials.chance} of {trials.others}"
-        return (
-            f"It ignores the seed: the same seed gave the same answer {often} times, "
-            f"other seeds gave it {others} times.{echo}"
-        )
-    if trials.chance == trials.others and trials.same == trials.asked:
-        return f"It gives one answer whatever the seed, so the seed can't be judged.{echo}"
-    return f"Whether the seed counts is not clear: the same seed gave the same answer {often} times.{echo}"
+        parts.append(say("seed_echoed" if trials.echoed else "seed_echoed_other"))
+    return Said(*parts)

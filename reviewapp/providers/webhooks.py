@@ -22,6 +22,7 @@ import aiohttp
 
 from reviewapp.providers.addresses import AddressRefused, guarded_connector, refusal_in
 from reviewapp.providers.retry_after import read_retry_after
+from reviewapp.pure.said import Param, figure, said, say
 
 SECONDS: Final = 15.0
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
@@ -92,15 +93,15 @@ async def send(*, url: str, secret: str, message: UUID, body: bytes, now: dateti
             ) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            said = await response.content.read(_ANSWER_READ)
-            return _read_answer(response, said)
+            answered = await response.content.read(_ANSWER_READ)
+            return _read_answer(response, answered)
     except TimeoutError:
-        return Sending(ok=False, error=f"It did not answer within {SECONDS:g} seconds.")
+        return Sending(ok=False, error=said("send_late", seconds=figure(SECONDS, "g")))
     except (aiohttp.ClientError, OSError, ValueError) as error:
         refused = refusal_in(error)
         if refused is not None:
             return refused_sending(refused)
-        return Sending(ok=False, error=f"It can't be reached: {_cause(error)}.")
+        return Sending(ok=False, error=said("send_unreached", why=_cause(error)))
 
 
 def refused_sending(error: AddressRefused) -> Sending:
@@ -108,28 +109,30 @@ def refused_sending(error: AddressRefused) -> Sending:
     return Sending(ok=False, error=f"{error.sentence}.", may_pass=False)
 
 
-def _read_answer(response: aiohttp.ClientResponse, said: bytes) -> Sending:
+def _read_answer(response: aiohttp.ClientResponse, answered: bytes) -> Sending:
     status = response.status
     if 200 <= status < 300:
         return Sending(ok=True, status=status)
     if 300 <= status < 400:
-        sentence = f"It sends callers on to another address (status {status}), which is not followed."
+        sentence = said("send_redirect", status=status)
         return Sending(ok=False, status=status, error=sentence)
     if status == 410:
-        sentence = "It says that nobody listens there any more (status 410)."
+        sentence = said("send_gone")
         return Sending(ok=False, status=status, error=sentence, may_pass=False)
-    text = " ".join(said.decode(errors="replace").split())[:200]
-    sentence = f"It answered with status {status}" + (f": {text}" if text.isprintable() and text else ".")
+    text = " ".join(answered.decode(errors="replace").split())[:200]
+    sentence = said("send_status", status=status)
+    if text and text.isprintable():
+        sentence = said("send_status_text", status=status, text=text)
     return Sending(ok=False, status=status, error=sentence, retry_after=read_retry_after(response.headers))
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException) -> Param:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its host name is not known"
+        return say("send_unknown_host")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return "the encrypted connection failed"
+        return say("send_no_encryption")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return os.strerror(error.errno) if error.errno else "the connection failed"
+        return os.strerror(error.errno) if error.errno else say("send_no_connection")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
+        return say("send_closed")
     return type(error).__name__

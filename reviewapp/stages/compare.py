@@ -36,6 +36,7 @@ from reviewapp.models.repeats import repeats_before
 from reviewapp.pure import verdicts
 from reviewapp.pure.differences.equivalence import answer_digest
 from reviewapp.pure.exchange import Exchange
+from reviewapp.pure.said import say
 from reviewapp.pure.verdicts import METHOD_VERSION, Evidence, SetVerdict, Verdict
 from reviewapp.pure.words import storable
 from reviewapp.stages import replay
@@ -176,6 +177,7 @@ def _comparisons(
         judged = judge(original=original, attempts=attempts, rows=rows, known=known)
     except Exception as error:  # one odd answer must not keep the others from their verdicts
         log.exception("Answers can't be compared")
+        stumbled = say("compare_stumbled", error=type(error).__name__)
         for attempt in attempts:
             yield Comparison(
                 project_id=attempt.project_id,
@@ -184,7 +186,8 @@ def _comparisons(
                 original_id=attempt.original_id,
                 created_at=now,
                 verdict=VerdictName.INCONCLUSIVE,
-                sentence=f"The answers could not be compared: {type(error).__name__}. The log has more.",
+                sentence=str(stumbled),
+                figures={"parts": [stumbled.as_json()]},
                 method=METHOD_VERSION,
             )
         return

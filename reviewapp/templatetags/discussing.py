@@ -10,6 +10,7 @@ from django import template
 
 from reviewapp.models import Notification, NotificationKind
 from reviewapp.stages.discuss import sentence_of
+from reviewapp.templatetags.said import in_reader, row_text
 
 register = template.Library()
 _ICONS: Final[dict[str, str]] = {
@@ -25,7 +26,7 @@ _ICONS: Final[dict[str, str]] = {
 @register.filter
 def told_sentence(told: Notification) -> str:
     """What it says, without the words of a post."""
-    return sentence_of(told)
+    return sentence_of(told, subject=in_reader(row_text(told, "subject")))
 
 
 @register.filter

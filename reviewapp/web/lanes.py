@@ -25,6 +25,7 @@ from reviewapp.models.pools import Pool, PoolValue
 from reviewapp.pure.pools import Bucket
 from reviewapp.pure.spans import DAY, Span
 from reviewapp.templatetags.figures import count, percent, seconds
+from reviewapp.templatetags.said import in_reader
 
 LANE: Final = 20
 LANES: Final = 12
@@ -164,7 +165,11 @@ class _Drawing:
             traffic=_joined(self._traffic(one, busiest) for one in self.bins.values()),
             busiest=busiest,
             pins=[
-                Mark(_percent(span.share(one.at)), f"{_stamp(one.at)}: {one.sentence}", happening=one)
+                Mark(
+                    _percent(span.share(one.at)),
+                    f"{_stamp(one.at)}: {in_reader(one.sentence)}",
+                    happening=one,
+                )
                 for one in happened
                 if span.start <= one.at <= span.end
             ],

@@ -21,6 +21,7 @@ from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.pools import Life, overlap_length, shape_words
 from reviewapp.pure.spans import Span
 from reviewapp.templatetags.figures import percents
+from reviewapp.templatetags.said import in_reader
 from reviewapp.web.lanes import Timeline, draw_timeline
 from reviewapp.web.spans import Chosen
 from reviewapp.web.strips import Strip, draw_strip
@@ -177,7 +178,7 @@ def _rows(pool: Pool) -> list[Row]:
     rows = [
         Row(
             value=value,
-            shapes=[shape_words(shape) for shape in value.shapes] if several else [],
+            shapes=[in_reader(shape_words(shape)) for shape in value.shapes] if several else [],
             interactions=f"{reverse('interactions')}?"
             + urlencode(
                 {

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from reviewapp.models import Actor, BulkState, BulkWork, Export, ExportState, ReplayRun, RunKind, RunState
 from reviewapp.models.bulk import MOVING
 from reviewapp.models.replaying import run_rows
+from reviewapp.templatetags.said import in_reader, row_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def running_work(*, actor: Actor) -> list[Work]:
     )
     work = [
         Work(
-            title=row.run.note or _("Replay run"),
+            title=in_reader(row_text(row.run, "note")) or _("Replay run"),
             url=_address(row.run),
             done=row.finished,
             total=row.total,

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from reviewapp.models import CanaryCheck
+from reviewapp.templatetags.said import in_reader, row_text
 
 HEIGHT: Final = 64
 _TOP: Final = 8.0
@@ -61,7 +62,7 @@ def draw_strip(*, checks: Sequence[CanaryCheck], start: datetime, end: datetime)
                 check=check,
                 x=f"{100 * min(max((check.created_at - start).total_seconds() / span, 0), 1):.2f}%",
                 y=f"{_y(check):.1f}",
-                title=f"{date_format(check.created_at, 'j M H:i')}: {check.sentence}",
+                title=f"{date_format(check.created_at, 'j M H:i')}: {in_reader(row_text(check, 'sentence'))}",
             )
             for check in checks
             if start <= check.created_at <= end

@@ -170,6 +170,62 @@ def test_verifying_asks_what_was_judged_and_says_what_changed(
     )
 
 
+# Words that stand in any English sentence of ours; what is quoted are tokens of answers.
+ENGLISH = re.compile(
+    r"\b(the|of|and|with|from|were|was|are|is|answers|changed|never|since|judged|gave|came|not|their)\b", re.I
+)
+QUOTED = re.compile("“[^”]*”")
+
+
+@pytest.fixture
+def german(page: Page) -> Iterator[Page]:
+    page.set_extra_http_headers({"Accept-Language": "de"})
+    yield page
+    page.set_extra_http_headers({})
+
+
+def told(page: Page, selector: str) -> list[str]:
+    """The texts of what is told there, each without what it quotes."""
+    expect(page.locator(selector).first).to_be_visible()
+    return [QUOTED.sub("", text) for text in page.locator(selector).all_inner_texts()]
+
+
+def test_a_german_reader_reads_alerts_and_the_change_in_german(german: Page, story: str):
+    german.goto("/alerts/")
+    alerts = told(german, ".alert-told")
+    german.goto(story)
+    report = told(german, ".story h2, .story .story-body > p, .changed-reason")
+
+    assert any(f"Ein neuer Fingerprint antwortet für {MODEL}" in text for text in alerts)
+    assert any("bewerteten Antworten kamen gleich heraus" in text for text in report)
+    assert [text for text in [*alerts, *report] if ENGLISH.search(text)] == []
+
+
+def test_a_german_reader_reads_a_verdict_in_german(german: Page, story: str):
+    german.goto(story)
+    german.locator(".changed-table a.row-link").first.click()
+    german.wait_for_url(re.compile("/compare/"))
+
+    verdict = told(german, ".verdict-sentence p, .verdict-sentence li")
+
+    assert any("Backend geändert" in text for text in verdict)
+    assert [text for text in verdict if ENGLISH.search(text)] == []
+
+
+def test_an_arabic_reader_reads_from_right_to_left(page: Page, story: str):
+    page.set_extra_http_headers({"Accept-Language": "ar"})
+    try:
+        page.goto(story)
+
+        expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        expect(page.locator(".story")).to_contain_text("قيمة لم تُرَ من قبل")
+        line = page.locator(".change-outcome")
+        expect(line).to_contain_text("من الإجابات المقيَّمة")
+        assert line.evaluate("node => getComputedStyle(node).direction") == "rtl"
+    finally:
+        page.set_extra_http_headers({})
+
+
 def test_kept_answers_carry_their_verdicts(page: Page, story: str):
     page.goto(story)
     page.get_by_role("link", name="All replays of it").click()

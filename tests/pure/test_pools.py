@@ -73,7 +73,7 @@ def test_a_vllm_value_tells_version_and_layout():
     parts = read_parts("vllm-0.24.0-tp4-6d31f84d")
 
     assert parts is not None
-    assert parts.words == "vLLM 0.24.0, tensor parallel 4, configuration 6d31f84d"
+    assert str(parts.words) == "vLLM 0.24.0, tensor parallel 4, configuration 6d31f84d"
 
 
 def test_a_vllm_value_of_one_card_has_no_layout():

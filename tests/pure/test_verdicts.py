@@ -19,8 +19,8 @@ from reviewapp.pure.verdicts import (
     compare,
 )
 from reviewapp.pure.verdicts.messages import told_apart
-from reviewapp.pure.verdicts.templates import TEMPLATES
 from tests.pure.exchanges import SHARED_WORDS, answer, parting, sure, token
+from tests.pure.languages import Invented
 
 OLD, NEW = "fp_44709d6fcb", "fp_a1c9e80bd2"
 
@@ -559,11 +559,11 @@ def test_fingerprints_are_told_for_what_they_are(
 
 def test_a_stored_message_can_be_said_in_another_language() -> None:
     stored = json.loads(json.dumps(compare(TIED, parting(**TIED_TOO)).as_json()))
-    words = {TEMPLATES["near_tie"]: "Token %(position)d: %(token)s %(chosen)s, %(other_token)s %(other)s."}
+    language = Invented(near_tie="Token %(position)d: %(token)s %(chosen)s, %(other_token)s %(other)s.")
 
     message = Message.from_json(stored["parts"][1])
 
-    assert message.render(words.__getitem__) == "Token 10: “Paris” 49.8 %, “Lyon” 49.6 %."
+    assert message.render(language) == "Token 10: “Paris” 49,8 %, “Lyon” 49,6 %."
 
 
 def test_figures_are_plain_values_to_store() -> None:

@@ -11,185 +11,157 @@ from collections.abc import Sequence
 from reviewapp.pure.drift.measures import Measure
 from reviewapp.pure.drift.members import Archived, Pool
 from reviewapp.pure.drift.statistics import Labels
+from reviewapp.pure.said import Day, Figure, Joined, Message, Param, Said, said, say
 
-OTHER_PARAMETERS = "The check was asked with other parameters or another client than the baseline."
-NOTHING_COMPARABLE = "No question was answered on both sides in a form that can be compared."
+OTHER_PARAMETERS = said("check_other_parameters")
+NOTHING_COMPARABLE = said("check_nothing_comparable")
 MIX_P = 0.01
 # Below this floor no change of weights was ever seen to hide.
 TIGHT_NATS = 3e-4
 
-_KINDS = {
-    "token": "one-token answers at temperature 0",
-    "seeded": "seeded texts",
-    "plain": "seeded texts under the server's own sampler settings",
-    "greedy": "texts at temperature 0",
-    "border": "answers to border inputs",
-}
+_KINDS = frozenset({"token", "seeded", "plain", "greedy", "border"})
 
 
-def nats(value: float) -> str:
+def nats(value: float) -> Figure:
     """A difference of log probabilities, readable at any size."""
-    return f"{value:.2g} nat"
+    return Figure(f"{value:.2g} nat")
 
 
-def share(value: float) -> str:
+def share(value: float) -> Param:
     """A share in whole per cent, but never rounded to none or all."""
     if 0 < value < 0.005:
-        return "under 1 %"
+        return say("under_one_percent")
     if 0.995 < value < 1:
-        return "over 99 %"
-    return f"{100 * value:.0f} %"
+        return say("over_99_percent")
+    return Figure(f"{100 * value:.0f} %")
 
 
-def _p(value: float) -> str:
-    return f"p = {value:.2g}"
+def _p(value: float) -> Figure:
+    return Figure(f"{value:.2g}")
 
 
-def _kind(measure: Measure) -> str:
-    return _KINDS.get(measure.kind, "replayed texts")
+def _kind(measure: Measure) -> Message:
+    return say(f"kind_{measure.kind if measure.kind in _KINDS else 'other'}")
 
 
-def _finding(measure: Measure) -> str:
+def _finding(measure: Measure) -> Message:
     """What was measured, against what is ordinary."""
     name, effect, floor = measure.headline
     if name == "lp_shift":
-        return (
-            f"log probabilities moved by {nats(effect)} on average, "
-            f"where ordinary variation reaches {nats(floor)}"
-        )
+        return say("found_shift", effect=nats(effect), ordinary=nats(floor))
     if measure.statistic == "lp_nearest":
-        return (
-            f"log probabilities lie {nats(measure.effect)} from the nearest answer on record, "
-            f"where ordinary variation reaches {nats(measure.floor)}"
-        )
+        return say("found_nearest", effect=nats(measure.effect), ordinary=nats(measure.floor))
     if measure.statistic == "unseen_text":
-        return (
-            f"{share(measure.effect)} of the {_kind(measure)} were never given by the baseline, "
-            f"which differs from itself in {share(measure.ordinary)} at most"
+        return say(
+            "found_unseen",
+            effect=share(measure.effect),
+            kind=_kind(measure),
+            ordinary=share(measure.ordinary),
         )
     if measure.statistic == "border_tv":
-        return (
-            f"answers to border inputs moved by {measure.effect:.2f} (0 is none, 1 is all), "
-            f"where ordinary variation reaches {measure.floor:.2f}"
-        )
-    return (
-        f"the distribution of the {_kind(measure)} moved by {measure.effect:.3f}, "
-        f"where ordinary variation reaches {measure.floor:.3f}"
+        effect, floor = measure.effect, measure.floor
+        return say("found_border", effect=Figure(f"{effect:.2f}"), ordinary=Figure(f"{floor:.2f}"))
+    return say(
+        "found_distribution",
+        kind=_kind(measure),
+        effect=Figure(f"{measure.effect:.3f}"),
+        ordinary=Figure(f"{measure.floor:.3f}"),
     )
 
 
-def too_many_failures(*, failed: int, asked: int) -> str:
+def too_many_failures(*, failed: int, asked: int) -> Said:
     """More than one request in five failed."""
-    return (
-        f"{failed} of {asked} requests failed; with more than one in five failing, "
-        "the answers that came are no fair sample."
-    )
+    return said("check_failures", failed=failed, asked=asked)
 
 
-def too_few_replies(*, comparable: int, needed: int) -> str:
+def too_few_replies(*, comparable: int, needed: int) -> Said:
     """Too little came back."""
-    return f"Only {comparable} comparable replies came; at least {needed} are needed."
+    return said("check_few_replies", comparable=comparable, needed=needed)
 
 
-def identical(looks: Sequence[Sequence[Measure]]) -> str:
+def identical(looks: Sequence[Sequence[Measure]]) -> Said:
     """Nothing differed at all."""
     rows = sum(
         max(one.tested_rows for one in look if one.kind == kind)
         for look in looks
         for kind in {one.kind for one in look}
     )
-    also = ", log probabilities included" if any(one.statistic == "lp_nearest" for one in looks[0]) else ""
-    return f"Identical: all {rows} answers equal the recorded ones{also}."
+    numbers = any(one.statistic == "lp_nearest" for one in looks[0])
+    return said("check_identical_numbers" if numbers else "check_identical", rows=rows)
 
 
-def changed(deciding: Measure, *, others: Sequence[Measure] = ()) -> str:
+def changed(deciding: Measure, *, others: Sequence[Measure] = ()) -> Said:
     """The backend differs from what was recorded."""
-    sentence = (
-        f"The backend answers differently from what was recorded: {_finding(deciding)}; "
-        f"fresh requests showed it again ({_p(deciding.p)})."
-    )
+    parts = [say("check_changed", finding=_finding(deciding), p=_p(deciding.p))]
     strayed = deciding.outliers
     if strayed.count and strayed.share < 0.95:
-        sentence += (
-            f" {strayed.count} of {strayed.total} answers came from something the baseline never showed."
-        )
+        parts.append(say("check_strayed", count=strayed.count, total=strayed.total))
     texts = next((one for one in others if one.statistic == "unseen_text"), None)
     if texts is not None and deciding.statistic == "lp_nearest":
-        sentence += f" The text changed too: {share(texts.effect)} of the {_kind(texts)} are new."
-    return sentence
+        parts.append(say("check_text_too", share=share(texts.effect), kind=_kind(texts)))
+    return Said(*parts)
 
 
-def text_only_change(texts: Measure, numbers: Measure) -> str:
+def text_only_change(texts: Measure, numbers: Measure) -> Said:
     """The instructive contradiction: the text changed, the log probabilities did not."""
-    sentence = (
-        f"The text changed but the log probabilities did not: {share(texts.effect)} of the {_kind(texts)} "
-        f"were never given by the baseline, while log probabilities stay within {nats(numbers.floor)} of it "
-        f"({_p(numbers.p)}). So the sampler, a stop rule or the handling of the seed changed"
+    return said(
+        "check_text_only_wide" if numbers.floor > TIGHT_NATS else "check_text_only",
+        share=share(texts.effect),
+        kind=_kind(texts),
+        floor=nats(numbers.floor),
+        p=_p(numbers.p),
     )
-    if numbers.floor > TIGHT_NATS:
-        sentence += f", or the numbers did by less than the {nats(numbers.floor)} that are ordinary here"
-    return f"{sentence}."
 
 
-def wide_divergences(*, wide: int, greedy: int) -> str:
+def wide_divergences(*, wide: int, greedy: int) -> Said:
     """Replays at temperature 0 left their record where no rounding reaches."""
-    return (
-        f"The backend answers differently from what was recorded: {wide} of {greedy} replays at temperature "
-        "0 left their record at a word where the first choice led by more than five times its ordinary noise."
-    )
+    return said("check_wide", wide=wide, greedy=greedy)
 
 
-def to_confirm(measure: Measure) -> str:
+def to_confirm(measure: Measure) -> Said:
     """A first look that asks for fresh requests."""
-    return f"A first look is not clear: {_finding(measure)} ({_p(measure.p)}). Fresh requests decide."
+    return said("check_to_confirm", finding=_finding(measure), p=_p(measure.p))
 
 
-def partly_changed(measure: Measure, *, more: int) -> str:
+def partly_changed(measure: Measure, *, more: int) -> Said:
     """Some rows, less than half, come from something else."""
     strayed = measure.outliers
-    return (
-        f"Some requests were answered by another backend: {strayed.count} of {strayed.total} "
-        f"({share(strayed.low)} to {share(strayed.high)} in the long run), the others by the known one. "
-        f"Some {more} more requests would tell whether the share is lasting."
+    return said(
+        "check_partly",
+        count=strayed.count,
+        total=strayed.total,
+        low=share(strayed.low),
+        high=share(strayed.high),
+        more=more,
     )
 
 
-def unclear(measure: Measure, *, more: int) -> str:
+def unclear(measure: Measure, *, more: int) -> Said:
     """Fresh rows did not settle it."""
-    return f"Not settled: {_finding(measure)} ({_p(measure.p)}). {_would_settle(measure, more)}"
+    told = say("check_unclear", finding=_finding(measure), p=_p(measure.p))
+    return Said(told, _would_settle(measure, more))
 
 
-def cannot_tell(measure: Measure, *, more: int) -> str:
+def cannot_tell(measure: Measure, *, more: int) -> Said:
     """The baseline differs from itself too much for this statistic."""
-    return (
-        f"These texts cannot tell: the baseline differs from itself in {share(measure.ordinary)} of the "
-        f"{_kind(measure)}, so there is no room to see a change. Log probabilities, shorter texts or some "
-        f"{more} more requests to the baseline would settle it."
-    )
+    return said("check_cannot_tell", share=share(measure.ordinary), kind=_kind(measure), more=more)
 
 
-def too_weak(measure: Measure, *, more: int) -> str:
+def too_weak(measure: Measure, *, more: int) -> Said:
     """No difference seen, but the check could not have seen one either."""
-    return (
-        f"No difference was seen, but the smallest this check could have found is {_effect(measure)}. "
-        f"{_would_settle(measure, more)}"
-    )
+    return Said(say("check_too_weak", effect=_effect(measure)), _would_settle(measure, more))
 
 
-def _effect(measure: Measure) -> str:
+def _effect(measure: Measure) -> Param:
     if measure.statistic == "lp_nearest":
         return nats(measure.detectable)
-    return (
-        share(min(1.0, measure.detectable))
-        if measure.statistic == "unseen_text"
-        else f"{measure.detectable:.2f}"
-    )
+    if measure.statistic == "unseen_text":
+        return share(min(1.0, measure.detectable))
+    return Figure(f"{measure.detectable:.2f}")
 
 
-def _would_settle(measure: Measure, more: int) -> str:
-    if measure.sessions < 3:
-        return f"A baseline of three sessions and some {more} more requests would settle it."
-    return f"Some {more} more requests would settle it."
+def _would_settle(measure: Measure, more: int) -> Message:
+    return say("check_settle_sessions" if measure.sessions < 3 else "check_settle", more=more)
 
 
 def nondeterministic(
@@ -199,53 +171,42 @@ def nondeterministic(
     exact: float | None,
     total_agreement: float | None,
     replays: int,
-) -> str:
+) -> Said:
     """The same backend, whose answers vary as they always did."""
-    sentence = (
-        "Same backend, as far as the check can see: "
-        f"{_finding(measure)} ({_p(measure.p)}); a change of {_effect(measure)} would have been found."
-    )
+    parts = [say("check_same", finding=_finding(measure), p=_p(measure.p), effect=_effect(measure))]
     if new_texts is not None:
-        sentence += (
-            f" {share(new_texts.effect)} of the {_kind(new_texts)} are new all the same: rounding does that "
-            "where log probabilities stay, as under another load."
-        )
+        parts.append(say("check_new_texts", share=share(new_texts.effect), kind=_kind(new_texts)))
     if exact is not None and total_agreement is not None:
-        sentence += (
-            f" {share(exact)} of the texts equal the record; {share(total_agreement)} of the questions got "
-            f"the same text all {replays} times (TARr@{replays})."
+        parts.append(
+            say("check_agreement", exact=share(exact), total=share(total_agreement), replays=replays)
         )
-    return sentence
+    return Said(*parts)
 
 
-def label_note(labels: Labels, *, same: bool, measure: Measure | None) -> str:
+def label_note(labels: Labels, *, same: bool, measure: Measure | None) -> Said:
     """The vendor's fingerprint, always apart from the verdict."""
     if labels.absent:
-        return "Fingerprint: none reported."
+        return said("label_none")
     if labels.new:
-        names = ", ".join(labels.new[:3]) + (" and others" if len(labels.new) > 3 else "")
+        names: Param = Joined(tuple(labels.new[:3]))
+        if len(labels.new) > 3:
+            names = say("names_others", names=names)
         if same and measure is not None:
-            return (
-                f"Fingerprint: new ({names}). The vendor says the stack changed; behaviour does not differ "
-                f"({_p(measure.p)}, {measure.tested_rows} answers)."
-            )
-        return f"Fingerprint: new ({names})."
-    return "Fingerprint: the same as before." if labels.known else "Fingerprint: none on record."
+            return said("label_new_same", names=names, p=_p(measure.p), rows=measure.tested_rows)
+        return said("label_new", names=names)
+    return said("label_same") if labels.known else said("label_no_record")
 
 
-def pool_notes(pool: Pool) -> list[str]:
+def pool_notes(pool: Pool) -> list[Said]:
     """What is known of the pool's members."""
     if pool.members < 2:
         return []
-    notes = [f"The baseline shows {pool.members} kinds of answers to a typical question."]
+    notes = [said("pool_members", members=pool.members)]
     if pool.mix_p <= MIX_P and pool.known_rows >= 0.9 * pool.total_rows:
-        notes.append(
-            "The pool's mix moved: known members answer in other proportions than before "
-            f"({_p(pool.mix_p)}). That is no change of what answers."
-        )
+        notes.append(said("pool_mix", p=_p(pool.mix_p)))
     return notes
 
 
-def same_as_before(earlier: Archived) -> str:
+def same_as_before(earlier: Archived) -> Said:
     """A rollback, recognised by name."""
-    return f"The answers are the same as before {earlier.until:%-d %B %Y} ({earlier.name})."
+    return said("check_same_as", day=Day(earlier.until.date()), name=earlier.name)

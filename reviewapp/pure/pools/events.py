@@ -26,7 +26,8 @@ from typing import Final
 
 from reviewapp.pure.pools.grades import ENOUGH, RANDOM_SHARE
 from reviewapp.pure.pools.overlaps import LEARNING_CALLS
-from reviewapp.pure.pools.parts import changed_parts, read_parts
+from reviewapp.pure.pools.parts import changed_parts, part_name, read_parts
+from reviewapp.pure.said import Figure, Joined, Param, Said, said, say
 from reviewapp.pure.verdicts.messages import percent, short
 
 # A pool is steady while one value has this share of its answers; then one call with another is news.
@@ -78,28 +79,33 @@ class PoolEvent:
     parts: tuple[tuple[str, str, str], ...] = ()
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """What happened, in words."""
-        names = ", ".join(short(value, length=40) for value in self.values[:3])
-        if len(self.values) > 3:
-            names += f" and {len(self.values) - 3} more"
-        share = percent(self.share or 0.0)
-        several = len(self.values) > 1
-        if self.kind is EventKind.NEW:
-            begins = "Values never seen before" if several else "A value never seen before"
-            return f"{begins}: {names}, in {share} of the answers since."
-        if self.kind is EventKind.PARTS:
-            told = "; ".join(f"{name} {old or 'none'} → {new or 'none'}" for name, old, new in self.parts)
-            return (
-                f"The fingerprint names another backend: {told} ({names}, in {share} of the answers since)."
-            )
-        if self.kind is EventKind.GONE:
-            return f"{names} had {share} of the answers and is not seen any more."
-        if self.kind is EventKind.SHIFT:
-            return f"The shares of the known values moved for good; {names} now has {share} of the answers."
-        if self.kind is EventKind.STOPPED:
-            return "Answers no longer report a fingerprint. That alone is no change of the backend."
-        return f"Answers report a fingerprint again: {names}."
+        names, share = names_of(self.values), Figure(percent(self.share or 0.0))
+        match self.kind:
+            case EventKind.NEW:
+                return said("pool_new", names=names, share=share, values=len(self.values))
+            case EventKind.PARTS:
+                parts = Joined(tuple(_moved(*part) for part in self.parts), by="; ")
+                return said("pool_parts", parts=parts, names=names, share=share)
+            case EventKind.GONE:
+                return said("pool_gone", names=names, share=share)
+            case EventKind.SHIFT:
+                return said("pool_shift", names=names, share=share)
+            case EventKind.STOPPED:
+                return said("pool_stopped")
+        return said("pool_started", names=names)
+
+
+def names_of(values: Sequence[str]) -> Param:
+    """Some values by name, the first of many."""
+    names = Joined(tuple(short(value, length=40) for value in values[:3]))
+    return names if len(values) <= 3 else say("names_more", names=names, more=len(values) - 3)
+
+
+def _moved(name: str, old: str, new: str) -> Param:
+    nothing = say("part_none")
+    return say("part_moved", name=part_name(name), old=old or nothing, new=new or nothing)
 
 
 @dataclass(slots=True)

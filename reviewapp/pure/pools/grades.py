@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reviewapp.pure.pools.parts import read_parts
+from reviewapp.pure.said import Figure, Said, said
 from reviewapp.pure.verdicts.messages import percent
 from reviewapp.pure.verdicts.values import Grade
 
@@ -38,7 +39,7 @@ class Graded:
     """The grade, and one sentence on what the fingerprint can and cannot tell."""
 
     grade: Grade
-    sentence: str
+    sentence: Said
 
 
 def grade_of(lives: Sequence[Life], *, shared: Collection[str] = ()) -> Graded:
@@ -50,38 +51,22 @@ def grade_of(lives: Sequence[Life], *, shared: Collection[str] = ()) -> Graded:
         return _none(calls)
     values = len(reported)
     if told >= ENOUGH and values >= RANDOM_SHARE * told:
-        return Graded(
-            "random",
-            f"Random: {values} different values in {told} answers. It is drawn for each answer and tells "
-            "nothing about the backend, neither that it changed nor that it is the same.",
-        )
+        return Graded("random", said("grade_random", values=values, told=told))
     if all(life.value in CONSTANTS or life.value in shared for life in reported):
-        return Graded(
-            "constant",
-            "Constant: the same value whatever model answers. It names the software at most; a change of "
-            "the model does not show in it.",
-        )
+        return Graded("constant", said("grade_constant"))
     readable = sum(life.count for life in reported if read_parts(life.value or ""))
     if readable >= INFORMATIVE_SHARE * told:
         newest = max(reported, key=lambda life: life.last)
         parts = read_parts(newest.value or "")
-        return Graded(
-            "informative",
-            f"Informative: it names what is served ({parts.words if parts else newest.value}). Another value "
-            "means that one of these parts changed; weights, template and sampler may change under the same "
-            "value.",
-        )
+        named = parts.words if parts else newest.value or ""
+        return Graded("informative", said("grade_informative", parts=named))
     return _opaque(reported, told, calls)
 
 
 def _none(calls: int) -> Graded:
     if calls < ENOUGH:
-        return Graded("unknown", "Too few answers yet to tell what the fingerprint is worth.")
-    return Graded(
-        "none",
-        f"None: no answer of {calls} reported a fingerprint. Changes of the backend can only be seen in "
-        "the answers themselves.",
-    )
+        return Graded("unknown", said("grade_few"))
+    return Graded("none", said("grade_none", calls=calls))
 
 
 def _opaque(reported: Sequence[Life], told: int, calls: int) -> Graded:
@@ -89,31 +74,15 @@ def _opaque(reported: Sequence[Life], told: int, calls: int) -> Graded:
         life = reported[0]
         if told >= CONSTANT_CALLS and life.last - life.first >= CONSTANT_TIME:
             days = (life.last - life.first).days
-            return Graded(
-                "constant",
-                f"Constant: one value in {told} answers over {days} days. It does not show changes; the "
-                "same value proves nothing.",
-            )
-        return Graded(
-            "unknown",
-            f"One value so far, in {told} of {calls} answers: too early to tell whether it changes when the "
-            "backend does.",
-        )
+            return Graded("constant", said("grade_constant_long", told=told, days=days))
+        return Graded("unknown", said("grade_one_value", told=told, calls=calls))
+    values = len(reported)
     if any(_together(one, other) for i, one in enumerate(reported) for other in reported[i + 1 :]):
-        share = max(life.count for life in reported) / told
-        return Graded(
-            "rotating",
-            f"Rotating: {len(reported)} values, several at once, the commonest in {percent(share)} of the "
-            "answers. Another value among the known ones means little; one never seen before, or a lasting "
-            "shift, may mean that the backend changed.",
-        )
+        share = Figure(percent(max(life.count for life in reported) / told))
+        return Graded("rotating", said("grade_rotating", values=values, share=share))
     if sum(life.count >= 3 for life in reported) >= 2:
-        return Graded(
-            "informative",
-            f"Informative: {len(reported)} values, one after another. Another value means that the provider "
-            "says something changed; the same value does not prove that nothing did.",
-        )
-    return Graded("unknown", "Too few answers with each value yet to tell what the fingerprint is worth.")
+        return Graded("informative", said("grade_informative_turns", values=values))
+    return Graded("unknown", said("grade_few_each"))
 
 
 def _together(one: Life, other: Life) -> bool:

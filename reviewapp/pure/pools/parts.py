@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from reviewapp.pure.said import Joined, Param, say
+from reviewapp.pure.said.templates import TEMPLATES
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -16,11 +19,21 @@ class Parts:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def words(self) -> str:
+    def words(self) -> Joined:
         """`vLLM 0.24.0, tensor parallel 4, configuration 6d31f84d`."""
         version = self.parts.get("version", "")
-        rest = [f"{name} {value}" for name, value in self.parts.items() if name != "version"]
-        return ", ".join([f"{self.software} {version}".strip(), *rest])
+        rest = [
+            say("part_value", name=part_name(name), value=value)
+            for name, value in self.parts.items()
+            if name != "version"
+        ]
+        return Joined((f"{self.software} {version}".strip(), *rest))
+
+
+def part_name(name: str) -> Param:
+    """A part's name in words; one that nobody has translated as it is."""
+    key = f"part_{name.replace(' ', '_')}"
+    return say(key) if key in TEMPLATES else name
 
 
 _VLLM: Final = re.compile(

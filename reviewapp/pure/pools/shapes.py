@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reviewapp.pure.said import Joined, said
+
 # The endpoints whose answers can carry a fingerprint; the others' never do, which is no event.
 REPORTING: Final = ("chat.completions", "completions")
 _SEPARATOR: Final = "+"
@@ -37,5 +39,5 @@ def shape_words(shape: str) -> str:
     """The shape for people: `chat completions with tools, json`."""
     endpoint, *parts = shape.split(_SEPARATOR)
     words = endpoint.replace(".", " ")
-    said = ", ".join(part.replace("_", " ").replace("=", " ") for part in parts)
-    return f"{words} with {said}" if said else words
+    features = Joined(tuple(part.replace("_", " ").replace("=", " ") for part in parts))
+    return said("shape_with", endpoint=words, features=features) if parts else words

@@ -1,52 +1,23 @@
-"""What the verdicts' sentences are made of, and how numbers and names are written in them.
-
-A sentence is a few messages in a row. Each has a key, which is stored, and a template with named
-places, which is translated: `message.render(gettext)` gives it in the reader's language.
-Parameters are numbers and strings that need no translation (percentages, tokens,
-fingerprints), so that a stored message can be said again in any language.
-"""
+"""How numbers and names are written in the verdicts' sentences. What they are made of: see `pure.said`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from reviewapp.pure.verdicts.templates import TEMPLATES
+from reviewapp.pure.said import Message, Param, say
 
-Param: TypeAlias = str | int
-
-
-def _untranslated(template: str) -> str:
-    return template
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A template's key with what stands in its places."""
-
-    key: str
-    params: Mapping[str, Param] = field(default_factory=dict)
-
-    def render(self, translate: Callable[[str], str] = _untranslated) -> str:
-        """The message in words; `translate` gets the English template."""
-        return translate(TEMPLATES[self.key]) % self.params
-
-    def __str__(self) -> str:
-        return self.render()
-
-    def as_json(self) -> dict[str, Any]:
-        return {"key": self.key, "params": dict(self.params)}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Message:
-        """A message as `as_json` wrote it."""
-        return cls(str(stored["key"]), dict(stored["params"]))
-
-
-def say(key: str, **params: Param) -> Message:
-    """The message of this key; all its template's places must be given."""
-    return Message(key, params)
+__all__ = [
+    "Message",
+    "Param",
+    "nats",
+    "percent",
+    "percents",
+    "quoted",
+    "say",
+    "short",
+    "short_fingerprint",
+    "told_apart",
+]
 
 
 def percent(share: float, *, decimals: int | None = None) -> str:

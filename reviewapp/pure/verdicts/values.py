@@ -7,7 +7,7 @@ themselves and not repeated here: the fingerprints, and whether log probabilitie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 from reviewapp.pure.differences.equivalence import DEFAULT_EQUIVALENCE, Equivalence
 from reviewapp.pure.differences.tokens import Divergence
 from reviewapp.pure.exchange import Exchange
-from reviewapp.pure.verdicts.messages import Message
+from reviewapp.pure.said import ENGLISH, Language, Message
 
 # Stored with each comparison. Raise it when the same two answers may get another verdict.
 METHOD_VERSION: Final = 2
@@ -113,9 +113,9 @@ class Verdict:
         """What happened and why we think so, in English."""
         return self.render()
 
-    def render(self, translate: Callable[[str], str] | None = None) -> str:
-        """The sentence in the language that `translate` (such as gettext) translates to."""
-        return _rendered(self.parts, translate)
+    def render(self, language: Language = ENGLISH) -> str:
+        """The sentence in another language."""
+        return _rendered(self.parts, language)
 
     def as_json(self) -> dict[str, Any]:
         """What is stored behind the sentence."""
@@ -168,9 +168,9 @@ class SetVerdict:
         """What happened and why we think so, in English."""
         return self.render()
 
-    def render(self, translate: Callable[[str], str] | None = None) -> str:
-        """The sentence in the language that `translate` (such as gettext) translates to."""
-        return _rendered(self.parts, translate)
+    def render(self, language: Language = ENGLISH) -> str:
+        """The sentence in another language."""
+        return _rendered(self.parts, language)
 
     @property
     def partings(self) -> tuple[tuple[int, int], ...]:
@@ -182,5 +182,5 @@ class SetVerdict:
         )
 
 
-def _rendered(parts: tuple[Message, ...], translate: Callable[[str], str] | None) -> str:
-    return " ".join(part.render(translate) if translate else part.render() for part in parts)
+def _rendered(parts: tuple[Message, ...], language: Language) -> str:
+    return " ".join(part.render(language) for part in parts)

@@ -14,6 +14,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from reviewapp.models import Actor, Permission, Project, Provider, ReusePolicy, SeedProbe, Source
 from reviewapp.providers.addresses import AddressRefused, check_written
+from reviewapp.pure.said import to_store
 from reviewapp.pure.seeding import SeedTrials
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer.audit import Refused, write_audit
@@ -170,6 +171,7 @@ def note_seed(*, provider: Provider, seed: SeedSeen, now: datetime, scheduled: b
         others=seed.trials.others,
         echoed=seed.trials.echoed,
         sentence=storable(seed.sentence),
+        said=to_store(sentence=seed.sentence),
         scheduled=scheduled,
     )
 

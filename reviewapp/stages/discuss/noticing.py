@@ -31,6 +31,7 @@ from reviewapp.models import (
     Watermark,
 )
 from reviewapp.models.sweeping import each
+from reviewapp.pure.said import stored
 from reviewapp.stages.discuss.telling import Matter, tell
 
 _MARK: Final = "notifications"
@@ -173,6 +174,6 @@ def _tell_of_change(change: BackendChange, now: datetime) -> None:
         kind=NotificationKind.CHANGE,
         key=f"{_CHANGE}{change.pk}",
         path=f"/changes/{change.pk}/",
-        subject=change.title,
+        subject=stored(change.title, (change.said or {}).get("title")),
     )
     tell(project=change.project, people=_admins(change.project_id), matter=matter, now=now)

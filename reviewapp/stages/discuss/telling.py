@@ -32,6 +32,7 @@ from reviewapp.models import (
     Thread,
 )
 from reviewapp.models.discussing import readable
+from reviewapp.pure.said import said, to_store
 from reviewapp.stages import watch
 
 # What is read in the app within this time is not sent.
@@ -68,6 +69,7 @@ def tell(*, project: Project, people: Iterable[UUID], matter: Matter, now: datet
             post=matter.post,
             by=matter.by,
             subject=matter.subject[:300],
+            said=to_store(subject=matter.subject),
             path=matter.path,
             created_at=now,
         )
@@ -126,8 +128,8 @@ def _tell_channels(actor: Actor, thread: Thread, now: datetime) -> None:
         project_id=actor.project.pk,
         kind=AlertKind.DISCUSSION,
         severity=AlertSeverity.INFO,
-        title=f"{actor.name} wrote in a discussion",
-        text=f"About: {about}" if about else "",
+        title=said("alert_discussion", name=actor.name),
+        text=said("alert_discussion_about", about=about) if about else "",
         path=path_of(thread),
         key=f"thread:{thread.pk}",
         now=now,

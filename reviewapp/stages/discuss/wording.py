@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 from reviewapp.models import Notification, NotificationKind
 
 
-def sentence_of(told: Notification) -> str:
-    """For its reader; the words of a post stand in none."""
+def sentence_of(told: Notification, *, subject: str | None = None) -> str:
+    """For its reader, `subject` in their language; the words of a post stand in none."""
     who = told.by.short_name if told.by is not None else _("Somebody")
-    values = {"who": who, "subject": told.subject}
+    values = {"who": who, "subject": told.subject if subject is None else subject}
     if told.kind == NotificationKind.MENTION:
         return _("%(who)s mentions you in a discussion") % values
     if told.kind == NotificationKind.REPLY:

@@ -19,6 +19,7 @@ from reviewapp.providers.errors import BadRequest, CallFailed, ProviderDown, err
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import SEED_FIELDS
 from reviewapp.pure.exchange import Endpoint
+from reviewapp.pure.said import said, say, together
 from reviewapp.pure.streams import merge_chunks, parse_sse
 
 # These take no seed: one that is set for a whole run is left out where a request had none.
@@ -42,9 +43,7 @@ def request_to_send(*, endpoint: Endpoint, request: bytes, overrides: Mapping[st
         drop = [name for name, value in changes.items() if value is None]
         return rawjson.to_bytes(rawjson.splice(text, set=new, drop=drop))
     except rawjson.InvalidJson as error:
-        raise BadRequest(
-            f"The recorded request is no JSON object, so nothing can be set in it. {error}"
-        ) from None
+        raise BadRequest(together(say("call_no_object"), str(error))) from None
 
 
 def _name_seed(endpoint: Endpoint, text: str, changes: dict[str, Any]) -> None:
@@ -74,13 +73,13 @@ def _body(answer: Answer, provider: str) -> Any:
         response = _quickly(answer.body)
     except rawjson.InvalidJson as error:
         raise ProviderDown(
-            f"{provider} answered {answer.status} with something that is no JSON. {error}",
+            together(say("call_answered_no_json", name=provider, status=answer.status), str(error)),
             status=answer.status,
             body=answer.body,
         ) from None
     if not isinstance(response, dict):
         raise ProviderDown(
-            f"{provider} answered {answer.status} with JSON that is no object.",
+            said("call_answered_no_object", name=provider, status=answer.status),
             status=answer.status,
             body=answer.body,
         )
@@ -137,9 +136,7 @@ def _ends(chunk: Any) -> bool:
 
 
 def _broken(answer: Answer, provider: str) -> CallFailed:
-    return ProviderDown(
-        f"{provider} broke off in the middle of a stream.", status=answer.status, body=answer.body
-    )
+    return ProviderDown(said("call_broke_off", name=provider), status=answer.status, body=answer.body)
 
 
 def _status_in(response: Any) -> int | None:

@@ -20,6 +20,7 @@ from reviewapp.models import Provider, UnreadableSecret
 from reviewapp.providers.client import Answer, Client, Target
 from reviewapp.providers.errors import BadRequest, CallFailed, NotCallable, RateLimited
 from reviewapp.providers.limits import Limits
+from reviewapp.pure.said import said, text_of
 from reviewapp.stages import record
 from reviewapp.stages.replay import leasing, sharing
 from reviewapp.stages.replay.asking import check_answer, request_to_send
@@ -83,7 +84,7 @@ class Lane:
                     for helper in helpers:
                         helper.cancel()
         except (NotCallable, UnreadableSecret) as error:
-            sentence = str(error)
+            sentence = text_of(error)
             await self._turn.rows(
                 lambda: leasing.fail_waiting(
                     run_id=self._turn.run.pk,
@@ -260,7 +261,7 @@ class Lane:
                 self._paused_until = max(self._paused_until, time.time() + (error.retry_after or 1.0))
         except Exception as error:  # one attempt's trouble must not end the turn
             log.exception("An attempt can't be asked")
-            came = BadRequest(f"It could not be asked: {type(error).__name__}: {error}"[:500])
+            came = BadRequest(said("call_not_asked", why=f"{type(error).__name__}: {error}"[:477]))
         self._came.append(Came(job, came, request, started_at))
         self._something_came.set()
 

@@ -33,6 +33,8 @@ from reviewapp.models import (
 )
 from reviewapp.models.interaction import decompress
 from reviewapp.pure.exchange import Endpoint
+from reviewapp.pure.said import said, to_store
+from reviewapp.pure.words import storable
 from reviewapp.stages import record
 from reviewapp.stages.replay.retrying import Failure
 
@@ -229,13 +231,12 @@ def store(*, results: Sequence[Result], worker: str, now: datetime) -> None:
             finished_at=now,
             lease_until=None,
             error=None,
+            said=None,
             failure=None,
         )
         for arrival in arrivals:
             if arrival.id not in kept:
-                failures[arrival.id] = Failure(
-                    "The answer came but could not be recorded; it was set aside.", {"kind": "unrecorded"}
-                )
+                failures[arrival.id] = Failure(said("call_set_aside"), {"kind": "unrecorded"})
     if failures:
         _store_failures(failures, now)
     done = sum(arrival.id not in failures for arrival in arrivals)
@@ -255,16 +256,21 @@ def _store_failures(failures: dict[UUID, Failure], now: datetime) -> None:
             UPDATE reviewapp_attempt AS attempt
             SET state = CASE WHEN given.again IS NULL THEN 'failed' ELSE 'queued' END,
                 finished_at = CASE WHEN given.again IS NULL THEN %s END,
-                not_before = given.again, error = given.error, failure = given.failure, lease_until = NULL
-            FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::jsonb[])
-                AS given (id, again, error, failure)
+                not_before = given.again, error = given.error, said = given.said, failure = given.failure,
+                lease_until = NULL
+            FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[], %s::jsonb[], %s::jsonb[])
+                AS given (id, again, error, said, failure)
             WHERE attempt.id = given.id
             """,
             [
                 now,
                 list(failures),
                 [failure.again_at for failure in failures.values()],
-                [failure.sentence for failure in failures.values()],
+                [storable(failure.sentence) for failure in failures.values()],
+                [
+                    None if (messages := to_store(error=failure.sentence)) is None else json.dumps(messages)
+                    for failure in failures.values()
+                ],
                 [json.dumps(failure.detail) for failure in failures.values()],
             ],
         )
@@ -276,7 +282,11 @@ def fail_waiting(*, run_id: UUID, provider_id: UUID, sentence: str, now: datetim
     rows = Attempt.objects.filter(run=run_id, provider=provider_id, state=AttemptState.QUEUED)
     held = list(rows.order_by("id").select_for_update().values_list("pk", flat=True))
     Attempt.objects.filter(pk__in=held).update(
-        state=AttemptState.FAILED, error=sentence, failure={"kind": "not_callable"}, finished_at=now
+        state=AttemptState.FAILED,
+        error=sentence,
+        said=to_store(error=sentence),
+        failure={"kind": "not_callable"},
+        finished_at=now,
     )
 
 
@@ -334,9 +344,11 @@ def _free_leases(now: datetime) -> None:
     rows = Attempt.objects.filter(state=AttemptState.LEASED, lease_until__lt=now)
     held = list(rows.order_by("id").select_for_update(skip_locked=True).values_list("pk", flat=True))
     freed = Attempt.objects.filter(pk__in=held)
+    stopped = said("call_worker_stopped")
     freed.filter(tries__gte=MOST_STARTS).update(
         state=AttemptState.FAILED,
-        error="Each worker that asked this stopped before the answer came.",
+        error=stopped,
+        said=to_store(error=stopped),
         failure={"kind": "worker_lost"},
         finished_at=now,
         lease_until=None,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reviewapp.providers.errors import CallFailed, RateLimited
+from reviewapp.pure.said import figure, say, text_of, together
 from reviewapp.pure.words import storable
 
 MOST_TRIES = 6
@@ -39,14 +40,14 @@ def weigh(*, error: CallFailed, tries: int, now: datetime) -> Failure:
         "status": error.status,
         "body": storable(error.body[:_BODY_KEPT].decode("utf-8", "replace")),
     }
-    sentence = storable(str(error))
+    sentence = text_of(error)
     asked_to_wait: float | None = getattr(error, "retry_after", None)
     if asked_to_wait is not None and asked_to_wait > LONGEST_WAIT:
-        told = f"{sentence} It asks to wait {asked_to_wait / 60:,.0f} minutes; retry this later."
-        return Failure(told, detail)
+        wait_told = say("call_long_wait", minutes=figure(asked_to_wait / 60, ",.0f"))
+        return Failure(together(sentence, wait_told), detail)
     if not error.may_pass or tries >= (MOST_RATE_TRIES if isinstance(error, RateLimited) else MOST_TRIES):
         if error.may_pass:
-            sentence = f"{sentence} Asked {tries} times."
+            sentence = together(sentence, say("call_asked_times", tries=tries))
         return Failure(sentence, detail)
     pause_until = None
     if asked_to_wait is not None:

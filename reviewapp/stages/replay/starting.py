@@ -30,6 +30,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.pure.prices import price_of
+from reviewapp.pure.said import to_store
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 
@@ -235,6 +236,7 @@ def start_run(
         project=actor.project,
         kind=kind,
         note=note.replace("\x00", ""),
+        said=to_store(note=note),
         selection=kept,
         attempts=attempts,
         overrides=overrides,
@@ -273,6 +275,7 @@ def start_scheduled_run(
         project=project,
         kind=RunKind.CANARY,
         note=note,
+        said=to_store(note=note),
         selection={"interactions": len(interactions)},
         attempts=attempts,
         overrides=dict(overrides),
@@ -358,7 +361,13 @@ def retry_failed(*, actor: Actor, run: ReplayRun, now: datetime) -> int:
     ).exists():
         return 0
     queued: int = _in_order(Attempt.objects.filter(run=run, state=AttemptState.FAILED)).update(
-        state=AttemptState.QUEUED, tries=0, not_before=None, error=None, failure=None, finished_at=None
+        state=AttemptState.QUEUED,
+        tries=0,
+        not_before=None,
+        error=None,
+        said=None,
+        failure=None,
+        finished_at=None,
     )
     if queued:
         ReplayRun.objects.filter(pk=run.pk, state=RunState.DONE).update(

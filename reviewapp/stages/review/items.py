@@ -6,6 +6,7 @@ one order for all, so that two changes wait for each other and never block each 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ from reviewapp.models import (
 )
 from reviewapp.pure.disagreement import disagreements
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.said import to_store
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.review.rubrics import rubric_of
 
@@ -87,7 +89,7 @@ def enqueue(
         and (entry.attempt_id is None or replays.get(entry.attempt_id) == entry.interaction_id)
         and (entry.attempt_id is not None or queue.kind != QueueKind.PAIRWISE)
     ]
-    added = _insert(queue, wanted, known, reason=reason[:300], now=now, rule=rule)
+    added = _insert(queue, wanted, known, reason=reason, now=now, rule=rule)
     if added:
         write_audit(
             actor=actor,
@@ -121,15 +123,16 @@ def _insert(
     table = QueueItem._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (id, project_id, queue_id, interaction_id, attempt_id, reason, rule_id, "  # noqa: S608
-            "rank, position, state, free, round, created_at) "
-            "SELECT id, %s, %s, interaction, attempt, %s, %s, rank, position, %s, %s, 1, %s "
+            f"INSERT INTO {table} (id, project_id, queue_id, interaction_id, attempt_id, reason, said, "  # noqa: S608
+            "rule_id, rank, position, state, free, round, created_at) "
+            "SELECT id, %s, %s, interaction, attempt, %s, %s::jsonb, %s, rank, position, %s, %s, 1, %s "
             "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::float8[], %s::float8[]) "
             "AS new (id, interaction, attempt, rank, position) ON CONFLICT DO NOTHING",
             [
                 queue.project_id,
                 queue.pk,
-                reason,
+                reason[:300],
+                None if (messages := to_store(reason=reason)) is None else json.dumps(messages),
                 rule.pk if rule else None,
                 ItemState.PENDING,
                 queue.judgements_needed,

@@ -28,6 +28,7 @@ from reviewapp.models import (
     DeliveryState,
     Permission,
 )
+from reviewapp.pure.said import to_store
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import write_audit
 
@@ -96,6 +97,7 @@ def _raise(
         raise ValueError(f"{severity!r} is none of {', '.join(_RANKS)}")
     if not path.startswith("/") or path.startswith("//"):
         raise ValueError(f"{path!r} does not lead into the app")
+    messages = to_store(title=title, text=text)
     title, text = _cut(" ".join(title.split()), 200), _cut(text, 4000)
     _take_turns(project_id, key)
     alert: Alert | None = (
@@ -110,6 +112,7 @@ def _raise(
             severity=severity,
             title=title,
             text=text,
+            said=messages,
             path=path[:500],
             key=key,
             first_at=now,
@@ -124,6 +127,7 @@ def _raise(
     changes: dict[str, Any] = {
         "title": title,
         "text": text,
+        "said": messages,
         "path": path[:500],
         "count": F("count") + 1,
         "last_at": max(now, alert.last_at),

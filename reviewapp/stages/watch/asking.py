@@ -33,6 +33,7 @@ from reviewapp.models.sweeping import each
 from reviewapp.pure.drift import watching
 from reviewapp.pure.drift.decision import LEAST_REPLIES
 from reviewapp.pure.drift.panel import CONFIRMING_ROWS
+from reviewapp.pure.said import Day, figure, said, text_of, to_store
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.watch import evidence
@@ -59,7 +60,7 @@ def begin(*, set_id: UUID, now: datetime, capture: bool = False, forced: bool = 
         return None
     if CanarySession.objects.filter(set=canaries, state=SessionState.ASKING).exists():
         if forced:
-            raise NothingToAsk("A session is under way; its answers come within minutes.")
+            raise NothingToAsk(said("ask_under_way"))
         return None
     baseline = CanaryBaseline.objects.get(set=canaries, ended_at__isnull=True)
     fit = evidence.fit_sessions(baseline, now=now)
@@ -67,8 +68,8 @@ def begin(*, set_id: UUID, now: datetime, capture: bool = False, forced: bool = 
     if not forced and not _is_due(canaries, learning=learning, now=now):
         return None
     try:
-        if canaries.is_retired(now):
-            raise NothingToAsk(f"The model was to be retired on {canaries.retires_on:%-d %B %Y}.")
+        if canaries.retires_on is not None and canaries.is_retired(now):
+            raise NothingToAsk(said("ask_retired", day=Day(canaries.retires_on)))
         if capture or learning:
             run = ask(
                 canaries,
@@ -83,9 +84,10 @@ def begin(*, set_id: UUID, now: datetime, capture: bool = False, forced: bool = 
     except NothingToAsk as error:
         if forced:
             raise
-        CanarySet.objects.filter(pk=canaries.pk).update(trouble=str(error))
+        trouble = text_of(error)
+        CanarySet.objects.filter(pk=canaries.pk).update(trouble=trouble, said=to_store(trouble=trouble))
         return None
-    CanarySet.objects.filter(pk=canaries.pk).exclude(trouble="").update(trouble="")
+    CanarySet.objects.filter(pk=canaries.pk).exclude(trouble="").update(trouble="", said=None)
     return run
 
 
@@ -193,15 +195,19 @@ def ask(
     """A session and its run, if the day's budget has room for it. The set is locked."""
     asked = list(Canary.objects.filter(set=canaries).values_list("interaction", flat=True))
     if not asked:
-        raise NothingToAsk("There is no canary left to ask.")
+        raise NothingToAsk(said("ask_no_canary"))
     if not canaries.provider.can_be_called:
-        raise NothingToAsk(f"{canaries.provider.name} has no base URL: an admin gives it one under Settings.")
+        raise NothingToAsk(said("ask_no_address", name=canaries.provider.name))
     wanted = len(asked) * repeats
     left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
     if wanted > left:
         raise NothingToAsk(
-            f"Today's budget of {canaries.daily_budget:,} requests has {max(left, 0):,} left, and this would "
-            f"ask {wanted:,}. It goes on after midnight, UTC."
+            said(
+                "ask_budget",
+                budget=figure(canaries.daily_budget),
+                left=figure(max(left, 0)),
+                wanted=figure(wanted),
+            )
         )
     if check is not None and check._state.adding:
         check.save()
@@ -210,7 +216,7 @@ def ask(
         interactions=asked,
         attempts=repeats,
         overrides=_overrides(canaries),
-        note=f"{SessionPurpose(purpose).label} of the canaries of {canaries.model}",
+        note=said(f"run_{purpose}", model=canaries.model),
         now=now,
     )
     CanarySession.objects.create(

@@ -214,7 +214,7 @@ def resume(*, actor: Actor, canaries: CanarySet, now: datetime) -> bool:
     prepared = CanaryBaseline.objects.filter(set=locked).exists()
     if not _move(locked, CanaryState.WATCHING if prepared else CanaryState.PREPARING):
         return False
-    CanarySet.objects.filter(pk=locked.pk).update(trouble="", tries=0, lease_until=None)
+    CanarySet.objects.filter(pk=locked.pk).update(trouble="", said=None, tries=0, lease_until=None)
     if prepared:
         write_schedule(locked)
     write_audit(actor=actor, action="canaries.resume", target=locked, now=now)

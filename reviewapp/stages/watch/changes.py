@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -28,22 +28,11 @@ from reviewapp.models import (
     SeenKind,
     system_actor,
 )
+from reviewapp.pure.said import Said, said, stored, to_store
+from reviewapp.pure.said.templates import TEMPLATES
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.watch.alerts import raise_alert
-
-_TITLES: Final[Mapping[str, str]] = {
-    SeenKind.NEW_VALUE: "A new fingerprint answers for {model}",
-    SeenKind.PARTS_CHANGED: "The fingerprint of {model} names another backend",
-    SeenKind.VALUE_RETURNED: "A retired fingerprint answers again for {model}",
-    SeenKind.SHARES_SHIFTED: "The fingerprints of {model} answer in other shares",
-    SeenKind.VALUE_GONE: "A fingerprint of {model} is gone",
-    SeenKind.BEHAVIOUR_CHANGED: "{model} answers its canaries differently",
-    SeenKind.MODEL_CHANGED: "Another model answers for {model}",
-    SeenKind.TIER_CHANGED: "Another service tier answers for {model}",
-    SeenKind.HEADER_CHANGED: "A response header of {model} changed",
-    SeenKind.SEED_IGNORED: "{model} no longer honours the seed",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +85,7 @@ def open_or_join(
         project_id=project_id,
         kind=AlertKind.CHANGE,
         severity=AlertSeverity.WARNING,
-        title=change.title,
+        title=stored(change.title, (change.said or {}).get("title")),
         text=event.sentence,
         path=f"/changes/{change.pk}/",
         key=f"change:{change.pk}",
@@ -151,11 +140,13 @@ def _undecided(
 ) -> tuple[BackendChange, bool]:
     """The change that the event belongs to, held, and whether the event opened it."""
     while (change := _waiting(project_id, provider_id, model).first()) is None:
+        title = title_of(event.kind, model)
         fresh = BackendChange(
             project_id=project_id,
             provider_id=provider_id,
             model=model,
-            title=_title(event.kind, model),
+            title=title,
+            said=to_store(title=title),
             opened_at=now,
             last_event_at=event.at,
         )
@@ -166,8 +157,10 @@ def _undecided(
     return change, False
 
 
-def _title(kind: str, model: str) -> str:
-    return _TITLES.get(kind, "{model} answers differently").format(model=model)
+def title_of(kind: str, model: str) -> Said:
+    """What a change is called that begins with an event of this kind."""
+    key = f"change_{kind}"
+    return said(key if key in TEMPLATES else "change_other", model=model)
 
 
 def _store(
@@ -188,6 +181,7 @@ def _store(
         at=event.at,
         noticed_at=now,
         sentence=storable(event.sentence),
+        said=to_store(sentence=event.sentence),
         values=[storable(value) for value in event.values],
         evidence=dict(event.evidence),
     )

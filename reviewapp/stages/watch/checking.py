@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +39,7 @@ from reviewapp.pure.drift.decision import SAME, Check, Decision, decide
 from reviewapp.pure.drift.panel import CONFIRMING_ROWS
 from reviewapp.pure.drift.report import evidence as evidence_values
 from reviewapp.pure.drift.sequential import Detector
+from reviewapp.pure.said import said, say, stored, text_of, to_store, together
 from reviewapp.pure.words import storable
 from reviewapp.stages import replay
 from reviewapp.stages.watch import evidence
@@ -53,11 +54,6 @@ PATIENCE: Final = timedelta(minutes=15)
 LEAST_ANSWERED: Final = 0.8
 # Evidence is a product; beyond this nothing is gained.
 MOST_EVIDENCE: Final = 1e12
-_WAITS: Final = (
-    "Among {n} watched models this much evidence comes about by chance too often for an alarm; "
-    "the next session decides."
-)
-_GATHERED: Final = "Small differences have added up over many checks."
 OPEN_RUNS: Final = (RunState.QUEUED, RunState.RUNNING)
 
 
@@ -108,10 +104,9 @@ def _advance(session_id: UUID, set_id: UUID, now: datetime) -> UUID | None:
     )
     if session.check_of_id is None:
         if not fit:
-            sentence = (
-                f"Only {told.answered} of {session.requests} requests were answered. {told.error}".strip()
-            )
-            CanarySet.objects.filter(pk=canaries.pk).update(trouble=sentence)
+            lost = say("session_lost", answered=told.answered, requests=session.requests)
+            trouble = together(lost, told.error)
+            CanarySet.objects.filter(pk=canaries.pk).update(trouble=trouble, said=to_store(trouble=trouble))
         return None
     return _decide(canaries, session.check_of, now)
 
@@ -120,7 +115,7 @@ def _decide(canaries: CanarySet, check: CanaryCheck, now: datetime) -> UUID | No
     """Fresh requests if the check wants them and they can be paid for, else its end."""
     decision = decide_check(check)
     looks = CanarySession.objects.filter(check_of=check).count()
-    unpaid = ""
+    unpaid: Exception | None = None
     if decision.wants_confirmation and looks == 1 and canaries.state == CanaryState.WATCHING:
         try:
             return ask(
@@ -132,7 +127,7 @@ def _decide(canaries: CanarySet, check: CanaryCheck, now: datetime) -> UUID | No
                 now=now,
             )
         except NothingToAsk as error:
-            unpaid = str(error)
+            unpaid = error
     _finish(canaries, check, decision, now, unpaid=unpaid)
     return None
 
@@ -157,8 +152,11 @@ def decide_check(check: CanaryCheck) -> Decision:
     )
 
 
-def figures_of(check: CanaryCheck, decision: Decision, *, now: datetime) -> dict[str, Any]:
-    """The columns of a check that a decision fills."""
+def figures_of(
+    check: CanaryCheck, decision: Decision, *, now: datetime, more: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The columns of a check that a decision fills, with `more` notes."""
+    notes = [*decision.notes, *more]
     _, strongest = watching.strongest(decision.looks[0]) if decision.looks else (1.0, None)
     measure = decision.deciding or strongest or (decision.looks[0][0] if decision.looks else None)
     statistic, effect, floor = measure.headline if measure else ("", math.nan, math.nan)
@@ -169,7 +167,8 @@ def figures_of(check: CanaryCheck, decision: Decision, *, now: datetime) -> dict
         "decided_at": now,
         "verdict": decision.verdict.value,
         "sentence": storable(decision.sentence),
-        "notes": [storable(note) for note in decision.notes],
+        "notes": [storable(note) for note in notes],
+        "said": to_store(sentence=decision.sentence, notes=notes),
         "statistic": statistic,
         "column": measure.column if measure else "",
         "effect": _finite(effect),
@@ -184,12 +183,12 @@ def figures_of(check: CanaryCheck, decision: Decision, *, now: datetime) -> dict
 
 
 def _finish(
-    canaries: CanarySet, check: CanaryCheck, decision: Decision, now: datetime, *, unpaid: str
+    canaries: CanarySet, check: CanaryCheck, decision: Decision, now: datetime, *, unpaid: Exception | None
 ) -> None:
     """The check's end: its figures, what it adds to the evidence, and the alarm."""
-    values = figures_of(check, decision, now=now)
-    if unpaid:
-        values["notes"] = [*values["notes"], f"Fresh requests were not asked. {unpaid}"]
+    more: list[str] = []
+    if unpaid is not None:
+        more.append(together(say("check_unpaid"), text_of(unpaid)))
     gathered = watching.gathered(Detector(evidence=canaries.evidence), decision.looks).evidence
     gathered = min(gathered, MOST_EVIDENCE)
     confirmed = watching.is_confirmed(decision)
@@ -199,7 +198,7 @@ def _finish(
     if confirmed and changed_at is None:
         changed_at = check.created_at
     if settled and changed_at is not None:
-        values["notes"] = [*values["notes"], "It answers as its baseline again."]
+        more.append(said("check_returned"))
         changed_at, gathered = None, 0.0
     others = [
         watching.Standing(evidence=value)
@@ -211,10 +210,8 @@ def _finish(
         own=watching.Standing(evidence=gathered, confirmed=confirmed), others=others
     )
     if confirmed and not alarm and canaries.alarmed_at is None:
-        values["notes"] = [
-            *values["notes"],
-            _WAITS.format(n=len(others) + 1),
-        ]
+        more.append(said("check_waits", n=len(others) + 1))
+    values = figures_of(check, decision, now=now, more=more)
     values |= {"evidence": gathered, "alarmed": alarm}
     for name, value in values.items():
         setattr(check, name, value)
@@ -234,9 +231,9 @@ def _finish(
 
 def _open_change(canaries: CanarySet, check: CanaryCheck, now: datetime) -> BackendChange:
     """The backend change that this check's alarm opens, or joins."""
-    sentence = check.sentence
+    sentence = stored(check.sentence, (check.said or {}).get("sentence"))
     if check.verdict != VerdictName.BACKEND_CHANGED:
-        sentence = f"{_GATHERED} {sentence}"
+        sentence = together(say("check_gathered"), sentence)
     return open_or_join(
         project_id=canaries.project_id,
         provider_id=canaries.provider_id,
@@ -289,11 +286,13 @@ def _give_up(session_id: UUID, now: datetime) -> None:
     if session is None:
         return
     CanarySession.objects.filter(pk=session_id).update(state=SessionState.LOST, read_at=now)
+    unreadable = said("check_unreadable")
     CanaryCheck.objects.filter(pk=session.check_of_id, state=CheckState.OPEN).update(
         state=CheckState.DONE,
         decided_at=now,
         verdict=VerdictName.INCONCLUSIVE,
-        sentence="The answers came but could not be read; the log has more.",
+        sentence=unreadable,
+        said=to_store(sentence=unreadable),
         method=watching.METHOD_VERSION,
     )
 

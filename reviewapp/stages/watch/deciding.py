@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
     FINGERPRINT_TRANSITIONS,
@@ -128,7 +129,7 @@ def open_overlap(*, fingerprint: Fingerprint, now: datetime) -> int:
             decided_by=None,
             decided_by_key=None,
             decided_at=now,
-            note="A new value answers.",
+            note=gettext_noop("A new value answers."),
         )
         if moved:
             write_audit(

@@ -31,6 +31,7 @@ from reviewapp.models import (
 from reviewapp.providers.webhooks import Sending
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.quiet_hours import end_of_quiet
+from reviewapp.pure.said import said, to_store
 from reviewapp.stages.administer import write_audit
 from reviewapp.stages.watch import channels, messages
 from reviewapp.stages.watch.alerts import raise_about_channel
@@ -152,7 +153,7 @@ def _not_quiet(channel: AlertChannel, rows: list[AlertDelivery], now: datetime) 
 
 def _fail_unreadable(channel_id: UUID, rows: list[AlertDelivery], sentence: str, now: datetime) -> None:
     AlertDelivery.objects.filter(pk__in=[row.pk for row in rows]).update(
-        error=sentence, not_before=now + timedelta(minutes=10)
+        error=sentence, said=to_store(error=sentence), not_before=now + timedelta(minutes=10)
     )
 
 
@@ -168,7 +169,12 @@ def store(*, leased: Leased, outcome: Sending, now: datetime) -> None:
     rows = list(held.order_by("id").select_for_update())
     if not rows:
         return
-    changes = {"lease_until": None, "status_code": outcome.status, "error": outcome.error[:1000]}
+    changes = {
+        "lease_until": None,
+        "status_code": outcome.status,
+        "error": outcome.error[:1000],
+        "said": to_store(error=outcome.error),
+    }
     kept = AlertDelivery.objects.filter(pk__in=[row.pk for row in rows])
     if outcome.ok:
         kept.update(state=DeliveryState.SENT, finished_at=now, **changes)
@@ -193,13 +199,12 @@ def wait_after(*, tries: int, retry_after: float | None = None) -> timedelta:
 def _say_it_failed(
     channel: AlertChannel, count: int, outcome: Sending, now: datetime, *, given_up: bool
 ) -> None:
-    what = "1 alert was" if count == 1 else f"{count} alerts were"
-    why = "A day of tries did not help" if given_up else "Trying again would not help"
+    key = "alert_undelivered_day" if given_up else "alert_undelivered"
     raise_about_channel(
         channel=channel,
         severity=AlertSeverity.WARNING,
-        title=f"Alerts do not reach {channel.name}",
-        text=f"{what} not delivered. {why}: {outcome.error}",
+        title=said("alert_unreached", channel=channel.name),
+        text=said(key, count=count, error=outcome.error),
         path=f"/settings/alerts/{channel.pk}/",
         now=now,
     )

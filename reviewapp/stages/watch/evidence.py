@@ -30,6 +30,7 @@ from reviewapp.models.interaction import compress, decompress
 from reviewapp.pure.drift import watching
 from reviewapp.pure.drift.members import Archived
 from reviewapp.pure.drift.rows import Key, Row, row_from_reply
+from reviewapp.pure.said import Day, said, stored
 
 # Raise it when the same answers may give other rows.
 ROWS_VERSION: Final = 1
@@ -51,10 +52,10 @@ class Asked:
 def read_session(session: CanarySession) -> Asked:
     """The rows of a session, from its stored answers."""
     attempts = list(
-        Attempt.objects.filter(run=session.run_id).values_list("pk", "original", "state", "error")
+        Attempt.objects.filter(run=session.run_id).values_list("pk", "original", "state", "error", "said")
     )
     kinds = dict(Canary.objects.filter(set=session.set_id).values_list("interaction", "kind"))
-    done = {pk: original for pk, original, state, _ in attempts if state == AttemptState.DONE}
+    done = {pk: original for pk, original, state, *_ in attempts if state == AttemptState.DONE}
     answers = (
         Interaction.objects.filter(pk__in=list(done))
         .select_related("source", "provider", "body")
@@ -81,7 +82,11 @@ def read_session(session: CanarySession) -> Asked:
                     at=answer.started_at,
                 )
             )
-    errors = [error for _, _, state, error in attempts if state != AttemptState.DONE and error]
+    errors = [
+        stored(error, (said_ or {}).get("error"))
+        for _, _, state, error, said_ in attempts
+        if state != AttemptState.DONE and error
+    ]
     return Asked(
         rows=tuple(rows),
         answered=len(rows),
@@ -132,7 +137,8 @@ def archive_of(canaries: CanarySet) -> list[Archived]:
         assert baseline.ended_at is not None
         rows = known_rows(fit_sessions(baseline, now=baseline.ended_at)).rows
         if rows:
-            name = f"baseline of {baseline.started_at:%-d %B %Y, %H:%M} UTC"
+            began = baseline.started_at
+            name = said("baseline_of", day=Day(began.date()), time=f"{began:%H:%M}")
             found.append(Archived(name=name, until=baseline.ended_at, rows=rows))
     return found
 

@@ -47,6 +47,7 @@ from reviewapp.pure.drift.panel import (
 )
 from reviewapp.pure.exchange import Reply
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.said import figure, said, text_of, to_store
 from reviewapp.stages import record
 from reviewapp.stages.administer import ensure_source
 from reviewapp.stages.watch.asking import spent_today
@@ -113,7 +114,7 @@ def prepare(*, set_id: UUID, clock: Callable[[], datetime]) -> bool:
 
     canaries = CanarySet.objects.select_related("provider").get(pk=set_id)
     if canaries.tries > MOST_TRIES:
-        _put_off(canaries, "Each worker that prepared this stopped before the end.", again=False, now=now)
+        _put_off(canaries, said("prepare_stopped"), again=False, now=now)
         return False
     left = canaries.daily_budget - spent_today(canaries=canaries, now=now)
     purse = Budget(limit=min(max(left, 0), MOST_REQUESTS))
@@ -124,11 +125,11 @@ def prepare(*, set_id: UUID, clock: Callable[[], datetime]) -> bool:
         _store(canaries, learnt, now=clock())
     except CallFailed as error:
         _count(canaries, purse.spent - before, now)
-        _put_off(canaries, str(error), again=error.may_pass, now=clock())
+        _put_off(canaries, text_of(error), again=error.may_pass, now=clock())
         return False
     except (TooLittleBudget, UnreadableSecret) as error:
         _count(canaries, purse.spent - before, now)
-        _put_off(canaries, str(error), again=False, now=clock())
+        _put_off(canaries, text_of(error), again=False, now=clock())
         return False
     return True
 
@@ -166,10 +167,7 @@ async def _learn(canaries: CanarySet, *, purse: Budget, clock: Callable[[], date
 
 
 def _too_little(canaries: CanarySet, wanted: int) -> str:
-    return (
-        f"Preparing asks up to {wanted:,} requests, more than is left of the day's budget of "
-        f"{canaries.daily_budget:,}. Raise the budget, or try again after midnight, UTC."
-    )
+    return said("prepare_budget", wanted=figure(wanted), budget=figure(canaries.daily_budget))
 
 
 async def _is_honoured(asker: Asker, canaries: CanarySet, dialect: Dialect, rng: np.random.Generator) -> bool:
@@ -302,15 +300,18 @@ def _store(canaries: CanarySet, learnt: Learnt, *, now: datetime) -> None:
         for arrival, one in zip(arrivals, learnt.kept, strict=True)
         if arrival.id in recorded
     )
+    first = said("baseline_first")
     CanaryBaseline.objects.get_or_create(
-        set=locked, ended_at__isnull=True, defaults={"started_at": now, "reason": "The first."}
+        set=locked,
+        ended_at__isnull=True,
+        defaults={"started_at": now, "reason": first, "said": to_store(reason=first)},
     )
     locked.state = CanaryState.WATCHING
     locked.endpoint = Endpoint.CHAT
     locked.alternatives = learnt.dialect.alternatives
     locked.seed_honoured = learnt.seed_honoured
     locked.not_taken = list(learnt.dialect.given_up)
-    locked.lease_until, locked.tries, locked.trouble = None, 0, ""
+    locked.lease_until, locked.tries, locked.trouble, locked.said = None, 0, "", None
     locked.save()
     write_schedule(locked)
 
@@ -318,7 +319,8 @@ def _store(canaries: CanarySet, learnt: Learnt, *, now: datetime) -> None:
 def _put_off(canaries: CanarySet, sentence: str, *, again: bool, now: datetime) -> None:
     """Try later, or say that it can't be done."""
     waits = CanarySet.objects.filter(pk=canaries.pk, state=CanaryState.PREPARING)
+    messages = to_store(trouble=sentence)
     if again and canaries.tries < MOST_TRIES:
-        waits.update(lease_until=now + AGAIN, trouble=sentence)
+        waits.update(lease_until=now + AGAIN, trouble=sentence, said=messages)
     else:
-        waits.update(state=CanaryState.FAILED, lease_until=None, trouble=sentence)
+        waits.update(state=CanaryState.FAILED, lease_until=None, trouble=sentence, said=messages)

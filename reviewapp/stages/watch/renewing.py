@@ -27,6 +27,7 @@ from reviewapp.models import (
     system_actor,
 )
 from reviewapp.models.sweeping import each
+from reviewapp.pure.said import said, to_store
 from reviewapp.stages import replay
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.watch.canaries import lock
@@ -45,8 +46,9 @@ def renew(*, actor: Actor, canaries: CanarySet, now: datetime, reason: str = "")
     if standing is None:
         raise Refused("There is no baseline yet that could be renewed.")
     CanaryBaseline.objects.filter(pk=standing.pk).update(ended_at=now)
+    why = reason or said("baseline_renewed", name=actor.name)
     fresh = CanaryBaseline.objects.create(
-        set=locked, started_at=locked.changed_at or now, reason=reason or f"Renewed by {actor.name}."
+        set=locked, started_at=locked.changed_at or now, reason=why, said=to_store(reason=why)
     )
     taken = []
     if locked.changed_at is not None:
@@ -101,7 +103,7 @@ def _renew_accepted(canaries: CanarySet, now: datetime) -> bool:
         actor=system_actor(project=canaries.project),
         canaries=canaries,
         now=now,
-        reason="The change of the backend was accepted.",
+        reason=said("baseline_accepted"),
     )
     BackendChange.objects.filter(pk=change.pk).update(moved=[*change.moved, moved])
     return True

@@ -10,6 +10,7 @@ from django.db.models import Count
 
 from reviewapp.models import Alert, AlertKind, AlertSeverity, FailedMessage, Membership, SeedRange
 from reviewapp.models.seeds import NEARLY_USED
+from reviewapp.pure.said import Said, figure, said, say
 from reviewapp.stages.watch.alerts import raise_alert
 
 PATH = "/settings/operations/"
@@ -33,14 +34,13 @@ def notice_failed_messages(*, now: datetime) -> int:
 
 
 def _tell(project: UUID, count: int, reason: str, now: datetime, *, homeless: bool) -> None:
-    what = "A message" if count == 1 else f"{count} messages"
-    where = " It names no project that exists: look at it with manage.py retry_failed_messages." * homeless
+    reason_told = say("alert_set_aside_reason", reason=reason[:1000])
     raise_alert(
         project_id=project,
         kind=AlertKind.RECORDING,
         severity=AlertSeverity.WARNING,
-        title=f"{what} could not be recorded and {'was' if count == 1 else 'were'} set aside",
-        text=f"Nothing is lost. The reason of the last one: {reason[:1000]}{where}",
+        title=said("alert_set_aside", count=count),
+        text=Said(reason_told, say("alert_homeless")) if homeless else Said(reason_told),
         path=PATH,
         key="failed-messages:homeless" if homeless else "failed-messages",
         now=now,
@@ -81,10 +81,10 @@ def _tell_of_seeds(ranges: list[SeedRange], now: datetime) -> bool:
         project_id=source.project_id,
         kind=AlertKind.SEEDS,
         severity=AlertSeverity.WARNING if left else AlertSeverity.CRITICAL,
-        title=f"{source.name} has {left:,} of its {size:,} seeds left"
+        title=said("alert_seeds_left", source=source.name, left=figure(left), size=figure(size), n=size)
         if left
-        else f"All {size:,} seeds of {source.name} are given",
-        text="Reserve more: with all given, the API refuses further ones, and the gateway gives them again.",
+        else said("alert_seeds_given", source=source.name, size=figure(size), n=size),
+        text=said("alert_seeds_mend"),
         path=f"/settings/seeds/?source={source.pk}",
         key=key,
         now=now,

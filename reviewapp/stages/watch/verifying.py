@@ -22,6 +22,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -45,6 +46,7 @@ from reviewapp.models.changing import Asked, asked_in, figures_of
 from reviewapp.models.sweeping import each
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.outcomes import Outcome
+from reviewapp.pure.said import figure, said, stored
 from reviewapp.stages import replay, review
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.watch.alerts import raise_alert
@@ -52,6 +54,11 @@ from reviewapp.stages.watch.alerts import raise_alert
 # With so many a share of 5 % is known to within one and a half points, one of 50 % to within three.
 SAMPLE: Final = 1000
 CHANGED_ANSWERS: Final = "changed-answers"
+CHANGED_ANSWERS_NAME: Final = gettext_noop("Changed answers")
+CHANGED_ANSWERS_INSTRUCTIONS: Final = gettext_noop(
+    "Each of these was approved or flagged before, and came out differently after the backend changed. "
+    "Judge the new answer; the earlier one stands beside it."
+)
 # Each answer is asked so often: from one replay nobody can tell chance from a change.
 ATTEMPTS: Final = 3
 # Pages of rows read at once when verdicts are carried over.
@@ -174,12 +181,13 @@ def start_verification(
         raise Refused(
             f"Nobody has approved or flagged an answer of {change.model} yet, so there is nothing to verify."
         )
+    note = said("run_verification", title=stored(change.title, (change.said or {}).get("title")))
     run = replay.start_run(
         actor=actor,
         selection={"interactions": list(scope.asked)},
         attempts=ATTEMPTS,
         kind=RunKind.CHANGE,
-        note=f"Verification: {change.title}"[:2000],
+        note=note if len(note) <= 2000 else note[:2000],
         now=now,
     )
     made: Verification = Verification.objects.create(
@@ -338,7 +346,13 @@ def _finish(verification: Verification, now: datetime) -> bool:
         project_id=change.project_id,
         kind=AlertKind.VERIFICATION,
         severity=AlertSeverity.WARNING if figures.changed else AlertSeverity.INFO,
-        title=f"Verified {change.model}: {figures.changed:,} of {figures.asked:,} judged answers changed",
+        title=said(
+            "verified_title",
+            model=change.model,
+            changed=figure(figures.changed),
+            asked=figure(figures.asked),
+            n=figures.asked,
+        ),
         text=figures.sentence,
         path=f"/changes/{change.pk}/",
         key=f"verification:{verification.pk}",
@@ -404,9 +418,8 @@ def _queue(verification: Verification, now: datetime) -> int:
     queue = review.standing_queue(
         project=change.project,
         slug=CHANGED_ANSWERS,
-        name="Changed answers",
-        instructions="Each of these was approved or flagged before, and came out differently after the "
-        "backend changed. Judge the new answer; the earlier one stands beside it.",
+        name=CHANGED_ANSWERS_NAME,
+        instructions=CHANGED_ANSWERS_INSTRUCTIONS,
         now=now,
     )
     return review.enqueue(
@@ -421,6 +434,6 @@ def _queue(verification: Verification, now: datetime) -> int:
             )
             for one in found
         ],
-        reason=f"Backend change: {change.title}",
+        reason=said("queued_for_change", title=stored(change.title, (change.said or {}).get("title"))),
         now=now,
     )

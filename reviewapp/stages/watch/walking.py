@@ -39,6 +39,7 @@ from reviewapp.models.sweeping import each
 from reviewapp.pure.pools import Arrival, EventKind, Life, PoolEvent, arrivals, grade_of, pool_events
 from reviewapp.pure.pools.events import NEW_CALLS
 from reviewapp.pure.pools.overlaps import HISTORY_AFTER
+from reviewapp.pure.said import Day, Figure, Joined, Said, said
 from reviewapp.pure.verdicts.messages import percent, short
 from reviewapp.stages.watch.alerts import raise_alert
 from reviewapp.stages.watch.changes import Seen, note_event, open_or_join
@@ -159,8 +160,11 @@ class _Look:
                     kind=SeenKind.VALUE_RETURNED,
                     key=f"{SeenKind.VALUE_RETURNED}:{name}:{row.returned_at.isoformat()}",
                     at=row.returned_at,
-                    sentence=f"{short(name, length=40)} answers again; it was retired on "
-                    f"{row.decided_at:%-d %B}, when its overlap had passed.",
+                    sentence=said(
+                        "pool_returned",
+                        name=short(name, length=40),
+                        day=Day(row.decided_at.date(), with_year=False),
+                    ),
                     values=(name,),
                     evidence={"first_seen": row.first_seen.isoformat(), "grade": self.grade},
                 )
@@ -251,7 +255,7 @@ class _Look:
             project_id=self.pool.project_id,
             kind=AlertKind.FINGERPRINT,
             severity=AlertSeverity.INFO,
-            title=f"{SeenKind(event.kind).label}: {self.pool.model}",
+            title=said(f"notice_{event.kind}", model=self.pool.model),
             text=event.sentence,
             path="/fingerprints/",
             key=f"pool:{self.pool.pk}:{event.kind}",
@@ -302,16 +306,17 @@ _PART_KINDS: Final[Mapping[str, SeenKind]] = {
 }
 
 
-def _part_sentence(part: str, name: str, event: PoolEvent, others: Sequence[str]) -> str:
-    value, share = short(event.values[0], length=60), percent(event.share or 0.0)
-    known = ", ".join(short(other, length=60) for other in others[:3])
-    if part == IdentityPartName.SEED:
-        return f"The answers tell another seed than the one that was sent, in {share} of those since."
-    what = {
-        IdentityPartName.RESPONSE_MODEL: "The answers name another model",
-        IdentityPartName.SERVICE_TIER: "Another service tier answers",
-    }.get(IdentityPartName(part), f"The response header {name} has another value")
-    return f"{what}: {value}, in {share} of the answers since; known so far: {known}."
+def _part_sentence(part: str, name: str, event: PoolEvent, others: Sequence[str]) -> Said:
+    value, share = short(event.values[0], length=60), Figure(percent(event.share or 0.0))
+    known = Joined(tuple(short(other, length=60) for other in others[:3]))
+    match part:
+        case IdentityPartName.SEED:
+            return said("identity_seed", share=share)
+        case IdentityPartName.RESPONSE_MODEL:
+            return said("identity_model", value=value, share=share, known=known)
+        case IdentityPartName.SERVICE_TIER:
+            return said("identity_tier", value=value, share=share, known=known)
+    return said("identity_header", name=name, value=value, share=share, known=known)
 
 
 def _lasting(rows: Sequence[IdentityPart]) -> Iterator[PoolEvent]:

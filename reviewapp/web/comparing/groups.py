@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from reviewapp.pure.verdicts import SetVerdict
 from reviewapp.stages.compare import View
+from reviewapp.templatetags.said import READER
 from reviewapp.web.comparing.telling import tidy
 
 
@@ -69,7 +70,7 @@ def together(view: View) -> Together:
         bar=_bar(shown),
         plot=_plot(view.together),
         kind=view.together.kind.value,
-        sentence=tidy(view.together.render(_)),
+        sentence=tidy(view.together.render(READER)),
         size=len(view.siblings),
     )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-from django.utils.translation import gettext as _
 
 from reviewapp.models import Comparison
 from reviewapp.pure.verdicts import Message, Verdict, VerdictKind
-from reviewapp.templatetags.faces import VERDICTS
+from reviewapp.templatetags.faces import VERDICTS, readable
+from reviewapp.templatetags.said import READER, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +28,30 @@ class Told:
 def told_of(comparison: Comparison) -> Told:
     """A kept comparison."""
     try:
-        parts = [tidy(message.render(_)) for message in _messages(comparison, "parts")]
-        reasons = [tidy(message.render(_)) for message in _messages(comparison, "reasons")]
+        parts = [tidy(message.render(READER)) for message in _messages(comparison, "parts")]
+        reasons = [tidy(message.render(READER)) for message in _messages(comparison, "reasons")]
     except (KeyError, TypeError, ValueError):
         # Messages of a method that is no more; the sentence as it was written then stays.
         parts, reasons = [], []
-    return _told(
+    told = _told(
         comparison.verdict,
-        parts or [tidy(comparison.sentence)],
+        parts,
         comparison.confidence,
         comparison.method,
         reasons,
         comparison.figures.get("figures") or {},
     )
+    return told if parts else replace(told, rest=in_words(tidy(comparison.sentence)))
 
 
 def told_now(verdict: Verdict) -> Told:
     """A verdict that nobody has kept yet."""
     return _told(
         verdict.kind.value,
-        [tidy(part.render(_)) for part in verdict.parts],
+        [tidy(part.render(READER)) for part in verdict.parts],
         verdict.confidence,
         verdict.method,
-        [tidy(reason.render(_)) for reason in verdict.reasons],
+        [tidy(reason.render(READER)) for reason in verdict.reasons],
         verdict.figures,
     )
 
@@ -69,7 +69,7 @@ def _told(
         # Its first clause says as much, and which backends.
         lead, *parts = parts
     shown = {name: value for name, value in figures.items() if value is not None}
-    return Told(kind, lead, " ".join(parts), confidence, method, reasons, shown)
+    return Told(kind, lead, readable(" ".join(parts)), confidence, method, reasons, shown)
 
 
 def what_happened(comparison: Comparison) -> str:
@@ -77,9 +77,10 @@ def what_happened(comparison: Comparison) -> str:
     try:
         messages = list(_messages(comparison, "parts"))
         told = [message for message in messages if not message.key.startswith(("fp_", "changed"))]
-        return " ".join(message.render(_) for message in told or messages) or comparison.sentence
+        words = " ".join(message.render(READER) for message in told or messages)
+        return readable(words) or in_words(comparison.sentence)
     except (KeyError, TypeError, ValueError):
-        return comparison.sentence
+        return in_words(comparison.sentence)
 
 
 def _messages(comparison: Comparison, name: str) -> Iterable[Message]:

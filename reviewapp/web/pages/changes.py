@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from reviewapp.stages.watch import CHANGED_ANSWERS
 from reviewapp.tasks import export_make, replay_nudge
 from reviewapp.templatetags.figures import percents
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
+from reviewapp.web.strips import STATISTICS
 
 SHOWN = 30
 # The worst of the changed answers stand on the page; all of them in the run.
@@ -130,13 +131,20 @@ def _told(row: ChangeRow, values: Sequence[PoolValue]) -> list[Told]:
             before=_before(event),
             parts=[(str(a), str(b), str(c)) for a, b, c in event.evidence.get("parts", [])],
             facts=[
-                (str(word), event.evidence[name])
+                (str(word), _fact(name, event.evidence[name]))
                 for name, word in _FACTS.items()
                 if event.evidence.get(name) is not None
             ],
         )
         for event in row.events
     ]
+
+
+def _fact(name: str, value: Any) -> Any:
+    """Its value, in words where it is a word of ours."""
+    known: Mapping[str, Mapping[str, Any]] = {"grade": _GRADES, "statistic": STATISTICS}
+    words = known.get(name, {})
+    return _(str(words[value])) if value in words else value
 
 
 def _before(event: ChangeEvent) -> list[tuple[str, float, str]]:
@@ -157,6 +165,16 @@ _FACTS = {
     "smallest_detectable": gettext_lazy("Smallest detectable effect"),
     "grade": gettext_lazy("What the fingerprint is worth"),
     "name": gettext_lazy("Header"),
+}
+
+
+_GRADES = {
+    "informative": gettext_lazy("informative"),
+    "rotating": gettext_lazy("rotating"),
+    "constant": gettext_lazy("constant"),
+    "random": gettext_lazy("random"),
+    "none": gettext_lazy("none reported"),
+    "unknown": gettext_lazy("not known yet"),
 }
 
 

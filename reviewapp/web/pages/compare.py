@@ -264,7 +264,7 @@ def decide(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
         return _toast(response, _("Somebody else decided meanwhile; this is their decision."), kind="error")
     if decision is None:
         return _toast(response, _("Decision taken back"))
-    words = dict(Decision.choices)[decision]
+    words = str(Decision(decision).label)
     undo = {"decision": before or "", "note": note_before, "seen": decision}
     return _toast(response, words, undo=f"{reverse('compare-decide', args=[id])}?{urlencode(undo)}")
 

@@ -27,6 +27,7 @@ from reviewapp.models.replaying import spent as added_up
 from reviewapp.stages import replay
 from reviewapp.tasks import replay_nudge
 from reviewapp.templatetags.figures import count
+from reviewapp.templatetags.said import in_reader, in_words, row_text
 from reviewapp.web.comparing.telling import what_happened
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.interactions import LABELS
@@ -54,7 +55,9 @@ class ShownRun:
     @property
     def title(self) -> str:
         """The note is what people know a run by; without one, what was chosen."""
-        return self.run.note or _("Replay of %(selection)s") % {"selection": self.selection}
+        return in_reader(row_text(self.run, "note")) or _("Replay of %(selection)s") % {
+            "selection": self.selection
+        }
 
     @property
     def expected_cost(self) -> float | None:
@@ -225,7 +228,7 @@ def _decided(attempt: Attempt) -> bool:
 def _told(attempt: Attempt) -> str:
     """What happened, in a line."""
     comparison = getattr(attempt, "comparison", None)
-    return attempt.error or "" if comparison is None else what_happened(comparison)
+    return in_words(row_text(attempt, "error")) if comparison is None else what_happened(comparison)
 
 
 def _shows(row: RunRow) -> list[tuple[str, int]]:

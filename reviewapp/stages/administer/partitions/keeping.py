@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.db import connection
 
 from reviewapp.models.partitions import EARLY, LATER, REST, TABLES, Partition, are_partitioned, partitions
+from reviewapp.pure.said import Month, said
 from reviewapp.stages.administer.partitions.converting import GIVE_UP, is_left_half, take_check_away
 from reviewapp.stages.administer.partitions.shaping import (
     CHECK,
@@ -109,16 +110,14 @@ def _give_back(cursor: Any, names: list[str], patience: Patience) -> None:
 def worry(*, now: datetime) -> str | None:
     """In a sentence, what an operator should see to by `manage.py partition_interactions`; None: nothing."""
     if not are_partitioned():
-        return "Partitioning the interactions was begun and is not done." if is_left_half() else None
+        return said("partitions_half") if is_left_half() else None
     with connection.cursor() as cursor:
         open_keys = [key for key in foreign_keys(cursor) if not key.is_valid]
     if open_keys:
-        return f"{len(open_keys)} foreign keys of the partitioned interactions are not validated yet."
+        return said("partitions_keys", count=len(open_keys))
     later = next((one for one in partitions() if one.name == LATER), None)
     if later is None or later.start is None:
-        return "There is no partition for the months ahead: what comes then can't be recorded."
+        return said("partitions_none_ahead")
     if later.start <= month_of(now, plus=1):
-        return (
-            f"There is no partition for {later.start:%B %Y} yet: what comes then is kept with what is later."
-        )
+        return said("partitions_missing", month=Month(later.start.year, later.start.month))
     return None

@@ -1,4 +1,4 @@
-"""The templates of the verdicts' sentences, each under its key, ready for translation.
+"""The templates of the verdicts' sentences.
 
 Wording: "changed" means that the backend differs from what was recorded, never that it is
 worse, and no cause is named. Places take numbers and strings that need no translation.
@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-
-def gettext_noop(message: str) -> str:
-    """Marks a template for `makemessages`, without an import of Django."""
-    return message
-
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 TEMPLATES: Final[Mapping[str, str]] = {
     # ---- the same answer ----
@@ -347,4 +343,36 @@ TEMPLATES: Final[Mapping[str, str]] = {
     "why_figure": gettext_noop("%(name)s: %(original)s → %(attempt)s."),
     "why_reasoning": gettext_noop("The reasoning before the answer differs; it is no part of the answer."),
     "why_echoed_seed": gettext_noop("The provider says that it used seed %(seed)s instead."),
+}
+
+# Places of percentages and nats, as they are written.
+FIGURES: Final = frozenset(
+    {
+        "chosen",
+        "other",
+        "chosen_now",
+        "other_now",
+        "moved",
+        "floor",
+        "p",
+        "margin",
+        "times",
+        "noise",
+        "nats",
+        "mean",
+        "most",
+        "cosine",
+    }
+)
+_END: Final = {"(end)": gettext_noop("(end)")}
+# What may stand in a place and is a word of ours.
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "token": _END,
+    "other_token": _END,
+    "state": {
+        "new": gettext_noop("new"),
+        "accepted": gettext_noop("accepted"),
+        "overlap": gettext_noop("overlap"),
+        "retired": gettext_noop("retired"),
+    },
 }

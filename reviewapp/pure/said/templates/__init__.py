@@ -1,0 +1,29 @@
+"""The templates of all messages, each under its key, ready for translation.
+
+Places take numbers, and strings that need no translation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reviewapp.pure.said.templates import alerts, calls, canaries, changes, pools, verdicts, wellbeing
+from reviewapp.pure.said.templates.marking import Several, Template
+
+TEMPLATES: Final[Mapping[str, Template]] = {
+    # What somebody else wrote.
+    "verbatim": "%(text)s",
+    **verdicts.TEMPLATES,
+    **pools.TEMPLATES,
+    **changes.TEMPLATES,
+    **canaries.TEMPLATES,
+    **alerts.TEMPLATES,
+    **calls.TEMPLATES,
+    **wellbeing.TEMPLATES,
+}
+# Places that hold written figures where they hold a string, and those that may hold a word of ours.
+FIGURES: Final = verdicts.FIGURES
+WORDS: Final = verdicts.WORDS
+
+__all__ = ["FIGURES", "TEMPLATES", "WORDS", "Several", "Template"]

@@ -1,0 +1,201 @@
+"""What was composed in the background, on the pages of readers of other languages; machines get English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone, translation
+
+from reviewapp.models import Alert, BackendChange, ChangeEvent, Comparison, SeenKind
+from reviewapp.pure.said import Figure, Message, said
+from reviewapp.stages import watch
+from reviewapp.stages.watch import Seen
+from reviewapp.stages.watch.messages import alert_json
+from tests.factories import (
+    NOW,
+    make_alert,
+    make_attempt,
+    make_interaction,
+    make_key,
+    make_provider,
+    make_run,
+)
+from tests.stages.test_verifying import approved, finish
+
+
+@pytest.fixture(autouse=True)
+def no_language_stays() -> Iterator[None]:
+    """A request leaves its language to the thread, and other tests to it."""
+    yield
+    translation.deactivate()
+
+
+LATER = NOW + timedelta(minutes=5)
+ENGLISH = "A value never seen before: fp_new, in 45.5 % of the answers since."
+GERMAN = "Ein nie zuvor gesehener Wert: fp_new, seither in 45,5\u202f% der Antworten."
+
+
+def opened(project, *, now=NOW):
+    provider = make_provider(project=project, base_url="http://127.0.0.1:9/v1")
+    seen = Seen(
+        kind=SeenKind.NEW_VALUE,
+        key="new_value:fp_new",
+        at=now,
+        sentence=said("pool_new", names="fp_new", share=Figure("45.5 %"), values=1),
+        values=("fp_new",),
+    )
+    return watch.open_or_join(
+        project_id=project.pk, provider_id=provider.pk, model="gpt-4o-mini", event=seen, now=now
+    )
+
+
+@pytest.fixture
+def change(project):
+    return opened(project)
+
+
+@pytest.fixture
+def verified(project, admin, change):
+    for number in range(2):
+        approved(project, prompt=f"Frage {number}")
+    verification = watch.start_verification(actor=admin, change=change, now=LATER)
+    finish(verification, ["identical", "backend_changed"])
+    change.refresh_from_db()
+    return change
+
+
+@pytest.fixture
+def read(client, admin):
+    client.force_login(admin.person)
+
+    def get(path: str, code: str = "de") -> str:
+        answer = client.get(path, headers={"accept-language": code})
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return get
+
+
+def test_an_alert_is_read_in_german(change, read):
+    page = read("/alerts/")
+
+    assert "Ein neuer Fingerprint antwortet für gpt-4o-mini" in page
+    assert GERMAN in page
+    assert "A new fingerprint" not in page
+    assert "never seen before" not in page
+
+
+def test_a_change_report_is_read_in_german(verified, read):
+    page = read(f"/changes/{verified.pk}/")
+
+    assert "<h2>Neuer Fingerprint</h2>" in page
+    assert GERMAN in page
+    assert "1 von 2 bewerteten Antworten kamen gleich heraus und behalten ihre Bewertung" in page
+    assert "never seen before" not in page
+    assert "came out the same" not in page
+
+
+def test_a_changes_title_and_first_event_are_german_in_the_list(change, read):
+    page = read("/changes/")
+
+    assert "Ein neuer Fingerprint antwortet für gpt-4o-mini" in page
+    assert GERMAN in page
+    assert "A new fingerprint" not in page
+
+
+def test_a_changes_title_is_german_at_home(project, read):
+    opened(project, now=timezone.now())
+
+    page = read("/")
+
+    assert "Ein neuer Fingerprint antwortet für gpt-4o-mini" in page
+    assert "A new fingerprint" not in page
+
+
+def test_what_a_verification_found_is_an_alert_in_the_readers_language(verified, read):
+    page = read("/alerts/")
+
+    assert "gpt-4o-mini verifiziert: 1 von 2 bewerteten Antworten geändert" in page
+
+
+def test_an_arabic_page_is_right_to_left_with_these_texts(change, read):
+    page = read("/alerts/", "ar")
+
+    assert '<html lang="ar" dir="rtl"' in page
+    assert "بصمة جديدة تجيب عن \u200egpt-4o-mini\u200e" in page
+
+
+def test_an_older_alert_is_shown_as_it_was_written(project, read):
+    make_alert(project=project, title="Something of old", text="Told in English only.")
+
+    page = read("/alerts/")
+
+    assert '<span lang="en" dir="ltr">Something of old</span>' in page
+    assert '<span lang="en" dir="ltr">Told in English only.</span>' in page
+
+
+def test_machines_get_english_whatever_language_they_ask_for(client, project, change):
+    headers = {
+        "authorization": f"Bearer {make_key(project=project, scopes=('read',))}",
+        "accept-language": "de",
+    }
+
+    (alert,) = client.get("/api/v1/alerts", headers=headers).json()["items"]
+    (told,) = client.get("/api/v1/backend-changes", headers=headers).json()["items"]
+
+    assert alert["title"] == told["title"] == "A new fingerprint answers for gpt-4o-mini"
+    assert alert["text"] == told["events"][0]["sentence"] == ENGLISH
+    assert "said" not in alert
+    assert "said" not in told
+    assert "said" not in told["events"][0]
+
+
+def test_the_stored_english_is_that_of_the_messages(verified):
+    for alert in Alert.objects.all():
+        assert alert_json(alert)["title"] == english(alert.said["title"])
+        assert alert_json(alert)["text"] == english(alert.said["text"])
+    for event in ChangeEvent.objects.all():
+        assert event.sentence == english(event.said["sentence"])
+    for change in BackendChange.objects.all():
+        assert change.title == english(change.said["title"])
+
+
+def english(messages):
+
+    return " ".join(Message.from_json(message).render() for message in messages)
+
+
+def test_a_comparisons_sentence_is_german_in_a_change_report(verified, read):
+    Comparison.objects.filter(verdict="backend_changed").update(
+        sentence="Backend changed. The answers differ.",
+        figures={"parts": [{"key": "changed_plain", "params": {}}, {"key": "part_somewhere", "params": {}}]},
+    )
+
+    page = read(f"/changes/{verified.pk}/")
+
+    assert "Backend geändert. Die Antworten unterscheiden sich." in page
+    assert "The answers differ." not in page
+
+
+def test_a_failed_attempt_says_why_in_german(project, read):
+
+    run = make_run(project=project)
+    failed = make_attempt(
+        run=run,
+        original=make_interaction(project=project),
+        state="failed",
+        error="openai asks to slow down (429). It said nothing more.",
+        said={
+            "error": [
+                {"key": "call_slow_down", "params": {"name": "openai"}},
+                {"key": "call_said_nothing", "params": {}},
+            ]
+        },
+    )
+
+    page = read(f"/compare/{failed.pk}/")
+
+    assert "openai bittet um weniger Anfragen (429). Mehr wurde nicht mitgeteilt." in page
+    assert "slow down" not in page
