@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reviewapp.pure.canonical import canonical_json
+from reviewapp.pure.said import said
 
 # Part of the digest: whoever changes what takes part must change it, and the golden value.
 _VERSION: Final = b"a1"
@@ -49,15 +50,15 @@ def first_break(links: Iterable[Link]) -> tuple[Broken | None, int, bytes]:
         expected = seq + 1
         if link.seq != expected:
             return (
-                Broken(expected, f"Entry {expected} is missing; entry {link.seq} follows {seq}."),
+                Broken(expected, said("chain_missing", seq=expected, next=link.seq, before=seq)),
                 seq,
                 previous,
             )
         if link.previous != previous:
-            return Broken(link.seq, f"Entry {link.seq} does not follow the one before it."), seq, previous
+            return Broken(link.seq, said("chain_parted", seq=link.seq)), seq, previous
         if digest_of(previous=previous, seq=link.seq, content=link.content) != link.digest:
             return (
-                Broken(link.seq, f"Entry {link.seq} is not what was sealed: it was changed."),
+                Broken(link.seq, said("chain_changed", seq=link.seq)),
                 seq,
                 previous,
             )

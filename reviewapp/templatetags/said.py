@@ -86,7 +86,10 @@ def _is_english() -> bool:
 
 def in_reader(text: str) -> str:
     """The text in the reader's language as far as it is ours, without markup: for titles and attributes."""
-    return text.render(READER) if isinstance(text, Said) and not _is_english() else text
+    if _is_english() or not text:
+        return text
+    # A text without places is found in the catalogue as it is, also that of an older row.
+    return text.render(READER) if isinstance(text, Said) else gettext(text)
 
 
 def row_text(row: Model | Mapping[str, Any], field: str) -> str:
@@ -104,8 +107,9 @@ def in_words(text: str | None) -> SafeString | str:
     """A text in the reader's language; what is none of ours marked as English."""
     if not text:
         return ""
-    if _is_english() or isinstance(text, Said):
-        return format_html("{}", readable(in_reader(text)))
+    words = in_reader(text)
+    if _is_english() or isinstance(text, Said) or words != text:
+        return format_html("{}", readable(words))
     return format_html('<span lang="en" dir="ltr">{}</span>', readable(text))
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
+from django.utils import translation
 
 from reviewapp.models import AuditEntry, AuditSeal, AuditUnsealed
 from reviewapp.stages.administer import sealing, write_audit
@@ -171,3 +172,18 @@ def test_the_page_verifies_and_gives_the_head_to_write_down(admin, client):
     page = client.get(reverse("settings-audit"), {"verify": "1"}).content.decode()
 
     assert sealing.verify_audit(project=admin.project, now=NOW).head.hex() in page
+
+
+def test_the_page_tells_a_broken_chain_in_the_readers_language(admin, client):
+    deeds(admin, "a.one", "a.two")
+    sealing.seal_audit(now=NOW)
+    tamper("UPDATE reviewapp_auditentry SET action = 'a.too' WHERE action = 'a.two'")
+    client.force_login(admin.person)
+
+    def told(language: str) -> str:
+        page = client.get(reverse("settings-audit"), {"verify": "1"}, headers={"accept-language": language})
+        return page.content.decode()
+
+    assert "Entry 3 is not what was sealed: it was changed." in told("en")
+    assert "Eintrag 3 ist nicht, was versiegelt wurde: Er wurde geändert." in told("de")
+    translation.deactivate()

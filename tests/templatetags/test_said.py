@@ -15,6 +15,7 @@ from django.utils.translation import override
 from reviewapp.models import SeenKind
 from reviewapp.pure.said import Day, Figure, Month, Said, said, to_store
 from reviewapp.pure.said.templates import TEMPLATES, Several
+from reviewapp.stages.privacy.clearing import REMOVED
 from reviewapp.stages.watch.changes import title_of
 from reviewapp.templatetags.said import READER, in_reader, in_words, row_text, told, told_notes
 
@@ -122,6 +123,15 @@ def test_a_composed_text_carries_no_mark_and_is_escaped():
 def test_an_english_reader_sees_no_marks():
     with override("en"):
         assert told({"title": "A new value.", "said": None}, "title") == "A new value."
+
+
+def test_an_older_text_without_places_is_found_in_the_catalogue():
+    row = {"error": REMOVED, "said": None}
+
+    with override("fr"):
+        assert told(row, "error") == (
+            "Le fichier a été retiré, car il contenait ce qui a été supprimé depuis."
+        )
 
 
 def test_notes_are_told_each_as_far_as_they_are_known():

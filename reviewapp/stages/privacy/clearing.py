@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
     Attempt,
@@ -36,7 +37,7 @@ from reviewapp.stages.find import learning
 from reviewapp.stages.record import wording
 
 BATCH: Final = 200
-REMOVED: Final = "The file was removed, because it held what was deleted since."
+REMOVED: Final = gettext_noop("The file was removed, because it held what was deleted since.")
 _token: Final = re.compile(rb"\[[a-z][a-z0-9_-]{0,29}:([a-z2-7]{12})\]").findall
 # What people decided or said may have changed since the export was made; these never do.
 _CHANGING: Final = {"flagged": "", "discussed": "", "tag": "", "q": "", "verdict": "", "regressions": ""}

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -162,6 +163,7 @@ def _others(rule: RetentionRule, now: datetime) -> Counter[str]:
     for export in Export.objects.filter(project=rule.project, state=ExportState.DONE, created_at__lt=before):
         keeping.remove(export=export)
         removed += Export.objects.filter(pk=export.pk, state=ExportState.DONE).update(
-            state=ExportState.FAILED, error="The file was removed: it was older than the project keeps data."
+            state=ExportState.FAILED,
+            error=gettext_noop("The file was removed: it was older than the project keeps data."),
         )
     return Counter({name: n for name, n in (("failedmessage", gone), ("export file", removed)) if n})

@@ -67,6 +67,11 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     "partitions_missing": gettext_noop(
         "There is no partition for %(month)s yet: what comes then is kept with what is later."
     ),
+    # ---- the audit log ----
+    "chain_missing": gettext_noop("Entry %(seq)d is missing; entry %(next)d follows %(before)d."),
+    "chain_parted": gettext_noop("Entry %(seq)d does not follow the one before it."),
+    "chain_changed": gettext_noop("Entry %(seq)d is not what was sealed: it was changed."),
+    # ---- parts by name ----
     "word_database": gettext_noop("database"),
     "word_broker": gettext_noop("broker"),
     "word_worker": gettext_noop("worker"),
