@@ -25,6 +25,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.filters import Filter
 from reviewapp.pure.ids import new_id
+from reviewapp.pure.said import said, stored
 from reviewapp.stages import discuss, export, privacy, record, review
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.find import learning
@@ -128,6 +129,22 @@ def test_nothing_of_an_erased_person_is_left_in_any_table_or_file(project, admin
     assert Interaction.objects.filter(pk=other.pk).exists()
     assert done.counts["interaction"] >= 3
     assert done.counts["failedmessage"] == 1
+
+
+def test_a_composed_text_keeps_the_name_not_in_its_messages_either(project, admin):
+    told = factories.make_alert(
+        project=project,
+        title=said("verbatim", text=f"What {WHO} asked went wrong"),
+        text=said("verbatim", text="Look at it."),
+    )
+    assert where("zanzibar") != []
+
+    erased(admin)
+
+    told.refresh_from_db()
+    assert where("zanzibar") == []
+    assert told.title == "What [erased] asked went wrong"
+    assert (stored(told.text, told.said["text"]), "title" in told.said) == ("Look at it.", False)
 
 
 def test_others_keep_their_data_and_their_words(project, admin):

@@ -101,6 +101,8 @@ _TEXTS: Final[tuple[tuple[type[models.Model], str, tuple[str, ...]], ...]] = (
     (Alert, "project", ("title", "text")),
     (SavedView, "project", ("name",)),
 )
+# Of these, the texts that were composed stand in `said` once more, as messages with what they name.
+_COMPOSED: Final[tuple[type[models.Model], ...]] = (ReplayRun, Notification, Alert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,10 +341,7 @@ def _without(project: Project, name: str) -> int:
     for model, fields in _JSON:
         rows: Any = model._default_manager.filter(project=project)
         for field in fields:
-            holding = rows.annotate(said=Cast(field, models.TextField())).filter(
-                said__contains=json.dumps(name, ensure_ascii=False)[1:-1]
-            )
-            for row in holding:
+            for row in _holding(rows, field, name):
                 before = getattr(row, field)
                 after = _replaced(before, name)
                 if after != before:
@@ -359,7 +358,27 @@ def _without(project: Project, name: str) -> int:
                 if after != text:
                     model._default_manager.filter(pk=pk).update(**{field: after})
                     changed += 1
+    for model in _COMPOSED:
+        for row in _holding(model._default_manager.filter(project=project), "said", name):
+            # Without its messages a text is told as it is stored, from where the name is gone.
+            rest = {field: parts for field, parts in row.said.items() if not _holds(parts, name)}
+            model._default_manager.filter(pk=row.pk).update(said=rest or None)
     return changed
+
+
+def _holding(rows: Any, field: str, name: str) -> Any:
+    """The rows in whose JSON the name stands somewhere."""
+    written = Cast(field, models.TextField())
+    return rows.alias(written=written).filter(written__contains=json.dumps(name, ensure_ascii=False)[1:-1])
+
+
+def _holds(value: Any, name: str) -> bool:
+    """Whether the name stands in a text of the value."""
+    if isinstance(value, dict):
+        return any(_holds(one, name) for one in value.values())
+    if isinstance(value, list):
+        return any(_holds(one, name) for one in value)
+    return isinstance(value, str) and name in value
 
 
 def _replaced(value: Any, name: str) -> Any:
