@@ -521,7 +521,17 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "reviewapp.web.passwords.WordsOfThisPlace"},
 ]
+# Words that no password may be made of, and the file of breached ones, sorted by SHA-1.
+PASSWORD_WORDS = _text("REVIEWAPP_PASSWORD_WORDS").replace(",", " ").split()
+BREACHED_PASSWORDS = _text("REVIEWAPP_BREACHED_PASSWORDS")
+if BREACHED_PASSWORDS:
+    if not (Path(BREACHED_PASSWORDS).is_file() and os.access(BREACHED_PASSWORDS, os.R_OK)):
+        raise WrongSetting(
+            "REVIEWAPP_BREACHED_PASSWORDS", f"names {BREACHED_PASSWORDS}, which is no file that can be read"
+        )
+    AUTH_PASSWORD_VALIDATORS.append({"NAME": "reviewapp.web.passwords.BreachedPasswords"})
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "reviewapp.web.accounts.AccountAdapter"

@@ -57,6 +57,17 @@ def make_provider(project, base_url: str, *, api_key: str | None = None) -> Prov
     )
 
 
+def test_a_file_of_breached_passwords_that_is_not_sorted_is_told(settings, tmp_path):
+    file = tmp_path / "breached.txt"
+    settings.BREACHED_PASSWORDS = str(file)
+    found = []
+    for lines in (f"{'A' * 40}:1\n{'B' * 40}:1\n", f"{'B' * 40}:1\n{'A' * 40}:1\n"):
+        file.write_text(lines)
+        found += [(finding.ok, "not sorted" in finding.sentence) for finding in doctor.passwords()]
+
+    assert found == [(True, False), (False, True)]
+
+
 def test_a_provider_that_answers_is_well_and_is_shown_its_key(project):
     with answering(200) as (address, keys):
         finding = doctor.ask_provider(make_provider(project, address, api_key="sk-1"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
+from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from tests import factories
 from tests.scanning import where
@@ -198,6 +202,98 @@ def test_a_password_is_long_and_not_among_the_common_ones_and_that_is_all(person
     signing_in().post(reverse("account_change_password"), given)
 
     assert is_in(signing_in(password)) is taken
+
+
+def changing(to: str) -> str:
+    """The page that answers who wants another password."""
+    given = {"oldpassword": PASSWORD, "password1": to, "password2": to}
+    return signing_in().post(reverse("account_change_password"), given).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("password", "word"),
+    [
+        ("reviewapp-2026!", "reviewapp"),
+        ("Support.Desk.99", "support"),
+        ("acme acme acme 1", "acme"),
+        ("review.example.org", "example"),
+        # With enough beside it a word harms nothing.
+        ("reviewapp oyster ladder", None),
+    ],
+)
+def test_a_password_is_not_made_of_words_of_this_place(settings, project, person, password, word):
+    settings.PASSWORD_WORDS = ["acme"]
+    settings.ALLOWED_HOSTS = ["testserver", "review.example.org"]
+    factories.make_member(project=factories.make_project(name="Support Desk"), person=person)
+
+    page = changing(password)
+
+    assert word is None or f"“{word}” is tried first here" in page
+    assert is_in(signing_in(password)) is (word is None)
+
+
+BREACHED = "a breached one 17"
+
+
+@pytest.fixture
+def breached_file(settings: Any, tmp_path: Any) -> Any:
+    """A file as Have I Been Pwned's downloader writes it."""
+    digests = sorted(
+        hashlib.sha1(f"a breached one {n}".encode(), usedforsecurity=False).hexdigest() for n in range(200)
+    )
+    file = tmp_path / "breached.txt"
+    file.write_text("\n".join(f"{digest.upper()}:3" for digest in digests))
+    settings.BREACHED_PASSWORDS = str(file)
+    settings.AUTH_PASSWORD_VALIDATORS = [{"NAME": "reviewapp.web.passwords.BreachedPasswords"}]
+    return file
+
+
+@pytest.mark.parametrize(("password", "taken"), [(BREACHED, False), ("not a breached one", True)])
+def test_a_breached_password_is_refused(breached_file, person, password, taken):
+    page = changing(password)
+
+    assert ("in a list of breached ones" in page) is not taken
+    assert is_in(signing_in(password)) is taken
+
+
+def test_a_password_that_can_not_be_checked_is_refused(breached_file, person):
+    breached_file.unlink()
+
+    page = changing("not a breached one")
+
+    assert "checked now" in page
+    assert not is_in(signing_in("not a breached one"))
+
+
+def test_giving_the_password_once_more_begins_another_session(person):
+    client = signing_in()
+    before = client.session.session_key
+    UserSession.objects.filter(session_key=before).update(created_at=timezone.now() - timedelta(hours=5))
+    stolen = Client()
+    stolen.cookies["sessionid"] = before
+    both = is_in(client), is_in(stolen)
+
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+
+    assert both == (True, True)
+    assert (is_in(client), is_in(stolen)) == (True, False)
+    # How long it lasts in all, counts from when it began.
+    [session] = UserSession.objects.filter(user=person)
+    assert timezone.now() - session.created_at > timedelta(hours=4)
+
+
+def test_giving_a_second_factor_once_more_begins_another_session(person, secret, monkeypatch):
+    client = signing_in()
+    give_code(client, code_of(secret))
+    before = client.session.session_key
+    # The next half minute: a code is good once.
+    monkeypatch.setattr(totp, "yield_hotp_counters_from_time", lambda: iter([HALF_MINUTE + 1]))
+    code = totp.format_hotp_value(totp.hotp_value(secret, HALF_MINUTE + 1))
+
+    client.post(reverse("mfa_reauthenticate"), {"code": code})
+
+    assert is_in(client)
+    assert client.session.session_key != before
 
 
 def test_other_sessions_stand_in_a_list_and_can_be_ended_from_it(person):

@@ -33,6 +33,7 @@ from reviewapp.journal import lag
 from reviewapp.models import AlertChannel, Provider, UnreadableSecret, unsearchable
 from reviewapp.providers.addresses import check_host
 from reviewapp.stages import administer
+from reviewapp.stages.administer import breached
 
 GIGABYTE = 1024**3
 LITTLE_SPACE = 2 * GIGABYTE
@@ -90,6 +91,7 @@ def examine() -> Iterator[Finding]:
         yield clock()
         yield from secrets()
         yield second_factors()
+        yield from passwords()
         yield from providers()
     yield journal()
 
@@ -234,6 +236,20 @@ def second_factors() -> Finding:
         ok=True,
         sentence=f"{bound} people must have a second factor; {without} of them have to set one up yet.",
     )
+
+
+def passwords() -> Iterator[Finding]:
+    """Whether the operator's file of breached passwords can be searched."""
+    if path := settings.BREACHED_PASSWORDS:
+        problem = breached.problem_of(path)
+        yield Finding(
+            part="accounts",
+            ok=problem is None,
+            sentence=f"New passwords are looked for in {path}."
+            if problem is None
+            else f"New passwords can't be looked for in {path}: {problem}.",
+            mend="Have it written anew, sorted by SHA-1 (haveibeenpwned-downloader does).",
+        )
 
 
 def secrets() -> Iterator[Finding]:
