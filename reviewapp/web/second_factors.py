@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from allauth.account.signals import user_logged_in
+from allauth.account.signals import authentication_step_completed, user_logged_in
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import (
     authentication_failed,
@@ -17,6 +17,7 @@ from allauth.mfa.signals import (
     authenticator_removed,
     authenticator_used,
 )
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
@@ -91,6 +92,18 @@ def note_the_providers_factor(request: HttpRequest, **kwargs: Any) -> None:
         told = (sociallogin.account.extra_data.get("id_token") or {}).get("amr")
         if isinstance(told, list) and settings.OIDC_FACTORS & {one for one in told if isinstance(one, str)}:
             request.session[VOUCHED] = True
+
+
+@receiver(authentication_step_completed)
+def begin_another_session(request: HttpRequest, **kwargs: Any) -> None:
+    """Who showed once more who they are goes on in a session whose key nobody had before.
+
+    It stays the one that began when it began: how long it lasts in all, counts from then.
+    """
+    if kwargs.get("reauthenticated"):
+        before = request.session.session_key
+        request.session.cycle_key()
+        UserSession.objects.filter(session_key=before).update(session_key=request.session.session_key)
 
 
 @receiver(authenticator_used)
