@@ -662,6 +662,10 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Whether a key of the API that comes by http is refused.
+HTTPS_KEYS_ONLY = not _flag("REVIEWAPP_ALLOW_HTTP_KEYS", default=not PRODUCTION)
+# People are led to https. A program is not, so that it is told (web/encrypted.py).
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/(?!v1/docs)"]
 if PRODUCTION:
     # A browser takes cookies of this name from this host alone, over TLS, for all paths.
     SESSION_COOKIE_NAME = "__Host-sessionid"
@@ -671,7 +675,6 @@ if PRODUCTION:
     LANGUAGE_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from reviewapp.models import Actor, ApiKey, Permission, Project
 from reviewapp.stages import review
+from reviewapp.web import encrypted
 from reviewapp.web.api.judgements import NewAnnotation
 from reviewapp.web.gateway.directory import Directory, KeyEntry
 from reviewapp.web.gateway.process import shared
@@ -77,7 +78,13 @@ async def _read(scope: Any, receive: Receive, came: list[Any], directory: Direct
     key: KeyEntry | None = None
     if scheme.lower() == "bearer":
         key = directory.key(secret.strip(), now=datetime.now(tz=UTC))
-    if found is None or key is None or not key.may_review or b"content-encoding" in headers:
+    if (
+        found is None
+        or key is None
+        or encrypted.is_refused_in(scope)
+        or not key.may_review
+        or b"content-encoding" in headers
+    ):
         return None
     size = 0
     while True:

@@ -27,7 +27,7 @@ from reviewapp.web.api import bodies
 from reviewapp.web.api.problems import Problem
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Receive, Send
-from reviewapp.web.limiting import TooOften, address_in
+from reviewapp.web.limiting import TooOften
 from reviewapp.web.receiving import authenticate, read_body
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
             raise Problem(404, f"There is no {scope['path']}; traces go to {PATH}, metrics and logs nowhere.")
         if scope["method"] != "POST":
             raise Problem(405, f"Send spans to {PATH} by POST.")
-        received = await _receive(kind, headers, receive, address_in(scope))
+        received = await _receive(kind, headers, receive, scope)
         body = _response(received, answered)
     except Problem as problem:
         status, body = problem.status, _status(problem, answered)
@@ -80,9 +80,9 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _receive(kind: str, headers: dict[str, str], receive: Receive, address: str) -> Received:
+async def _receive(kind: str, headers: dict[str, str], receive: Receive, scope: Any) -> Received:
     now = timezone.now()
-    key = await authenticate(shared().directory, headers, now, address=address)
+    key = await authenticate(shared().directory, headers, now, scope=scope)
     if kind not in (PROTOBUF, JSON):
         raise Problem(
             415, f"Send OTLP as {PROTOBUF} or {JSON}; this is {kind[:100] or 'of no content type'}."

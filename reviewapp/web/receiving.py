@@ -16,6 +16,7 @@ import orjson
 from reviewapp import tasks
 from reviewapp.journal import JournalError
 from reviewapp.models import Permission
+from reviewapp.web import encrypted
 from reviewapp.web.api import bodies
 from reviewapp.web.api.ingest import read_posted
 from reviewapp.web.api.problems import NO_KEY, Problem, problem_body
@@ -56,7 +57,7 @@ async def receiving(scope: Any, receive: Receive, send: Send) -> None:
 async def _receive(scope: Any, receive: Receive) -> bytes:
     now = datetime.now(tz=UTC)
     headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
-    key = await authenticate(shared().directory, headers, now, address=address_in(scope))
+    key = await authenticate(shared().directory, headers, now, scope=scope)
     body = await read_body(headers, receive)
     given: dict[str, Any] = {"headers": headers, "project": key.project, "source": key.source, "now": now}
     if len(body) > _AT_ONCE:
@@ -71,9 +72,12 @@ async def _receive(scope: Any, receive: Receive) -> bytes:
 
 
 async def authenticate(
-    directory: Directory, headers: Mapping[str, str], now: datetime, *, address: str
+    directory: Directory, headers: Mapping[str, str], now: datetime, *, scope: Mapping[str, Any]
 ) -> KeyEntry:
     """The key of the request, which may send. Raises Problem and TooOften."""
+    if encrypted.is_refused_in(scope):
+        raise Problem(403, encrypted.IN_THE_CLEAR)
+    address = address_in(scope)
     scheme, _, secret = headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
     key = directory.key(secret, now=now) if scheme.lower() == "bearer" else None
@@ -87,8 +91,8 @@ async def authenticate(
         raise Problem(401, NO_KEY)
     limits.come(key=key.id, address=address)
     if not key.may_ingest:
-        scope = Permission.INGEST
-        raise Problem(403, f"This key may not {scope.value}: it lacks the scope “{scope.name.lower()}”.")
+        lacking = Permission.INGEST
+        raise Problem(403, f"This key may not {lacking.value}: it lacks the scope “{lacking.name.lower()}”.")
     return key
 
 

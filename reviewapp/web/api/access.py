@@ -10,6 +10,8 @@ from ninja.security import HttpBearer
 
 from reviewapp.models import Actor, ApiKey, Permission, actor_for_key
 from reviewapp.stages import administer
+from reviewapp.web import encrypted
+from reviewapp.web.api.problems import Problem
 from reviewapp.web.limiting import address_of, limits
 
 
@@ -33,6 +35,8 @@ class KeyAuth(HttpBearer):
         self.or_else = or_else
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
+        if encrypted.is_refused(request):
+            raise Problem(403, encrypted.IN_THE_CLEAR)
         now = timezone.now()
         key = administer.find_key(secret=token.strip(), now=now)
         address = address_of(request)

@@ -31,7 +31,6 @@ from reviewapp.web.gateway.errors import GatewayError
 from reviewapp.web.gateway.process import shared
 from reviewapp.web.gateway.relay import Exchange, Receive, Send, send_error
 from reviewapp.web.gateway.reuse import Answer, Reuser, answer_of, send_answer
-from reviewapp.web.limiting import address_in
 
 Scope = Any
 
@@ -79,7 +78,7 @@ class Recorded:
     async def _read(self, scope: Scope, receive: Receive, started_at: datetime) -> calls.Call:
         headers = dict(scope["headers"])
         directory = shared().directory
-        key = await calls.authenticate(directory, headers, now=started_at, address=address_in(scope))
+        key = await calls.authenticate(directory, headers, now=started_at, scope=scope)
         context = calls.read_context(headers)
         body = await _read_body(headers, receive)
         request = calls.read_request(body)
@@ -143,9 +142,7 @@ async def models(request: Request) -> Response:
     headers = dict(request.scope["headers"])
     try:
         directory = shared().directory
-        key = await calls.authenticate(
-            directory, headers, now=datetime.now(tz=UTC), address=address_in(request.scope)
-        )
+        key = await calls.authenticate(directory, headers, now=datetime.now(tz=UTC), scope=request.scope)
         route = await calls.find_route(directory, key, calls.read_context(headers))
         return await _fetch(request, route.provider)
     except GatewayError as error:

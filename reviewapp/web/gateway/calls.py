@@ -22,9 +22,10 @@ from reviewapp.formats.openai.requests import seed_of
 from reviewapp.pure import rawjson
 from reviewapp.pure.canonical import SEED_FIELDS
 from reviewapp.pure.exchange import Endpoint
+from reviewapp.web import encrypted
 from reviewapp.web.gateway import errors
 from reviewapp.web.gateway.directory import Directory, KeyEntry, ProviderEntry, Snapshot, SourceEntry
-from reviewapp.web.limiting import TooOften, limits
+from reviewapp.web.limiting import TooOften, address_in, limits
 
 BODY_LIMIT: Final = 32 * 1024 * 1024
 REUSE: Final = ("off", "valid", "reviewed")
@@ -70,15 +71,22 @@ class Call:
     started_at: datetime
 
 
-async def authenticate(directory: Directory, headers: Headers, *, now: datetime, address: str) -> KeyEntry:
+async def authenticate(
+    directory: Directory, headers: Headers, *, now: datetime, scope: Mapping[str, Any]
+) -> KeyEntry:
     """The caller's key. Raises GatewayError."""
+    if encrypted.is_refused_in(scope):
+        raise errors.in_the_clear()
     try:
-        return await _authenticate(directory, headers, now=now, address=address)
+        return await _authenticate(directory, headers, now=now, scope=scope)
     except TooOften as error:
         raise errors.too_often(error) from None
 
 
-async def _authenticate(directory: Directory, headers: Headers, *, now: datetime, address: str) -> KeyEntry:
+async def _authenticate(
+    directory: Directory, headers: Headers, *, now: datetime, scope: Mapping[str, Any]
+) -> KeyEntry:
+    address = address_in(scope)
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from reviewapp.web.encrypted import IN_THE_CLEAR
 from reviewapp.web.limiting import TooOften
 
 
@@ -47,6 +48,10 @@ def wrong_key() -> GatewayError:
         code="invalid_api_key",
         headers={"WWW-Authenticate": 'Bearer realm="reviewapp"'},
     )
+
+
+def in_the_clear() -> GatewayError:
+    return GatewayError(403, IN_THE_CLEAR, code="https_required")
 
 
 def too_often(reason: TooOften) -> GatewayError:
