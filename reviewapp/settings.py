@@ -315,6 +315,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "record-words": {"task": "reviewapp.tasks.record_words", "schedule": 2.0, "options": {"expires": 2}},
     "review-route": {"task": "reviewapp.tasks.review_route", "schedule": 5.0, "options": {"expires": 5}},
     "audit-seal": {"task": "reviewapp.tasks.review_seal_audit", "schedule": 10.0, "options": {"expires": 10}},
+    "make-room": {
+        "task": "reviewapp.tasks.review_make_room",
+        "schedule": 300.0,
+        "options": {"expires": 250},
+    },
     "review-sweep": {"task": "reviewapp.tasks.review_sweep", "schedule": 60.0, "options": {"expires": 50}},
     "replay-sweep": {"task": "reviewapp.tasks.replay_sweep", "schedule": 5.0, "options": {"expires": 5}},
     "watch-pull": {"task": "reviewapp.tasks.watch_pull", "schedule": 5.0, "options": {"expires": 5}},

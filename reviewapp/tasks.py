@@ -28,7 +28,7 @@ from reviewapp.celery import app
 from reviewapp.journal import Journal, Place, Waiting, read_place
 from reviewapp.models import RetentionRule, unsearchable
 from reviewapp.stages import compare, discuss, export, find, privacy, record, replay, review, study, watch
-from reviewapp.stages.administer import partitions, sealing
+from reviewapp.stages.administer import counting, partitions, sealing
 from reviewapp.stages.record import uploads
 from reviewapp.stages.watch import delivering, probing, trouble
 
@@ -396,6 +396,12 @@ def review_seal_audit() -> None:
     """Put what was written into the audit trail since into its chains."""
     while sealing.seal_audit(now=timezone.now()):
         pass
+
+
+@shared_task
+def review_make_room() -> None:
+    """Sessions, limits and wrong tries that are over go."""
+    counting.make_room(now=timezone.now())
 
 
 @shared_task

@@ -39,10 +39,13 @@ class Rate:
             return 0.0
 
     def untold(self) -> dict[Hashable, int]:
-        """How often who came since this was asked last."""
+        """How often who came since this was asked last: a minute's worth at most.
+
+        Who came for an hour while nobody could be told kept the limit here, and owes no hour.
+        """
         with self._lock:
             untold, self._untold = self._untold, {}
-            return untold
+        return {name: min(times, self.per_minute) for name, times in untold.items()}
 
     def tell_later(self, untold: Mapping[Hashable, int]) -> None:
         """Nobody could be told of it now."""

@@ -7,9 +7,12 @@ looked for, so who tries keys from an office locks nobody out there.
 
 from __future__ import annotations
 
+import ipaddress
 import math
+import re
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 WRONG_KEYS: Final = 300
 FORGET_SECONDS: Final = 60.0
+_LONGEST: Final = 100
+_WITH_PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
 class TooOften(Exception):
@@ -103,12 +108,37 @@ def address_in(scope: Mapping[str, Any]) -> str:
     if settings.TRUST_PROXY:
         told = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         # Some proxies add a line of their own below the one that the caller sent.
-        if told and (last := told[-1].decode("latin-1").rsplit(",", 1)[-1].strip()):
-            return str(last)
-    return str((scope.get("client") or ("",))[0])
+        if told and (last := counted(told[-1].decode("latin-1").rsplit(",", 1)[-1])):
+            return last
+    peer = str((scope.get("client") or ("",))[0])
+    return counted(peer) or peer
 
 
 def address_of(request: HttpRequest) -> str:
     """Where a request for a page or the API comes from."""
     told = request.headers.get("X-Forwarded-For", "") if settings.TRUST_PROXY else ""
-    return told.rsplit(",", 1)[-1].strip() or str(request.META.get("REMOTE_ADDR", ""))
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    return counted(told.rsplit(",", 1)[-1]) or counted(peer) or peer
+
+
+@lru_cache(maxsize=10_000)
+def counted(told: str) -> str | None:
+    """An address as it is counted, or None if it is none.
+
+    Of IPv6 the network of 64 bits: whoever has one address there has all, and might come from another each
+    time. Some proxies tell the port, too.
+    """
+    told = told.strip()
+    if len(told) > _LONGEST:
+        return None
+    if (within := _WITH_PORT.fullmatch(told)) is not None:
+        told = within[1] or within[2]
+    try:
+        address = ipaddress.ip_address(told.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)

@@ -73,6 +73,16 @@ def test_what_nobody_could_be_told_of_is_told_later_with_what_came_since():
     assert rate.untold() == {"a": 2}
 
 
+def test_who_came_for_long_while_nobody_could_be_told_owes_no_more_than_a_minute():
+    rate = Rate(10)
+    for minute in range(60):
+        for _ in range(10):
+            rate.take("a", now=minute * 60.0)
+        rate.tell_later(rate.untold())
+
+    assert rate.untold() == {"a": 10}
+
+
 def test_what_others_took_is_not_left_here():
     rate = Rate(60)
 

@@ -6,7 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
 
 from reviewapp.models import Kept, RateLevel
 from reviewapp.stages.administer import counting
@@ -68,6 +69,36 @@ def test_a_full_bucket_takes_no_room_and_one_that_owes_stays():
     assert [row.name for row in RateLevel.objects.all()] == ["key:owes"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_making_room_waits_for_nobody_who_tells():
+    share(Came("key:a", 60, 1), Came("key:b", 60, 1))
+    aged(seconds=60)
+
+    def telling(left: threading.Event, go: threading.Event) -> None:
+        with transaction.atomic():
+            RateLevel.objects.filter(name="key:a").update(level=60)
+            left.set()
+            go.wait(60)
+        connection.close()
+
+    held, go = threading.Event(), threading.Event()
+    other = threading.Thread(target=telling, args=(held, go))
+    other.start()
+    held.wait(60)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+    try:
+        counting.forget_counts(now=NOW)
+        left = [row.name for row in RateLevel.objects.all()]
+    finally:
+        go.set()
+        other.join(60)
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0")
+
+    assert left == ["key:a"]
+
+
 def test_the_tables_are_not_logged():
     tables = [RateLevel._meta.db_table, Kept._meta.db_table]
     with connection.cursor() as cursor:
@@ -120,3 +151,12 @@ def test_what_expired_goes():
     counting.forget_counts(now=NOW)
 
     assert [row.key for row in Kept.objects.all()] == ["new"]
+
+
+def test_sessions_that_are_over_go():
+    for key, end in (("old", NOW - MINUTE), ("new", NOW + MINUTE)):
+        Session.objects.create(session_key=key, session_data="", expire_date=end)
+
+    counting.make_room(now=NOW)
+
+    assert [row.session_key for row in Session.objects.all()] == ["new"]

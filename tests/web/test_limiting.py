@@ -317,6 +317,12 @@ def test_who_guesses_somebodys_password_does_not_lock_them_out(project):
         # What the caller sent stands above what the proxy adds.
         ([b"198.51.100.1", b"203.0.113.7"], "203.0.113.7"),
         ([b""], "192.0.2.1"),
+        # Some proxies tell the port.
+        ([b"203.0.113.7:50123"], "203.0.113.7"),
+        ([b"[2001:db8:1:2::7]:50123"], "2001:db8:1:2::"),
+        # What is no address would be a name of its own each time, of any length.
+        ([b"unknown"], "192.0.2.1"),
+        ([b"x" * 8_000], "192.0.2.1"),
     ],
 )
 def test_behind_a_proxy_the_last_address_is_believed(settings, lines, address):
@@ -324,3 +330,18 @@ def test_behind_a_proxy_the_last_address_is_believed(settings, lines, address):
     scope = {"headers": [(b"x-forwarded-for", line) for line in lines], "client": ("192.0.2.1", 1)}
 
     assert limiting.address_in(scope) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_who_has_a_network_of_addresses_is_counted_once(rf, address, counted):
+    assert limiting.address_in({"client": (address, 1), "headers": []}) == counted
+    assert limiting.address_of(rf.get("/", REMOTE_ADDR=address)) == counted

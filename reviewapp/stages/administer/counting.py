@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.contrib.sessions.models import Session
 from django.db import connection
 
 from reviewapp.models import Kept
@@ -43,10 +44,14 @@ _HEAR: Final = f"""
 SELECT name, {_NOW}::float8 FROM reviewapp_ratelevel
 WHERE at > clock_timestamp() - {_LATELY} ORDER BY 2 LIMIT {_MOST}
 """  # noqa: S608  # constants of this module
-# Who has a full bucket needs no place.
-_FORGET: Final = (
-    f"DELETE FROM reviewapp_ratelevel WHERE at < clock_timestamp() - {_LATELY} AND {_NOW} >= per_minute"  # noqa: S608  # constants of this module
+# Who has a full bucket needs no place. A row that is being told of just now is left: to wait for it while
+# holding others might be a circle.
+_FORGET: Final = f"""
+DELETE FROM reviewapp_ratelevel WHERE name IN (
+  SELECT name FROM reviewapp_ratelevel WHERE at < clock_timestamp() - {_LATELY} AND {_NOW} >= per_minute
+  ORDER BY name FOR UPDATE SKIP LOCKED
 )
+"""  # noqa: S608  # constants of this module
 
 _KEEP: Final = """
 INSERT INTO reviewapp_kept AS old (key, value, expires_at) VALUES (%s, %s::jsonb, %s)
@@ -79,6 +84,12 @@ def forget_counts(*, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_FORGET)
     Kept.objects.filter(expires_at__lte=now).delete()
+
+
+def make_room(*, now: datetime) -> None:
+    """The same where no web process takes calls, and sessions of browsers that did not come back in time."""
+    forget_counts(now=now)
+    Session.objects.filter(expire_date__lt=now).delete()
 
 
 def keep(*, key: str, value: Any, expires_at: datetime) -> None:
