@@ -1,7 +1,7 @@
 """The state of the installation in figures: what waits, what is under way, how much room it takes.
 
 Asked every few seconds, so nothing here reads a table that grows: each question has a partial index
-of what is unfinished, or is the database's own bookkeeping.
+of what is unfinished, a table of what waits alone, or is the database's own bookkeeping.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from django_celery_beat.models import PeriodicTask
 from reviewapp.models.alert import AlertDelivery, DeliveryState
 from reviewapp.models.interaction import FailedMessage
 from reviewapp.models.replay import Attempt, AttemptState, ReplayRun, RunState
+from reviewapp.models.wording import Unsearchable, unsearchable
 
 _UNFINISHED_RUNS: Final = (RunState.QUEUED, RunState.RUNNING)
 _UNFINISHED_ATTEMPTS: Final = (AttemptState.QUEUED, AttemptState.LEASED)
@@ -45,6 +46,7 @@ class Measures:
 
     set_aside: int
     oldest_set_aside: datetime | None
+    unsearchable: Unsearchable
     runs: dict[str, int]
     attempts: dict[str, int]
     deliveries: dict[str, int]
@@ -54,7 +56,7 @@ class Measures:
 
 
 def measures() -> Measures:
-    """Ask once. Some six small queries."""
+    """Ask once. Some seven small queries."""
     aside = FailedMessage.objects.filter(recorded_at=None).aggregate(n=Count("pk"), oldest=Min("created_at"))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -65,6 +67,7 @@ def measures() -> Measures:
     return Measures(
         set_aside=aside["n"],
         oldest_set_aside=aside["oldest"],
+        unsearchable=unsearchable(),
         runs=_by_state(ReplayRun, _UNFINISHED_RUNS),
         attempts=_by_state(Attempt, _UNFINISHED_ATTEMPTS),
         deliveries=_by_state(AlertDelivery, (DeliveryState.QUEUED, DeliveryState.LEASED)),

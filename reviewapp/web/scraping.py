@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
+from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -151,6 +152,11 @@ class State:
     def _tables(self) -> Iterator[Metric]:
         now = measures.measures()
         yield _gauge("messages_waiting_aside", "Set aside, and not recorded since.", now.set_aside)
+        waiting = now.unsearchable
+        told = "Recorded, and found by no search for their words yet."
+        yield _gauge("search_waiting_interactions", told, waiting.interactions)
+        age = (timezone.now() - waiting.since).total_seconds() if waiting.since else 0.0
+        yield _gauge("search_oldest_age_seconds", "How long the oldest of them has waited.", max(age, 0.0))
         yield _family("replay_runs_unfinished", "Replay runs under way.", "state", now.runs)
         yield _family("replay_attempts_unfinished", "Attempts that wait or are asked.", "state", now.attempts)
         yield _family("alert_deliveries_unfinished", "Alerts on their way.", "state", now.deliveries)

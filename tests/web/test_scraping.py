@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import timedelta
 from urllib.error import HTTPError
 
 import pytest
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from reviewapp import metrics
 from reviewapp.metrics import exposing
-from reviewapp.models import FailedMessage
+from reviewapp.models import FailedMessage, WaitingWords
 from reviewapp.web import scraping
 from tests.conftest import ROOT
 from tests.factories import NOW
@@ -99,6 +101,16 @@ def test_what_waits_in_the_journal_is_told(gateway):
     assert found["reviewapp_journal_waiting_bytes"] > 100
     assert found["reviewapp_journal_segments"] == 1
     assert 0 <= found["reviewapp_journal_oldest_age_seconds"] < 60
+
+
+def test_what_no_search_finds_yet_is_told(gateway):
+    WaitingWords.objects.create(count=3, texts=b"", recorded_at=timezone.now() - timedelta(minutes=9))
+    WaitingWords.objects.create(count=4, texts=b"", recorded_at=timezone.now())
+
+    found = scrape(str(gateway.base_url).rstrip("/"))
+
+    assert found["reviewapp_search_waiting_interactions"] == 7
+    assert 540 <= found["reviewapp_search_oldest_age_seconds"] < 600
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from reviewapp.models import ApiKey, FailedMessage, FlagReason, Membership, Provider, Rubric, Source
+from reviewapp.models import (
+    ApiKey,
+    FailedMessage,
+    FlagReason,
+    Membership,
+    Provider,
+    Rubric,
+    Source,
+    WaitingWords,
+)
 from reviewapp.providers.simulated import server
 from reviewapp.stages import review
 from tests.factories import NOW, make_channel, make_interaction, make_project, make_provider
@@ -230,6 +239,18 @@ def test_only_who_runs_the_installation_sees_its_parts(client, project, admin):
     assert "The database answers." in page
     assert "Queue record" in page
     assert "Connections to the database" in page
+    assert "everything recorded can be found" in page
+
+
+def test_what_no_search_finds_yet_is_told(client, admin):
+    client.force_login(admin.person)
+    admin.person.is_operator = True
+    admin.person.save()
+    WaitingWords.objects.create(count=41, texts=b"", recorded_at=NOW)
+
+    page = client.get("/settings/operations/parts/").content.decode()
+
+    assert "41 interactions not found by their words yet" in page
     assert "none under way" in page
     assert "The scheduler has not started yet." in page
 
