@@ -138,7 +138,7 @@ _encryption = _text("REVIEWAPP_ENCRYPTION_KEYS")
 if not _encryption:
     if PRODUCTION:
         raise WrongSetting(
-            "REVIEWAPP_ENCRYPTION_KEYS", "is not set; make one with `manage.py make_encryption_key`"
+            "REVIEWAPP_ENCRYPTION_KEYS", "is not set; make one: openssl rand -base64 32 | tr +/ -_"
         )
     _encryption = _kept(DATA_DIR / "encryption_keys", Fernet.generate_key().decode())
 ENCRYPTION_KEYS = [key.strip() for key in _encryption.replace("\n", ",").split(",") if key.strip()]

@@ -19,7 +19,7 @@ from reviewapp.models.source import Source
 from reviewapp.pure.ids import new_id
 
 # No frame of the journal and no message of the broker begins so.
-_SEALED: Final = b"sealed:"
+SEALED: Final = b"sealed:"
 
 
 class ProjectPrivacy(models.Model):
@@ -62,11 +62,11 @@ class Unopenable(Exception):
 
 def seal(payload: bytes) -> bytes:
     """The payload as it is kept where nothing may be kept in the clear."""
-    return _SEALED + cipher().encrypt(payload)
+    return SEALED + cipher().encrypt(payload)
 
 
 def is_sealed(payload: bytes) -> bool:
-    return payload.startswith(_SEALED)
+    return payload.startswith(SEALED)
 
 
 def opened(payload: bytes) -> bytes:
@@ -74,7 +74,7 @@ def opened(payload: bytes) -> bytes:
     if not is_sealed(payload):
         return payload
     try:
-        return cipher().decrypt(payload.removeprefix(_SEALED))
+        return cipher().decrypt(payload.removeprefix(SEALED))
     except InvalidToken:
         raise Unopenable(
             "It was encrypted with a key that is not among the present encryption keys."

@@ -34,7 +34,7 @@ def cipher() -> MultiFernet:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sealed:
+class Sealed:
     """A secret as the table holds it."""
 
     token: bytes = field(repr=False)
@@ -45,7 +45,7 @@ class _OpenedOnUse(DeferredAttribute):
 
     def __get__(self, instance: models.Model | None, cls: type[models.Model] | None = None) -> Any:
         value = super().__get__(instance, cls)
-        if instance is None or not isinstance(value, _Sealed):
+        if instance is None or not isinstance(value, Sealed):
             return value
         try:
             return cipher().decrypt(value.token).decode()
@@ -68,12 +68,12 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         # What was not opened goes back as it came.
         value = model_instance.__dict__.get(self.attname)
-        return value if isinstance(value, _Sealed) else super().pre_save(model_instance, add)
+        return value if isinstance(value, Sealed) else super().pre_save(model_instance, add)
 
     def get_prep_value(self, value: Any) -> Any:
         if value is None:
             return None
-        if isinstance(value, _Sealed):
+        if isinstance(value, Sealed):
             return value.token
         return cipher().encrypt(str(value).encode())
 
@@ -82,8 +82,8 @@ class EncryptedTextField(models.BinaryField):  # type: ignore[type-arg]  # can't
             value = self.get_prep_value(value)
         return value if value is None else connection.Database.Binary(value)
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> _Sealed | None:
-        return None if value is None else _Sealed(bytes(value))
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Sealed | None:
+        return None if value is None else Sealed(bytes(value))
 
     def to_python(self, value: Any) -> Any:
         return value
