@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.apps import apps
 
+from reviewapp.models.provider import EncryptedTextField
 from tests.conftest import ROOT
 
 # Sections of ASVS 5.0.0 and how many requirements of levels 1 and 2 each has.
@@ -60,3 +62,53 @@ def test_the_sums_that_are_stated_are_those_of_the_page():
     assert [int(one) for one in said.groups()] == [
         states.count(state) for state in ("yes", "part", "no", "operator", "none")
     ]
+
+
+NAMED = re.compile(r"`([\w./]+)`")
+SECRETIVE = re.compile(
+    r"^ *(?:import (?:hashlib|hmac|secrets|jwt)\b|from (?:cryptography|jwt|django\.core\.signing)\b)",
+    re.MULTILINE,
+)
+
+
+def test_every_table_stands_in_one_level():
+    page = (ROOT / "docs" / "classification.md").read_text()
+    named = NAMED.findall(page[page.index("## Levels") : page.index("## Rules")])
+    tables = [
+        model._meta.label.removeprefix("reviewapp.") for model in apps.get_models(include_auto_created=True)
+    ]
+
+    assert sorted(named) == sorted(tables)
+
+
+def test_what_computes_digests_or_secrets_stands_in_the_inventory():
+    named = NAMED.findall((ROOT / "docs" / "cryptography.md").read_text())
+    files = [
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "reviewapp").rglob("*.py")
+        if SECRETIVE.search(file.read_text())
+    ]
+
+    assert sorted(set(files) - set(named)) == []
+    assert [one for one in named if one.endswith(".py") and not (ROOT / one).is_file()] == []
+
+
+def test_every_encrypted_column_stands_in_the_inventory():
+    page = (ROOT / "docs" / "cryptography.md").read_text()
+    columns = [
+        f"`{model.__name__}.{field.attname}`"
+        for model in apps.get_models()
+        for field in model._meta.fields
+        if isinstance(field, EncryptedTextField)
+    ]
+
+    assert [one for one in columns if one not in page] == []
+
+
+def test_every_event_with_a_name_stands_in_the_inventory_of_logs():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    said = re.compile(r"log\.\w+\(\s*\"([a-z_]+\.[a-z_]+)\"")
+    events = {one for file in (ROOT / "reviewapp").rglob("*.py") for one in said.findall(file.read_text())}
+
+    assert len(events) >= 4
+    assert sorted(one for one in events if f"`{one}`" not in page) == []

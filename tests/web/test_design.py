@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from reviewapp.templatetags.faces import VERDICTS
 
@@ -174,3 +175,28 @@ def test_pages_use_tokens_rather_than_raw_colours(path: Path):
     raw = re.findall(r":[^;{]*#[0-9a-f]{3,8}\b", path.read_text())
 
     assert [text for text in raw if "data:" not in text] == []
+
+
+def test_no_script_writes_to_an_object_by_a_computed_name():
+    """Where such a name came from elsewhere (`__proto__`), all objects would have what is written."""
+    # Of an array by a number, of an own object by one of two names, of a local pair.
+    fine = ("span[edge] =", "let [", "[first]", "table[i * width + j] =")
+    writes = re.compile(r"\][ ]*(?:=(?![=>])|\+=|\|\|=|\?\?=)|\.\.\.JSON\.parse|Object\.assign\(\{")
+    found = [
+        f"{file.name}: {line.strip()}"
+        for file in sorted((ROOT / "static" / "js").rglob("*.js"))
+        for line in file.read_text().splitlines()
+        if writes.search(line) and not any(one in line for one in fine)
+    ]
+
+    assert found == []
+
+
+def test_production_has_no_style_guide(client, admin, settings):
+    client.force_login(admin.person)
+    address = reverse("style")
+    before = client.get(address).status_code
+
+    settings.PRODUCTION = True
+
+    assert (before, client.get(address).status_code) == (200, 404)

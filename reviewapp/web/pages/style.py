@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -16,4 +17,6 @@ from reviewapp.web.pages.style_sample import sample
 @needs(Permission.ADMIN)
 def style(request: AppRequest) -> HttpResponse:
     """GET /settings/style/"""
+    if settings.PRODUCTION:
+        raise Http404
     return render(request, "pages/style.html", sample(now=timezone.now()))
