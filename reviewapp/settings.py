@@ -667,6 +667,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Whether a browser may keep no page of somebody who is signed in.
+NO_STORE = not _flag("REVIEWAPP_STORE_PAGES", default=not PRODUCTION)
 # Whether a key of the API that comes by http is refused.
 HTTPS_KEYS_ONLY = not _flag("REVIEWAPP_ALLOW_HTTP_KEYS", default=not PRODUCTION)
 # People are led to https. A program is not, so that it is told (web/encrypted.py).

@@ -45,6 +45,9 @@ class ActivityMiddleware:
                 UserSession.objects.create_from_request(request)
         was_there = request.user.is_authenticated
         answer = self.get_response(request)
+        if was_there and settings.NO_STORE:
+            # What was read lies in no browser's cache for whoever uses the machine next.
+            answer.headers.setdefault("Cache-Control", "no-store")
         if was_there and not request.user.is_authenticated:
             # Drafts and what could not be sent lie in the browser, which somebody else may use next.
             answer.headers["Clear-Site-Data"] = '"storage"'

@@ -81,3 +81,16 @@ def test_a_session_within_its_limits_goes_on(client, settings):
     aged(59)
 
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("no_store", [False, True])
+def test_pages_of_who_is_signed_in_are_stored_nowhere(client, admin, settings, no_store):
+    settings.NO_STORE = no_store
+    before = client.get("/accounts/login/").headers.get("Cache-Control", "")
+    client.force_login(admin.person)
+
+    page = client.get("/")
+
+    assert (page.status_code, page.headers.get("Cache-Control") == "no-store") == (200, no_store)
+    # Who is not signed in is shown nothing that could be kept.
+    assert "Cache-Control" not in before
