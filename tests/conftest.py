@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
@@ -32,6 +33,8 @@ settings.register_profile(
 )
 settings.load_profile("reviewapp")
 emptying.install()
+# The least work for a password that Argon2 allows: that it is asked for is tested, not how dear guessing is.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
 
 @pytest.fixture(scope="session")
