@@ -40,6 +40,10 @@ NONE = "none"
 _INT64 = 2**63
 # Fewer interactions that have a tag are looked up by their ids; of so many the list is walked.
 _MANY = 5_000
+# What narrows the list without leaving much of it to be walked in vain.
+_ALONG_THE_LIST = frozenset({"since", "until", "replays", "canaries"})
+# So many ids may stand in a statement.
+_FEW = 500
 # What no interaction is. Unlike an empty set it leaves a statement that can be run.
 _NOTHING = Q(pk=UUID(int=0))
 
@@ -230,7 +234,8 @@ def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | U
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))
     if wanted.tag:
-        result = result.filter(_tagged(wanted.tag, project))
+        is_alone = wanted.values().keys() <= {"tag", *_ALONG_THE_LIST}
+        result = result.filter(_tagged(wanted.tag, project, is_alone=is_alone))
     if wanted.selection:
         result = result.filter(pk__in=_chosen(wanted.selection))
     if wanted.q:
@@ -299,7 +304,7 @@ def frozen(wanted: Filter, *, now: datetime) -> Filter:
     return replace(wanted, **{name: _moment(name, text, now=now).isoformat() for name, text in ages.items()})
 
 
-def _tagged(name: str, project: Project | UUID) -> Any:
+def _tagged(name: str, project: Project | UUID, *, is_alone: bool) -> Any:
     """Recorded with this tag, or given it by somebody of the project.
 
     The walk along the list that PostgreSQL takes for a tag of which its statistics know nothing ends at the
@@ -316,7 +321,15 @@ def _tagged(name: str, project: Project | UUID) -> Any:
         return _NOTHING
     if there < _MANY:
         return Q(pk__in=RawSQL(*_fenced(ids[0].union(ids[1], all=True))))  # noqa: S611  # written by Django
-    return recorded | Exists(given.filter(interaction=OuterRef("pk")))
+    walked = recorded | Exists(given.filter(interaction=OuterRef("pk")))
+    if is_alone:
+        return walked
+    # Where the rest of a filter matches little the walk would go through most of the list. So PostgreSQL shall
+    # be free to begin with the tag, of which, when so many have it, its statistics know.
+    few = list(given.values_list("interaction", flat=True)[: _FEW + 1])
+    if len(few) <= _FEW:
+        return recorded | Q(pk__in=few) if few else recorded
+    return walked
 
 
 def _chosen(text: str) -> list[UUID]:

@@ -283,6 +283,21 @@ def test_what_has_a_tag_is_found_without_naming_each_of_it(stored):
 
 
 @pytest.mark.django_db
+def test_a_tag_that_many_have_is_not_walked_to_where_the_rest_of_a_filter_matches_little(stored, monkeypatch):
+    monkeypatch.setattr("reviewapp.models.filters._MANY", 1)
+    seen = Interaction.objects.visible_to(system_actor(project=stored))
+    wanted = read_filter({"tag": "tag-900", "model": "model-0", "since": NOW.isoformat()})
+
+    def deed():
+        assert page_of(apply(seen, wanted, project=stored), limit=50).items
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert "interaction_tags" in used, sql
+
+
+@pytest.mark.django_db
 def test_the_few_dearest_are_found_by_what_they_cost(stored):
     """To walk the list to fifty in a million that cost so much would read most of it."""
     seen = Interaction.objects.visible_to(system_actor(project=stored))
