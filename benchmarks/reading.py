@@ -10,6 +10,7 @@ From 20,000 rows on they are multiplied, and `--rows 1000000 --grown 10000000` c
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import statistics
@@ -46,6 +47,8 @@ from reviewapp.stages import administer, record
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "40"))
 # Statements that took longer are explained where `--explain` asks for it.
 _SLOW_SECONDS: Final = 0.01
+# Of so many requests it is asked how much PostgreSQL looked at.
+_LOOKED_AT: Final = 5
 # From so many on the rows are multiplied, not recorded one by one.
 MANY: Final = 20_000
 LIMIT_MS: Final = 50.0
@@ -119,12 +122,43 @@ def _stat(pid: int) -> tuple[int, int, int]:
 
 
 def lines_of(name: str, deeds: Sequence[Deed], *, median_at_most: float | None = None) -> Iterator[Line]:
-    """The two figures of requests of one kind."""
+    """The figures of requests of one kind: two of time, and how much of the tables PostgreSQL looks at.
+
+    The last one is the same whatever else the machine does.
+    """
     times = times_of(deeds)
     if os.environ.get("BENCH_EXPLAIN") and times.late > LIMIT_MS:
         _explain(name, deeds[-1])
     yield Line(f"{name}: median", times.median, None, "ms", at_most=median_at_most)
     yield Line(f"{name}: 95th percentile", times.late, None, "ms", at_most=LIMIT_MS, note=times.told)
+    blocks, inside = zip(*(_looked_at(deed) for deed in deeds[-_LOOKED_AT:]), strict=True)
+    yield Line(
+        f"{name}: read by PostgreSQL",
+        statistics.fmean(blocks),
+        None,
+        "blocks",
+        note=f"planned and run in {statistics.median(inside):.1f} ms",
+    )
+
+
+def _looked_at(deed: Deed) -> tuple[int, float]:
+    """The blocks of tables and indexes that the statements of a deed look at, and the time they take, in ms.
+
+    Statements that change something are left out: here they belong to the session alone.
+    """
+    with CaptureQueriesContext(connection) as captured:
+        deed()
+    blocks, took = 0, 0.0
+    with connection.cursor() as cursor:
+        for sql in (query["sql"] for query in captured.captured_queries):
+            if not sql.lstrip().startswith(("SELECT", "WITH")):
+                continue
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {sql}")
+            (told,) = cursor.fetchone()
+            (plan,) = told if isinstance(told, list) else json.loads(told)
+            blocks += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+            took += plan["Planning Time"] + plan["Execution Time"]
+    return blocks, took
 
 
 def _explain(name: str, deed: Deed) -> None:
