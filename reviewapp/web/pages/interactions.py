@@ -298,7 +298,7 @@ def _reflagged(request: AppRequest, rows: list[Interaction], words: str, *, undo
     drawn = render(
         request,
         "pages/interactions.html#reflagged",
-        {"rows": list_rows(rows, actor=request.actor), "again": True},
+        {"rows": list_rows(rows, actor=request.actor)},
     )
     trigger_client_event(drawn, "dialog-close", {})
     return vary_on_htmx(toast(drawn, words, undo=undo))
