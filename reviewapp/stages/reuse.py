@@ -33,6 +33,7 @@ from reviewapp.models import (
 )
 from reviewapp.models.approvals import approved
 from reviewapp.models.fingerprint import POOL_CHARACTERS
+from reviewapp.models.prepared import rows_of
 from reviewapp.pure.ids import new_id
 from reviewapp.pure.prices import price_of
 from reviewapp.stages.administer import write_audit
@@ -124,9 +125,7 @@ def find(*, wanted: Wanted, now: datetime) -> Stored | None:
         "good": _GOOD,
     }
     if wanted.policy == ReusePolicy.REVIEWED:
-        with connection.cursor() as cursor:
-            cursor.execute(_REVIEWABLE, values)
-            ids = [id_ for (id_,) in cursor.fetchall()]
+        ids = [id_ for (id_,) in rows_of(_REVIEWABLE, values)]
         # Nothing vouches for a backend without a fingerprint; a person who approved the answer does.
         values["among"] = list(approved(project=wanted.project, interactions=ids)) if ids else []
         if not values["among"]:
@@ -134,11 +133,10 @@ def find(*, wanted: Wanted, now: datetime) -> Stored | None:
         chosen = "candidate.id = ANY(%(among)s)"
     else:
         chosen = f"value IS NOT NULL AND {_VALID}"
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_CANDIDATES} {_ANSWER.format(chosen=chosen)}", values)
-        row = cursor.fetchone()
-    if row is None:
+    rows = rows_of(f"{_CANDIDATES} {_ANSWER.format(chosen=chosen)}", values)
+    if not rows:
         return None
+    (row,) = rows
     id_, started_at, value, input_tokens, output_tokens, response, chunks = row
     return Stored(
         interaction=id_,
