@@ -324,8 +324,8 @@ def _tagged(name: str, project: Project | UUID, *, is_alone: bool) -> Any:
     walked = recorded | Exists(given.filter(interaction=OuterRef("pk")))
     if is_alone:
         return walked
-    # Where the rest of a filter matches little the walk would go through most of the list. So PostgreSQL shall
-    # be free to begin with the tag, of which, when so many have it, its statistics know.
+    # Where the rest of a filter matches little the walk would go through most of the list. So PostgreSQL
+    # shall be free to begin with the tag, of which, when so many have it, its statistics know.
     few = list(given.values_list("interaction", flat=True)[: _FEW + 1])
     if len(few) <= _FEW:
         return recorded | Q(pk__in=few) if few else recorded
