@@ -17,12 +17,12 @@ class ExportFormat(models.TextChoices):
     JSONL = "jsonl", _("JSON lines")
     CSV = "csv", _("CSV")
     PARQUET = "parquet", _("Parquet")
-    OPENAI_BATCH = "openai-batch", "OpenAI Batch input"
+    OPENAI_BATCH = "openai-batch", _("OpenAI Batch input")
     FINE_TUNING = "fine-tuning", "OpenAI fine-tuning"
     PREFERENCES = "preferences", _("Preference pairs")
-    LABEL_STUDIO = "label-studio", "Label Studio import"
+    LABEL_STUDIO = "label-studio", _("Label Studio import")
     ARGILLA = "argilla", _("Argilla import")
-    OTLP_EVALUATIONS = "otlp-evaluations", "OpenTelemetry evaluation events"
+    OTLP_EVALUATIONS = "otlp-evaluations", _("OpenTelemetry evaluation events")
     BUNDLE = "bundle", _("Reproducibility bundle")
 
 

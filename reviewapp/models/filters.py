@@ -17,6 +17,7 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
 
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.discussing import DISCUSSED, discussed
@@ -136,19 +137,22 @@ def read_filter(values: Mapping[str, Any], *, strict: bool = True) -> Filter:
     for name, value in values.items():
         if name not in FILTER_NAMES:
             if strict:
-                raise InvalidFilter(str(name), f"is no filter; choose from {', '.join(FILTER_NAMES)}")
+                raise InvalidFilter(
+                    str(name),
+                    gettext("is no filter; choose from %(choices)s") % {"choices": ", ".join(FILTER_NAMES)},
+                )
             continue
         if value is None or value == "":
             continue
         if isinstance(value, bool):
             value = "yes" if value else "no"
         if not isinstance(value, str | int):
-            raise InvalidFilter(name, "must be a text or a number")
+            raise InvalidFilter(name, gettext("must be a text or a number"))
         text = str(value).strip()
         if len(text) > 1000:
-            raise InvalidFilter(name, "is longer than 1,000 characters")
+            raise InvalidFilter(name, gettext("is longer than 1,000 characters"))
         if "\x00" in text:
-            raise InvalidFilter(name, "holds a NUL character, which nothing recorded matches")
+            raise InvalidFilter(name, gettext("holds a NUL character, which nothing recorded matches"))
         found[name] = text
     search = parse_search(found.pop("q", ""))
     found = {**search.fields, **found}
@@ -170,9 +174,9 @@ def condition(wanted: Filter) -> Q:
     elif wanted.replays == "yes":
         q &= Q(replay_of__isnull=False)
     elif wanted.replays != "all":
-        raise InvalidFilter("replays", "must be yes, no or all")
+        raise InvalidFilter("replays", gettext("must be yes, no or all"))
     if wanted.canaries not in {"", "no", "yes", "all"}:
-        raise InvalidFilter("canaries", "must be yes, no or all")
+        raise InvalidFilter("canaries", gettext("must be yes, no or all"))
     if wanted.model:
         q &= Q(model=wanted.model) | Q(response_model=wanted.model)
     if wanted.fingerprint:
@@ -193,7 +197,9 @@ def condition(wanted: Filter) -> Q:
         q &= _costs(wanted.cost)
     if wanted.endpoint:
         if wanted.endpoint not in Endpoint.values:
-            raise InvalidFilter("endpoint", f"must be one of {', '.join(Endpoint.values)}")
+            raise InvalidFilter(
+                "endpoint", gettext("must be one of %(choices)s") % {"choices": ", ".join(Endpoint.values)}
+            )
         q &= Q(endpoint=wanted.endpoint)
     if wanted.request_hash:
         q &= Q(request_hash=_digest(wanted.request_hash))
@@ -206,11 +212,15 @@ def condition(wanted: Filter) -> Q:
     if wanted.selection:
         _id_of("selection", wanted.selection, "a selection")
     if wanted.flagged not in {"", "yes", "no"}:
-        raise InvalidFilter("flagged", "must be yes or no")
+        raise InvalidFilter("flagged", gettext("must be yes or no"))
     if wanted.discussed and wanted.discussed not in DISCUSSED:
-        raise InvalidFilter("discussed", f"must be one of {', '.join(DISCUSSED)}")
+        raise InvalidFilter(
+            "discussed", gettext("must be one of %(choices)s") % {"choices": ", ".join(DISCUSSED)}
+        )
     if wanted.verdict and wanted.verdict not in VerdictName.values:
-        raise InvalidFilter("verdict", f"must be one of {', '.join(VerdictName.values)}")
+        raise InvalidFilter(
+            "verdict", gettext("must be one of %(choices)s") % {"choices": ", ".join(VerdictName.values)}
+        )
     return q
 
 
@@ -342,7 +352,7 @@ def _id_of(field: str, text: str, what: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise InvalidFilter(field, f"must be the id of {what}") from None
+        raise InvalidFilter(field, gettext("must be the id of %(what)s") % {"what": what}) from None
 
 
 def _regressions(text: str) -> Any:
@@ -359,10 +369,10 @@ def _seeds(text: str) -> Q:
         return Q(seed__isnull=True)
     match = re.fullmatch(r"(-?\d{1,20})(?:\.\.(-?\d{1,20}))?", text)
     if match is None:
-        raise InvalidFilter("seed", "must be a whole number, a range like 100..199, or none")
+        raise InvalidFilter("seed", gettext("must be a whole number, a range like 100..199, or none"))
     low, high = int(match[1]), int(match[2] or match[1])
     if high < low:
-        raise InvalidFilter("seed", "is a range whose end lies before its start")
+        raise InvalidFilter("seed", gettext("is a range whose end lies before its start"))
     if low >= _INT64 or high < -_INT64:
         return _NOTHING
     if low == high:
@@ -385,11 +395,11 @@ def _costs(text: str) -> Q:
     span = _SPAN.fullmatch(text)
     if span is None or not (span["low"] or span["high"]):
         raise InvalidFilter(
-            "cost", "must be US dollars such as >0.01, <=0.5 or a range like 0.01..0.05, or none"
+            "cost", gettext("must be US dollars such as >0.01, <=0.5 or a range like 0.01..0.05, or none")
         )
     low, high = (None if span[end] is None else float(span[end]) for end in ("low", "high"))
     if low is not None and high is not None and high < low:
-        raise InvalidFilter("cost", "is a range whose end lies before its start")
+        raise InvalidFilter("cost", gettext("is a range whose end lies before its start"))
     return Q(**{f"cost__{end}": value for end, value in (("gte", low), ("lte", high)) if value is not None})
 
 
@@ -405,14 +415,14 @@ def _statuses(text: str) -> Q:
     if re.fullmatch(r"[1-5]\d\d", text):
         return Q(status=int(text))
     raise InvalidFilter(
-        "status", "must be an HTTP status such as 200, a class such as 5xx, ok, error or none"
+        "status", gettext("must be an HTTP status such as 200, a class such as 5xx, ok, error or none")
     )
 
 
 def _digest(text: str) -> bytes:
     digits = text.removeprefix("sha256:")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", digits):
-        raise InvalidFilter("request_hash", "must be sha256: and 64 hexadecimal digits")
+        raise InvalidFilter("request_hash", gettext("must be sha256: and 64 hexadecimal digits"))
     return bytes.fromhex(digits)
 
 
@@ -436,6 +446,6 @@ def _moment(field: str, text: str, *, now: datetime | None = None) -> datetime:
         moment = None
     if moment is None:
         raise InvalidFilter(
-            field, "must be a time such as 2026-11-22T10:00:00Z, a day, or an age such as 24h or 7d"
+            field, gettext("must be a time such as 2026-11-22T10:00:00Z, a day, or an age such as 24h or 7d")
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

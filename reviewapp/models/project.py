@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.people import Person
 from reviewapp.pure.ids import new_id
@@ -19,20 +20,20 @@ from reviewapp.pure.ids import new_id
 class Role(models.TextChoices):
     """What a member is in a project; each can do all that the ones before it can."""
 
-    VIEWER = "viewer", "Viewer"
-    REVIEWER = "reviewer", "Reviewer"
-    ADMIN = "admin", "Admin"
+    VIEWER = "viewer", _("Viewer")
+    REVIEWER = "reviewer", _("Reviewer")
+    ADMIN = "admin", _("Admin")
 
 
 class Scope(models.TextChoices):
     """What an API key may do; scopes don't imply one another, except admin, which is all of them."""
 
-    INGEST = "ingest", "Send interactions"
-    READ = "read", "Read"
-    REVIEW = "review", "Flag and annotate"
-    REPLAY = "replay", "Start replays"
-    EXPORT = "export", "Make exports"
-    ADMIN = "admin", "Everything"
+    INGEST = "ingest", _("Send interactions")
+    READ = "read", _("Read")
+    REVIEW = "review", _("Flag and annotate")
+    REPLAY = "replay", _("Start replays")
+    EXPORT = "export", _("Make exports")
+    ADMIN = "admin", _("Everything")
 
 
 class Project(models.Model):

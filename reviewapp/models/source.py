@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
@@ -13,9 +14,9 @@ from reviewapp.pure.ids import new_id
 
 
 class ReusePolicy(models.TextChoices):
-    OFF = "off", "Never: every call goes to the provider"
-    VALID = "valid", "When the answer’s fingerprint is still valid"
-    REVIEWED = "reviewed", "When it is valid and people approved the answer"
+    OFF = "off", _("Never: every call goes to the provider")
+    VALID = "valid", _("When the answer’s fingerprint is still valid")
+    REVIEWED = "reviewed", _("When it is valid and people approved the answer")
 
 
 class Source(Scoped):

@@ -11,6 +11,8 @@ from django.utils import timezone, translation
 from reviewapp.models import Alert, BackendChange, ChangeEvent, Comparison, SeenKind
 from reviewapp.pure.said import Figure, Message, said
 from reviewapp.stages import watch
+from reviewapp.stages.administer import Refused
+from reviewapp.stages.replay.starting import check_storable
 from reviewapp.stages.watch import Seen
 from reviewapp.stages.watch.messages import alert_json
 from tests.factories import (
@@ -199,3 +201,56 @@ def test_a_failed_attempt_says_why_in_german(project, read):
 
     assert "openai bittet um weniger Anfragen (429). Mehr wurde nicht mitgeteilt." in page
     assert "slow down" not in page
+
+
+def test_a_refusal_is_read_in_german(client, admin):
+    client.force_login(admin.person)
+
+    answer = client.post(
+        "/settings/providers/new/",
+        {"name": "x", "base_url": "ftp://x", "max_concurrency": 20, "timeout_seconds": 60},
+        headers={"accept-language": "de"},
+    )
+
+    assert answer.status_code == 422
+    assert "Schreiben Sie die Basis-URL mit http:// oder https://" in answer.content.decode()
+
+
+def test_a_filter_that_can_not_be_is_told_in_the_readers_language(client, admin):
+    client.force_login(admin.person)
+
+    page = client.get("/interactions/?seed=abc", headers={"accept-language": "fr"}).content.decode()
+
+    assert "seed: doit être un nombre entier" in page
+
+
+def test_figures_in_a_refusal_are_written_as_the_reader_writes_them():
+    with translation.override("de"), pytest.raises(Refused) as refused:
+        check_storable({"user": "x" * 200_000})
+
+    assert "höchstens 100.000 passen" in str(refused.value)
+
+
+@pytest.mark.parametrize("code", ["de", "ar"])
+def test_a_program_is_refused_in_english_whatever_its_library_accepts(client, project, code):
+    headers = {"authorization": f"Bearer {make_key(project=project)}", "accept-language": code}
+
+    answer = client.get("/api/v1/interactions", {"seed": "abc"}, headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "seed: must be a whole number, a range like 100..199, or none"
+    assert answer.headers["Content-Language"] == "en"
+    assert "Accept-Language" not in answer.headers.get("Vary", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/settings/keys/", ["Interaktionen senden", "Replays starten", "Exporte erstellen"]),
+        ("/exports/new/", ["OpenAI-Batch-Eingabe", "Label-Studio-Import"]),
+    ],
+)
+def test_what_can_be_chosen_is_named_in_german(read, path, words):
+    page = read(path)
+
+    assert [one for one in words if one not in page] == []

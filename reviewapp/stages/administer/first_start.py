@@ -7,6 +7,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Membership, Person, Project, Role
 from reviewapp.stages.administer.audit import Refused, write_audit
@@ -30,7 +31,9 @@ def ensure_admin(*, project: Project, email: str, now: datetime, password: str |
     try:
         validate_email(email)
     except ValidationError:
-        raise Refused(f"“{email}” is no e-mail address.", field="email") from None
+        raise Refused(
+            gettext("“%(email)s” is no e-mail address.") % {"email": email}, field="email"
+        ) from None
     known = Person.objects.filter(email__iexact=email).first()
     if known is not None:
         return known

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, ApiKey, Permission, Project, Scope, Source
 from reviewapp.stages.administer.audit import Refused, write_audit
@@ -38,11 +39,12 @@ def create_api_key(
     unknown = [scope for scope in wanted if scope not in Scope.values]
     if unknown or not wanted:
         raise Refused(
-            f"Unknown scope {', '.join(unknown) or '(none given)'}: choose from {', '.join(Scope.values)}.",
+            gettext("Unknown scope %(value)s: choose from %(choices)s.")
+            % {"value": ", ".join(unknown) or "(none given)", "choices": ", ".join(Scope.values)},
             field="scopes",
         )
     if not name.strip():
-        raise Refused("Give the key a name, so that people know what uses it.", field="name")
+        raise Refused(gettext("Give the key a name, so that people know what uses it."), field="name")
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     key = ApiKey.objects.create(
         project=project,

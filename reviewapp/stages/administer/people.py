@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Membership, Permission, Person, Project, Role, SignInLink
 from reviewapp.stages.administer.audit import Refused, write_audit
@@ -59,9 +60,13 @@ def invite(*, actor: Actor, email: str, role: str, now: datetime) -> tuple[Membe
     try:
         validate_email(email)
     except ValidationError:
-        raise Refused(f"“{email}” is no e-mail address.", field="email") from None
+        raise Refused(
+            gettext("“%(email)s” is no e-mail address.") % {"email": email}, field="email"
+        ) from None
     if role not in Role.values:
-        raise Refused(f"Choose one of {', '.join(Role.values)}.", field="role")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(Role.values)}, field="role"
+        )
     person = Person.objects.filter(email__iexact=email).first()
     token = None
     if person is None:
@@ -73,7 +78,7 @@ def invite(*, actor: Actor, email: str, role: str, now: datetime) -> tuple[Membe
         person.is_active = True
         token = create_sign_in_link(person=person, now=now, valid_for=timedelta(days=7))
     elif Membership.objects.filter(project=actor.project, person=person).exists():
-        raise Refused(f"{email} is a member already.", field="email")
+        raise Refused(gettext("%(email)s is a member already.") % {"email": email}, field="email")
     made = Membership.objects.create(project=actor.project, person=person, role=role, created_at=now)
     write_audit(actor=actor, action="member.add", target=person, now=now, email=email, role=role)
     return made, token
@@ -84,7 +89,9 @@ def change_role(*, actor: Actor, member_id: UUID, role: str, now: datetime) -> N
     """Give a member another role. Raises Refused when the project would be left without an admin."""
     actor.check(Permission.ADMIN)
     if role not in Role.values:
-        raise Refused(f"Choose one of {', '.join(Role.values)}.", field="role")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(Role.values)}, field="role"
+        )
     member = _member(actor, member_id)
     if role != Role.ADMIN:
         _refuse_last_admin(actor.project, member)
@@ -109,14 +116,14 @@ def _member(actor: Actor, member_id: UUID) -> Membership:
     Project.objects.select_for_update().get(pk=actor.project.pk)
     member = Membership.objects.select_related("person").filter(project=actor.project, pk=member_id).first()
     if member is None:
-        raise Refused("This person is no member of the project any more.")
+        raise Refused(gettext("This person is no member of the project any more."))
     return member
 
 
 def _refuse_last_admin(project: Project, member: Membership) -> None:
     others = Membership.objects.filter(project=project, role=Role.ADMIN).exclude(pk=member.pk)
     if member.role == Role.ADMIN and not others.exists():
-        raise Refused("This is the project's last admin. Make somebody else an admin first.")
+        raise Refused(gettext("This is the project's last admin. Make somebody else an admin first."))
 
 
 @transaction.atomic

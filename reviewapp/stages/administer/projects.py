@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, FlagReason, Membership, Permission, Person, Project, Role, Rubric
 from reviewapp.pure.words import storable
@@ -61,7 +62,7 @@ def found_project(*, person: Person, name: str, now: datetime) -> Project:
                     return create_project(name=name, slug=slug, now=now, admin=person)
             except IntegrityError:  # somebody was first
                 continue
-    raise Refused("The project could not be made just now; try again.", field="name")
+    raise Refused(gettext("The project could not be made just now; try again."), field="name")
 
 
 @transaction.atomic
@@ -83,9 +84,13 @@ def _checked(name: str, *, beside: QuerySet[Project]) -> str:
     """The name as it is kept. `beside` are the projects that the same person sees in the same menu."""
     name = storable(" ".join(name.split()))
     if not name or len(name) > NAME_LIMIT:
-        raise Refused(f"Give the project a name of at most {NAME_LIMIT} characters.", field="name")
+        raise Refused(
+            gettext("Give the project a name of at most %(name_limit)s characters.")
+            % {"name_limit": NAME_LIMIT},
+            field="name",
+        )
     if beside.filter(name__iexact=name).exists():
-        raise Refused(f"You have a project called {name} already.", field="name")
+        raise Refused(gettext("You have a project called %(name)s already.") % {"name": name}, field="name")
     return name
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from reviewapp.models import Actor, Permission, Project, Provider, ReusePolicy, SeedProbe, Source
@@ -64,28 +65,29 @@ class ProviderValues:
 
 def _check_values(values: ProviderValues) -> None:
     if not values.name.strip() or len(values.name) > 100:
-        raise Refused("Give the provider a name of at most 100 characters.", field="name")
+        raise Refused(gettext("Give the provider a name of at most 100 characters."), field="name")
     if values.base_url:
         parts = urlsplit(values.base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Refused(
-                "Write the base URL with http:// or https://, such as https://api.openai.com/v1.",
+                gettext("Write the base URL with http:// or https://, such as https://api.openai.com/v1."),
                 field="base_url",
             )
         if parts.username or parts.password or parts.query or parts.fragment:
             raise Refused(
-                "The base URL holds an address only; the key has a field of its own.", field="base_url"
+                gettext("The base URL holds an address only; the key has a field of its own."),
+                field="base_url",
             )
         try:
             check_written(host=parts.hostname)
         except AddressRefused as error:
             raise Refused(f"{error.sentence}.", field="base_url") from None
     if not 1 <= values.max_concurrency <= 1000:
-        raise Refused("Choose from 1 to 1,000 calls at once.", field="max_concurrency")
+        raise Refused(gettext("Choose from 1 to 1,000 calls at once."), field="max_concurrency")
     if values.probe_every_hours is not None and not 1 <= values.probe_every_hours <= 8_760:
-        raise Refused("Choose from 1 to 8,760 hours, or none.", field="probe_every_hours")
+        raise Refused(gettext("Choose from 1 to 8,760 hours, or none."), field="probe_every_hours")
     if not 1 <= values.timeout_seconds <= 3600:
-        raise Refused("Choose a time-out from 1 to 3,600 seconds.", field="timeout_seconds")
+        raise Refused(gettext("Choose a time-out from 1 to 3,600 seconds."), field="timeout_seconds")
 
 
 @transaction.atomic
@@ -122,7 +124,9 @@ def save_provider(
                 provider.save(update_fields=list(fields))
                 action = "provider.change"
     except IntegrityError:
-        raise Refused(f"There is a provider called {values.name} already.", field="name") from None
+        raise Refused(
+            gettext("There is a provider called %(name)s already.") % {"name": values.name}, field="name"
+        ) from None
     write_probe_schedule(provider)
     write_audit(
         actor=actor,
@@ -141,7 +145,9 @@ def make_default_provider(*, actor: Actor, provider: Provider, now: datetime) ->
     """The provider that calls go to when neither the request nor its source names one."""
     actor.check(Permission.ADMIN)
     if not provider.can_be_called:
-        raise Refused(f"{provider.name} has no base URL yet, so nothing can be sent to it.")
+        raise Refused(
+            gettext("%(name)s has no base URL yet, so nothing can be sent to it.") % {"name": provider.name}
+        )
     Provider.objects.filter(project=actor.project, is_default=True).update(is_default=False)
     Provider.objects.filter(pk=provider.pk, project=actor.project).update(is_default=True)
     write_audit(actor=actor, action="provider.default", target=provider, now=now)
@@ -234,13 +240,15 @@ def save_source(*, actor: Actor, values: SourceValues, now: datetime, source: So
     """Add a source, or change one. Raises Refused."""
     actor.check(Permission.ADMIN)
     if not values.name.strip() or len(values.name) > 100:
-        raise Refused("Give the source a name of at most 100 characters.", field="name")
+        raise Refused(gettext("Give the source a name of at most 100 characters."), field="name")
     if values.provider is not None and values.provider.project_id != actor.project.pk:
-        raise Refused("That provider belongs to another project.", field="provider")
+        raise Refused(gettext("That provider belongs to another project."), field="provider")
     if values.reuse not in ReusePolicy.values:
-        raise Refused(f"Choose one of {', '.join(ReusePolicy.values)}.", field="reuse")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(ReusePolicy.values)}, field="reuse"
+        )
     if values.reuse_days is not None and not 1 <= values.reuse_days <= 36_500:
-        raise Refused("Choose from 1 to 36,500 days, or none.", field="reuse_days")
+        raise Refused(gettext("Choose from 1 to 36,500 days, or none."), field="reuse_days")
     try:
         with transaction.atomic():
             if source is None:
@@ -253,7 +261,9 @@ def save_source(*, actor: Actor, values: SourceValues, now: datetime, source: So
             source.reuse_days = values.reuse_days
             source.save()
     except IntegrityError:
-        raise Refused(f"There is a source called {values.name} already.", field="name") from None
+        raise Refused(
+            gettext("There is a source called %(name)s already.") % {"name": values.name}, field="name"
+        ) from None
     write_audit(
         actor=actor, action="source.save", target=source, now=now, name=source.name, reuse=source.reuse
     )

@@ -17,6 +17,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Permission, SeedCounter, SeedPolicyKind, SeedRange, Source
 from reviewapp.pure import seeds
@@ -63,7 +65,7 @@ def reserve_range(*, actor: Actor, source: Source, values: RangeValues, now: dat
     actor.check(Permission.ADMIN)
     _check(values)
     if source.project_id != actor.project.pk:
-        raise Refused("That source belongs to another project.", field="source")
+        raise Refused(gettext("That source belongs to another project."), field="source")
     made = SeedRange(project=actor.project, source=source, created_at=now, **asdict(values))
     try:
         with transaction.atomic():
@@ -104,8 +106,11 @@ def release_range(*, actor: Actor, seed_range: SeedRange, now: datetime) -> None
     counter = SeedCounter.objects.select_for_update().filter(range=seed_range).first()
     if counter is not None and counter.given:
         raise Refused(
-            f"{counter.given:,} seeds of {seed_range} were given, so it must stay known whose they are. "
-            "Close the range instead."
+            gettext(
+                "%(given)s seeds of %(seed_range)s were given, so it must stay known whose they "
+                "are. Close the range instead."
+            )
+            % {"given": number_format(counter.given, force_grouping=True), "seed_range": seed_range}
         )
     write_audit(
         actor=actor,
@@ -183,9 +188,13 @@ def allocate_seeds(
     source without a range gets one of the free seeds.
     """
     if not 1 <= count <= MOST_AT_ONCE:
-        raise Refused(f"Ask for 1 to {MOST_AT_ONCE:,} seeds.", field="count")
+        raise Refused(
+            gettext("Ask for 1 to %(most_at_once)s seeds.")
+            % {"most_at_once": number_format(MOST_AT_ONCE, force_grouping=True)},
+            field="count",
+        )
     if source.project_id != actor.project.pk:
-        raise Refused("That source belongs to another project.", field="source")
+        raise Refused(gettext("That source belongs to another project."), field="source")
     with transaction.atomic():
         found: list[int] = []
         for one in _open_ranges(source, now):
@@ -232,7 +241,8 @@ def take_seeds(*, seed_range: SeedRange, count: int, now: datetime, around: bool
 def _repeated(one: SeedRange, count: int, request_hash: str) -> tuple[int, ...]:
     if one.policy == SeedPolicyKind.DERIVED and not request_hash:
         raise Refused(
-            "This source's seeds are derived from the request: send the request too.", field="request"
+            gettext("This source's seeds are derived from the request: send the request too."),
+            field="request",
         )
     return (seeds.seed_at(policy=one.rule, number=0, request_hash=request_hash),) * count
 
@@ -240,7 +250,7 @@ def _repeated(one: SeedRange, count: int, request_hash: str) -> tuple[int, ...]:
 def _check(values: RangeValues) -> None:
     for name in ("first", "last"):
         if not -LARGEST - 1 <= getattr(values, name) <= LARGEST:
-            raise Refused("A range lies within 64 bits: from −2^63 to 2^63 − 1.", field=name)
+            raise Refused(gettext("A range lies within 64 bits: from −2^63 to 2^63 − 1."), field=name)
     try:
         bounds = seeds.SeedRange(values.first, values.last)
     except seeds.InvalidSeedRange as error:
@@ -257,7 +267,7 @@ def _check(values: RangeValues) -> None:
         field = "seed" if values.policy == SeedPolicyKind.FIXED else "policy"
         raise Refused(str(error), field=field) from None
     if abs(values.step) > LARGEST:
-        raise Refused("The step lies within 64 bits.", field="step")
+        raise Refused(gettext("The step lies within 64 bits."), field="step")
 
 
 def _taken(made: SeedRange) -> str:
@@ -268,10 +278,14 @@ def _taken(made: SeedRange) -> str:
         .first()
     )
     if other is None:
-        return "Those seeds are reserved already."
-    whose = "this source" if other.source_id == made.source_id else other.source.name
-    first = max(other.first, made.first)
-    return f"From {first} on they belong to {whose} already, whose range is {other}."
+        return gettext("Those seeds are reserved already.")
+    values = {"first": max(other.first, made.first), "range": other, "name": other.source.name}
+    if other.source_id == made.source_id:
+        return (
+            gettext("From %(first)s on they belong to this source already, whose range is %(range)s.")
+            % values
+        )
+    return gettext("From %(first)s on they belong to %(name)s already, whose range is %(range)s.") % values
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +307,7 @@ def describe_seed(*, actor: Actor, seed: int) -> SeedOwner:
     """Whose seed it is, whether the app gave it, and what may be wrong with it."""
     actor.check(Permission.READ)
     if not seeds.LEAST_SEED <= seed <= seeds.MOST_SEED:
-        raise Refused("A seed has 64 bits at most.", field="seed")
+        raise Refused(gettext("A seed has 64 bits at most."), field="seed")
     found = None
     if -LARGEST - 1 <= seed <= LARGEST:
         found = (
@@ -324,22 +338,31 @@ def import_ranges(*, actor: Actor, text: str, now: datetime) -> list[SeedRange]:
     """
     actor.check(Permission.ADMIN)
     if "\0" in text:
-        raise Refused("The file holds a NUL character; it is no CSV file.", field="file")
+        raise Refused(gettext("The file holds a NUL character; it is no CSV file."), field="file")
     rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
     names = {name.strip().lower() for name in rows.fieldnames or ()}
     if missing := {"source", "first", "last"} - names:
         raise Refused(
-            f"The first line must name the columns; {', '.join(sorted(missing))} is missing.", field="file"
+            gettext("The first line must name the columns; %(choices)s is missing.")
+            % {"choices": ", ".join(sorted(missing))},
+            field="file",
         )
     if unknown := names - set(COLUMNS):
-        raise Refused(f"There is no column “{min(unknown)}”; there are {', '.join(COLUMNS)}.", field="file")
+        raise Refused(
+            gettext("There is no column “%(unknown)s”; there are %(choices)s.")
+            % {"unknown": min(unknown), "choices": ", ".join(COLUMNS)},
+            field="file",
+        )
     made: list[SeedRange] = []
     try:
         made.extend(_import_row(actor, row, now) for row in rows)
     except (Refused, csv.Error) as error:
-        raise Refused(f"Line {rows.line_num}: {error}", field="file") from None
+        raise Refused(
+            gettext("Line %(line_num)s: %(error)s") % {"line_num": rows.line_num, "error": error},
+            field="file",
+        ) from None
     if not made:
-        raise Refused("The file holds no range.", field="file")
+        raise Refused(gettext("The file holds no range."), field="file")
     return made
 
 
@@ -351,7 +374,7 @@ def _import_row(actor: Actor, row: Mapping[str | Any, Any], now: datetime) -> Se
     }
     name = told.get("source", "")
     if not name or len(name) > 100:
-        raise Refused("The source needs a name of at most 100 characters.")
+        raise Refused(gettext("The source needs a name of at most 100 characters."))
     values: dict[str, Any] = {"note": told.get("note", "")}
     for field in ("first", "last", "seed", "start", "step"):
         text = told.get(field, "")
@@ -360,10 +383,13 @@ def _import_row(actor: Actor, row: Mapping[str | Any, Any], now: datetime) -> Se
         try:
             values[field] = int(text.replace("_", ""))
         except ValueError:
-            raise Refused(f"{field} must be a whole number, not “{text[:40]}”.") from None
+            raise Refused(
+                gettext("%(field)s must be a whole number, not “%(text)s”.")
+                % {"field": field, "text": text[:40]}
+            ) from None
     for field in ("first", "last"):
         if field not in values:
-            raise Refused(f"{field} is missing.")
+            raise Refused(gettext("%(field)s is missing.") % {"field": field})
     if told.get("policy"):
         values["policy"] = told["policy"].lower()
     source = ensure_source(project=actor.project, name=name, now=now)

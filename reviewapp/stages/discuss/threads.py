@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.formats.openai import read_request
 from reviewapp.models import (
@@ -279,7 +280,7 @@ def move_thread(*, actor: Actor, thread: Thread, to: str, now: datetime) -> bool
     """Resolve a thread or open it again. False: somebody was first. Raises Refused."""
     actor.check(Permission.REVIEW)
     if to not in ThreadState.values:
-        raise Refused("A discussion is open or resolved.", field="state")
+        raise Refused(gettext("A discussion is open or resolved."), field="state")
     sources = [state for state, targets in THREAD_TRANSITIONS.items() if to in targets]
     resolved = to == ThreadState.RESOLVED
     moved = Thread.objects.filter(pk=thread.pk, project=actor.project, state__in=sources).update(
@@ -297,4 +298,4 @@ def move_thread(*, actor: Actor, thread: Thread, to: str, now: datetime) -> bool
 def check_can_read(*, actor: Actor, thread: Thread) -> None:
     """Raise Refused while all of it is hidden from this person in a blind queue."""
     if not readable(Post.objects.filter(thread=thread), actor).exists():
-        raise Refused("You can read and answer this once you have given your own judgement.")
+        raise Refused(gettext("You can read and answer this once you have given your own judgement."))

@@ -20,6 +20,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from reviewapp import replica
 from reviewapp.formats.exports import ExportRow, ParquetMissing, Stored, open_writer
@@ -73,7 +74,9 @@ def start_export(*, actor: Actor, format: str, wanted: Filter, now: datetime) ->
     actor.check(Permission.EXPORT)
     if format not in ExportFormat.values:
         raise Refused(
-            f"“{format}” is no export format; choose from {', '.join(ExportFormat.values)}.", field="format"
+            gettext("“%(format)s” is no export format; choose from %(choices)s.")
+            % {"format": format, "choices": ", ".join(ExportFormat.values)},
+            field="format",
         )
     made: Export = Export.objects.create(
         project=actor.project,

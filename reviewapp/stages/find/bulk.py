@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -47,7 +48,7 @@ def choose(*, actor: Actor, ids: list[UUID], now: datetime) -> Selection:
     rows = Interaction.objects.visible_to(actor).filter(pk__in=ids[:MOST_CHOSEN])
     found = list(rows.values_list("pk", flat=True))
     if not found:
-        raise Refused("Choose at least one interaction.")
+        raise Refused(gettext("Choose at least one interaction."))
     made: Selection = Selection.objects.create(
         project=actor.project, interactions=found, created_by=actor.person, created_at=now
     )
@@ -70,14 +71,16 @@ def start_bulk(
     """
     if deed not in BulkDeed.values:
         raise Refused(
-            f"“{deed}” can't be done to many; choose from {', '.join(BulkDeed.values)}.", field="deed"
+            gettext("“%(deed)s” can't be done to many; choose from %(choices)s.")
+            % {"deed": deed, "choices": ", ".join(BulkDeed.values)},
+            field="deed",
         )
     one = DEEDS[deed]
     actor.check(one.permission)
     # A key that may judge need not be one that may read, and a filter reads.
     actor.check(Permission.READ)
     if actor.person is None and actor.key is None:
-        raise Refused("Only people and keys do this to many at once.")
+        raise Refused(gettext("Only people and keys do this to many at once."))
     kept = one.check(actor=actor, parameters=parameters)
     wanted = frozen(wanted, now=now)
     made: BulkWork = BulkWork.objects.create(
@@ -130,7 +133,9 @@ def _actor_of(one: BulkWork, now: datetime) -> Actor | None:
 def _do(one: BulkWork, actor: Actor | None, now: datetime, size: int) -> bool:
     deed = DEEDS[one.deed]
     if actor is None:
-        raise Refused("Whoever asked for it is no longer in the project, or its key is no longer valid.")
+        raise Refused(
+            gettext("Whoever asked for it is no longer in the project, or its key is no longer valid.")
+        )
     actor.check(deed.permission)
     rows = apply(Interaction.objects.visible_to(actor), read_filter(one.filter), project=one.project)
     rows = rows.filter(created_at__lte=one.created_at)
@@ -207,7 +212,7 @@ def check_can_stop(*, actor: Actor, work: BulkWork) -> None:
     actor.check(DEEDS[work.deed].permission)
     mine = work.created_by == actor.person and work.created_by_key == actor.key
     if not mine and not actor.may(Permission.ADMIN):
-        raise Refused("Only who asked for it, or an admin of the project, can stop or undo it.")
+        raise Refused(gettext("Only who asked for it, or an admin of the project, can stop or undo it."))
 
 
 def waiting_bulk() -> list[UUID]:

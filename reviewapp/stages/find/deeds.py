@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -214,7 +215,10 @@ def tag_name(value: Any) -> str:
     """A tag as it is kept. Raises Refused."""
     name = " ".join(storable(str(value or "")).split())
     if not name or len(name) > TAG_LIMIT:
-        raise Refused(f"Give the tag a name of at most {TAG_LIMIT} characters.", field="tag")
+        raise Refused(
+            gettext("Give the tag a name of at most %(tag_limit)s characters.") % {"tag_limit": TAG_LIMIT},
+            field="tag",
+        )
     return name
 
 
@@ -230,9 +234,9 @@ class _Queueing:
         except ValueError:
             queue = None
         if queue is None or queue.state != QueueState.OPEN:
-            raise Refused("Choose a queue that is open.", field="queue")
+            raise Refused(gettext("Choose a queue that is open."), field="queue")
         if queue.kind == QueueKind.PAIRWISE:
-            raise Refused("A queue for pairs takes replays beside their originals.", field="queue")
+            raise Refused(gettext("A queue for pairs takes replays beside their originals."), field="queue")
         return queue
 
     def do(
@@ -270,7 +274,7 @@ class _Judging:
     def check(self, *, actor: Actor, parameters: Mapping[str, Any]) -> dict[str, Any]:
         rubric = review.default_rubric(actor)
         if rubric is None:
-            raise Refused("The project has no rubric to judge by.")
+            raise Refused(gettext("The project has no rubric to judge by."))
         scores = dict(parameters.get("scores") or {})
         comment = storable(str(parameters.get("comment") or ""))
         if len(comment) > TEXT_LIMIT:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, DefaultView, Permission, SavedView
 from reviewapp.models.filters import Filter
@@ -37,10 +38,12 @@ def save_view(*, actor: Actor, name: str, is_shared: bool, values: ViewValues, n
     """Keep the list as it is under a name. Raises Refused."""
     actor.check(Permission.REVIEW if is_shared else Permission.READ)
     if actor.person is None:
-        raise Refused("Views belong to people; a key has none.")
+        raise Refused(gettext("Views belong to people; a key has none."))
     name = _name(name)
     if SavedView.objects.visible_to(actor).kept().count() >= MOST_VIEWS:
-        raise Refused(f"There are {MOST_VIEWS} views already; delete some first.")
+        raise Refused(
+            gettext("There are %(most_views)s views already; delete some first.") % {"most_views": MOST_VIEWS}
+        )
     with _named_once(name), transaction.atomic():
         made: SavedView = SavedView.objects.create(
             project=actor.project,
@@ -66,7 +69,7 @@ def check_can_edit_view(*, actor: Actor, view: SavedView) -> None:
     """Raises Refused with the reason."""
     mine = actor.person is not None and view.created_by_id == actor.person.pk
     if not mine and not (view.is_shared and actor.may(Permission.ADMIN)):
-        raise Refused("Only the person who made a view, or an admin of the project, can change it.")
+        raise Refused(gettext("Only the person who made a view, or an admin of the project, can change it."))
 
 
 def can_edit_view(*, actor: Actor, view: SavedView) -> bool:
@@ -84,7 +87,9 @@ def edit_view(*, actor: Actor, view: SavedView, name: str, is_shared: bool, now:
     if is_shared and not view.is_shared:
         actor.check(Permission.REVIEW)
     if not is_shared and view.is_shared and (actor.person is None or view.created_by_id != actor.person.pk):
-        raise Refused("Only the person who made a view can keep it to themselves.", field="is_shared")
+        raise Refused(
+            gettext("Only the person who made a view can keep it to themselves."), field="is_shared"
+        )
     name = _name(name)
     with _named_once(name), transaction.atomic():
         SavedView.objects.filter(pk=view.pk).update(name=name, is_shared=is_shared)
@@ -137,7 +142,7 @@ def choose_default(*, actor: Actor, view: SavedView | None, for_project: bool = 
     """Open the list with this view (None: with everything), for oneself or all. Raises Refused."""
     actor.check(Permission.ADMIN if for_project else Permission.READ)
     if for_project and view is not None and not view.is_shared:
-        raise Refused("Share the view first: the others can't see it.")
+        raise Refused(gettext("Share the view first: the others can't see it."))
     person = None if for_project else actor.person
     if view is None:
         DefaultView.objects.filter(project=actor.project, person=person).delete()
@@ -164,9 +169,12 @@ def _kept(values: ViewValues) -> dict[str, object]:
 def _name(text: str) -> str:
     name = " ".join(storable(text).split())
     if not name:
-        raise Refused("Give the view a name.", field="name")
+        raise Refused(gettext("Give the view a name."), field="name")
     if len(name) > NAME_LIMIT:
-        raise Refused(f"The name is longer than {NAME_LIMIT} characters.", field="name")
+        raise Refused(
+            gettext("The name is longer than %(name_limit)s characters.") % {"name_limit": NAME_LIMIT},
+            field="name",
+        )
     return name
 
 
@@ -178,4 +186,6 @@ def _named_once(name: str) -> Iterator[None]:
     except IntegrityError as error:
         if "name_once" not in str(error):
             raise
-        raise Refused(f"There is a view “{name}” already.", field="name") from error
+        raise Refused(
+            gettext("There is a view “%(name)s” already.") % {"name": name}, field="name"
+        ) from error

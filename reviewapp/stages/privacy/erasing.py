@@ -25,6 +25,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Cast
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -142,7 +143,9 @@ def _checked(name: str) -> str:
     name = name.strip()
     if not name or len(name) > NAME_LIMIT or "\x00" in name:
         raise Refused(
-            f"Write the end user's name as it was sent, at most {NAME_LIMIT} characters.", field="name"
+            gettext("Write the end user's name as it was sent, at most %(name_limit)s characters.")
+            % {"name_limit": NAME_LIMIT},
+            field="name",
         )
     return name
 

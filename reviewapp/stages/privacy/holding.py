@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Hold, Interaction, Permission, Source
 from reviewapp.pure.words import storable
@@ -27,13 +28,16 @@ def place_hold(
     actor.check(Permission.ADMIN)
     reason = storable(" ".join(reason.split()))
     if not reason or len(reason) > REASON_LIMIT:
-        raise Refused(f"Say why, in at most {REASON_LIMIT} characters.", field="reason")
+        raise Refused(
+            gettext("Say why, in at most %(reason_limit)s characters.") % {"reason_limit": REASON_LIMIT},
+            field="reason",
+        )
     if (source is None) == (interaction is None):
-        raise Refused("Choose a source, or name one interaction.", field="interaction")
+        raise Refused(gettext("Choose a source, or name one interaction."), field="interaction")
     if source is not None and source.project_id != actor.project.pk:
-        raise Refused("That source belongs to another project.", field="source")
+        raise Refused(gettext("That source belongs to another project."), field="source")
     if interaction is not None and not Interaction.objects.visible_to(actor).filter(pk=interaction).exists():
-        raise Refused("There is no interaction with this id.", field="interaction")
+        raise Refused(gettext("There is no interaction with this id."), field="interaction")
     made: Hold = Hold.objects.create(
         project=actor.project,
         source=source,

@@ -7,6 +7,7 @@ import secrets
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Permission, ProjectPrivacy, Pseudonym
 from reviewapp.stages.administer import Refused, write_audit
@@ -40,12 +41,13 @@ def reveal(*, actor: Actor, text: str, reason: str, now: datetime) -> str:
     actor.check(Permission.ADMIN)
     reason = " ".join(reason.split())
     if not reason or len(reason) > 300:
-        raise Refused("Say why, in at most 300 characters.", field="reason")
+        raise Refused(gettext("Say why, in at most 300 characters."), field="reason")
     match = re.search(r"[a-z2-7]{12}(?=\]|$)", text.strip())
     found = Pseudonym.objects.filter(project=actor.project, token=match[0]).first() if match else None
     if found is None:
         raise Refused(
-            "No such pseudonym is known: it was forgotten, or never one of this project.", field="text"
+            gettext("No such pseudonym is known: it was forgotten, or never one of this project."),
+            field="text",
         )
     write_audit(
         actor=actor, action="pseudonym.reveal", target=found, now=now, pseudonym=str(found), reason=reason

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext_noop
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -47,13 +48,20 @@ class RuleValues:
     def check(self, actor: Actor) -> None:
         """Raise Refused for what can't be."""
         if not 1 <= self.days <= LONGEST:
-            raise Refused(f"Choose from 1 to {LONGEST:,} days.", field="days")
+            raise Refused(
+                gettext("Choose from 1 to %(longest)s days.")
+                % {"longest": number_format(LONGEST, force_grouping=True)},
+                field="days",
+            )
         if self.source is not None and self.source.project_id != actor.project.pk:
-            raise Refused("That source belongs to another project.", field="source")
+            raise Refused(gettext("That source belongs to another project."), field="source")
         if self.verdict and self.verdict not in VerdictName.values:
-            raise Refused(f"Choose one of {', '.join(VerdictName.values)}.", field="verdict")
+            raise Refused(
+                gettext("Choose one of %(choices)s.") % {"choices": ", ".join(VerdictName.values)},
+                field="verdict",
+            )
         if self.flagged not in {"", "yes", "no"}:
-            raise Refused("Choose yes or no.", field="flagged")
+            raise Refused(gettext("Choose yes or no."), field="flagged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ def add_rule(*, actor: Actor, values: RuleValues, now: datetime) -> RetentionRul
     actor.check(Permission.ADMIN)
     values.check(actor)
     if RetentionRule.objects.filter(project=actor.project).count() >= RULES_LIMIT:
-        raise Refused(f"There are {RULES_LIMIT} rules already.")
+        raise Refused(gettext("There are %(rules_limit)s rules already.") % {"rules_limit": RULES_LIMIT})
     made: RetentionRule = RetentionRule.objects.create(
         project=actor.project,
         days=values.days,

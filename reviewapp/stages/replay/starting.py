@@ -15,6 +15,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Q, Sum
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -74,26 +76,31 @@ def selected(*, actor: Actor, selection: Mapping[str, Any]) -> Any:
         found = dict(rows.filter(pk__in=ids).values_list("pk", "replay_of"))
         missing = set(ids) - set(found)
         if missing:
-            raise Refused(f"There is no interaction {min(missing)} in this project.", field="interactions")
+            raise Refused(
+                gettext("There is no interaction %(missing)s in this project.") % {"missing": min(missing)},
+                field="interactions",
+            )
         # Asking the answer of a replay again means asking its original again.
         return rows.filter(pk__in={original or pk for pk, original in found.items()})
     wanted = selection.get("filter")
     if not isinstance(wanted, Mapping):
-        raise Refused("Say which interactions: a list of ids, or a filter.", field="interactions")
+        raise Refused(gettext("Say which interactions: a list of ids, or a filter."), field="interactions")
     return apply(rows, read_filter(wanted), project=actor.project).originals()
 
 
 def _ids(values: Any) -> list[UUID]:
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-        raise Refused("Give at least one interaction id.", field="interactions")
+        raise Refused(gettext("Give at least one interaction id."), field="interactions")
     if len(values) > 10_000:
-        raise Refused("Give at most 10,000 ids; choose more by a filter.", field="interactions")
+        raise Refused(gettext("Give at most 10,000 ids; choose more by a filter."), field="interactions")
     ids = []
     for value in values:
         try:
             ids.append(value if isinstance(value, UUID) else UUID(str(value)))
         except ValueError:
-            raise Refused(f"“{value}” is no interaction id.", field="interactions") from None
+            raise Refused(
+                gettext("“%(value)s” is no interaction id.") % {"value": value}, field="interactions"
+            ) from None
     return list(dict.fromkeys(ids))
 
 
@@ -103,26 +110,31 @@ def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider |
     for name in ("messages", "prompt", "input"):
         if name in overrides:
             raise Refused(
-                f"“{name}” is the question itself; a replay asks the same one.", field=f"overrides.{name}"
+                gettext("“%(name)s” is the question itself; a replay asks the same one.") % {"name": name},
+                field=f"overrides.{name}",
             )
     seed = overrides.get("seed")
     if seed is not None and (
         isinstance(seed, bool) or not isinstance(seed, int) or not -_INT64 <= seed < _INT64
     ):
-        raise Refused("The seed must be a whole number of at most 64 bits.", field="overrides.seed")
+        raise Refused(gettext("The seed must be a whole number of at most 64 bits."), field="overrides.seed")
     model = overrides.get("model")
     if "model" in overrides and (not isinstance(model, str) or not model):
-        raise Refused("The model must be a name.", field="overrides.model")
+        raise Refused(gettext("The model must be a name."), field="overrides.model")
     if "provider" not in overrides:
         return None
     # Without the key, which only who calls needs, and which may be unreadable.
     providers = Provider.objects.filter(project=actor.project).defer("api_key")
     provider: Provider | None = providers.filter(name=str(overrides["provider"])).first()
     if provider is None:
-        raise Refused(f"There is no provider “{overrides['provider']}”.", field="overrides.provider")
+        raise Refused(
+            gettext("There is no provider “%(name)s”.") % {"name": overrides["provider"]},
+            field="overrides.provider",
+        )
     if not provider.can_be_called:
         raise Refused(
-            f"{provider.name} has no base URL yet: an admin gives it one under Settings, Providers.",
+            gettext("%(name)s has no base URL yet: an admin gives it one under Settings, Providers.")
+            % {"name": provider.name},
             field="overrides.provider",
         )
     return provider
@@ -131,18 +143,22 @@ def check_overrides(*, actor: Actor, overrides: Mapping[str, Any]) -> Provider |
 def check_storable(overrides: Mapping[str, Any]) -> None:
     """Names, and values that can be kept and sent. A null leaves the parameter out."""
     if "" in overrides:
-        raise Refused("An override must have a name.", field="overrides")
+        raise Refused(gettext("An override must have a name."), field="overrides")
     try:
         text = json.dumps(dict(overrides), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        raise Refused("An override is no JSON value.", field="overrides") from None
+        raise Refused(gettext("An override is no JSON value."), field="overrides") from None
     if len(text) > OVERRIDES_LIMIT:
         raise Refused(
-            f"The overrides have {len(text):,} characters, at most {OVERRIDES_LIMIT:,} fit.",
+            gettext("The overrides have %(count)s characters, at most %(overrides_limit)s fit.")
+            % {
+                "count": number_format(len(text), force_grouping=True),
+                "overrides_limit": number_format(OVERRIDES_LIMIT, force_grouping=True),
+            },
             field="overrides",
         )
     if storable(text) != text or "\\u0000" in text:
-        raise Refused("An override holds a NUL or half a surrogate pair.", field="overrides")
+        raise Refused(gettext("An override holds a NUL or half a surrogate pair."), field="overrides")
 
 
 def estimate(
@@ -194,7 +210,11 @@ def _cost(rows: Any, attempts: int, provider: Provider | None, model: str | None
 
 def _check_attempts(attempts: Any) -> None:
     if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= MOST_ATTEMPTS:
-        raise Refused(f"Attempts must be a whole number from 1 to {MOST_ATTEMPTS}.", field="attempts")
+        raise Refused(
+            gettext("Attempts must be a whole number from 1 to %(most_attempts)s.")
+            % {"most_attempts": MOST_ATTEMPTS},
+            field="attempts",
+        )
 
 
 @transaction.atomic
@@ -212,20 +232,26 @@ def start_run(
     overrides = dict(overrides or {})
     expected = estimate(actor=actor, selection=selection, attempts=attempts, overrides=overrides)
     if expected.interactions == 0:
-        raise Refused("Nothing matches: there is nothing to replay.", field="filter")
+        raise Refused(gettext("Nothing matches: there is nothing to replay."), field="filter")
     if expected.calls > MOST_CALLS:
         raise Refused(
-            f"That would be {expected.calls:,} calls; at most {MOST_CALLS:,} fit into one run.",
+            gettext("That would be %(calls)s calls; at most %(most_calls)s fit into one run.")
+            % {
+                "calls": number_format(expected.calls, force_grouping=True),
+                "most_calls": number_format(MOST_CALLS, force_grouping=True),
+            },
             field="attempts",
         )
     if expected.uncallable == expected.interactions:
         raise Refused(
-            "None of the providers can be called: an admin gives them a base URL under Settings, Providers, "
-            "or the replay goes to another provider.",
+            gettext(
+                "None of the providers can be called: an admin gives them a base URL under "
+                "Settings, Providers, or the replay goes to another provider."
+            ),
             field="overrides.provider",
         )
     if len(note) > 2_000:
-        raise Refused("The note is longer than 2,000 characters.", field="note")
+        raise Refused(gettext("The note is longer than 2,000 characters."), field="note")
     provider = check_overrides(actor=actor, overrides=overrides)
     kept = (
         {"interactions": len(selection["interactions"])}

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Q, Sum
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -58,7 +60,10 @@ def estimate_ways(
     """What asking all of them in all of these ways would take. Raises Refused."""
     actor.check(Permission.REPLAY)
     if not 1 <= attempts <= MOST_ATTEMPTS:
-        raise Refused(f"Choose from 1 to {MOST_ATTEMPTS} times each.", field="repeats")
+        raise Refused(
+            gettext("Choose from 1 to %(most_attempts)s times each.") % {"most_attempts": MOST_ATTEMPTS},
+            field="repeats",
+        )
     rows = Interaction.objects.filter(project=actor.project, pk__in=interactions)
     groups = list(
         rows.order_by()
@@ -128,24 +133,36 @@ def start_varied_run(
 ) -> ReplayRun:
     """Queue a run that asks each interaction in each way; the caller nudges the workers. Raises Refused."""
     if not ways or len(ways) > MOST_WAYS:
-        raise Refused(f"Choose from 1 to {MOST_WAYS} ways of asking; these are {len(ways):,}.", field="ways")
+        raise Refused(
+            gettext("Choose from 1 to %(most_ways)s ways of asking; these are %(count)s.")
+            % {"most_ways": MOST_WAYS, "count": number_format(len(ways), force_grouping=True)},
+            field="ways",
+        )
     for way in ways:
         check_storable(way.overrides)
         if way.provider is not None and way.provider.project_id != actor.project.pk:
-            raise Refused("That provider belongs to another project.", field="providers")
+            raise Refused(gettext("That provider belongs to another project."), field="providers")
     expected = estimate_ways(actor=actor, interactions=interactions, ways=ways, attempts=attempts)
     if expected.interactions == 0:
-        raise Refused("There is no such interaction in this project.", field="interactions")
+        raise Refused(gettext("There is no such interaction in this project."), field="interactions")
     if expected.calls > MOST_VARIED_CALLS:
         raise Refused(
-            f"That would be {expected.calls:,} calls; at most {MOST_VARIED_CALLS:,} fit into one study. "
-            "Ask fewer times, or in fewer ways.",
+            gettext(
+                "That would be %(calls)s calls; at most %(most_varied_calls)s fit into one "
+                "study. Ask fewer times, or in fewer ways."
+            )
+            % {
+                "calls": number_format(expected.calls, force_grouping=True),
+                "most_varied_calls": number_format(MOST_VARIED_CALLS, force_grouping=True),
+            },
             field="repeats",
         )
     if expected.uncallable:
         raise Refused(
-            f"{', '.join(expected.providers)}: not all of them have a base URL. An admin gives it under "
-            "Settings, Providers.",
+            gettext(
+                "%(choices)s: not all of them have a base URL. An admin gives it under Settings, Providers."
+            )
+            % {"choices": ", ".join(expected.providers)},
             field="providers",
         )
     run: ReplayRun = ReplayRun.objects.create(

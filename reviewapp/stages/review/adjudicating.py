@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -28,10 +29,13 @@ def check_can_adjudicate(*, actor: Actor, queue: Queue) -> None:
     """Raise unless this person may decide between others' judgements in this queue."""
     actor.check(Permission.REVIEW)
     if actor.person is None:
-        raise Refused("Only people can adjudicate; a key can't.")
+        raise Refused(gettext("Only people can adjudicate; a key can't."))
     named = set(queue.adjudicators.values_list("pk", flat=True))
     if (named and actor.person.pk not in named) or (not named and not actor.may(Permission.ADMIN)):
-        raise Refused(f"Others decide about disagreements in “{queue.name}”; an admin can add you.")
+        raise Refused(
+            gettext("Others decide about disagreements in “%(name)s”; an admin can add you.")
+            % {"name": queue.name}
+        )
 
 
 def can_adjudicate(*, actor: Actor, queue: Queue) -> bool:
@@ -59,11 +63,11 @@ def adjudicate(
     Raises Refused, InvalidAnswer.
     """
     if not QueueItem.objects.visible_to(actor).filter(pk=item_id).exists():
-        raise Refused("There is no such item.")
+        raise Refused(gettext("There is no such item."))
     item = locked_item(item_id)
     check_can_adjudicate(actor=actor, queue=item.queue)
     if item.state not in {ItemState.ADJUDICATION, ItemState.DONE}:
-        raise Refused("This item does not wait for adjudication.")
+        raise Refused(gettext("This item does not wait for adjudication."))
     before = item.authoritative
     if chosen is not None:
         slot = (
@@ -72,7 +76,7 @@ def adjudicate(
             .first()
         )
         if slot is None:
-            raise Refused("That judgement is none of this item's.")
+            raise Refused(gettext("That judgement is none of this item's."))
         item.authoritative = slot.annotation
     elif judgement is not None:
         item.authoritative = annotate(
@@ -87,7 +91,7 @@ def adjudicate(
             now=now,
         )
     else:
-        raise Refused("Choose one of the judgements, or give your own.")
+        raise Refused(gettext("Choose one of the judgements, or give your own."))
     if before is not None and before.pk != item.authoritative_id:
         # Who decides anew takes back what they themselves said when they decided before.
         _withdraw_own(item, before, actor, now)
@@ -111,15 +115,15 @@ def undo_adjudication(*, actor: Actor, item_id: UUID, now: datetime) -> QueueIte
     A judgement that the adjudicator gave for it is withdrawn too. Raises Refused.
     """
     if not QueueItem.objects.visible_to(actor).filter(pk=item_id).exists():
-        raise Refused("There is no such item.")
+        raise Refused(gettext("There is no such item."))
     item = locked_item(item_id)
     check_can_adjudicate(actor=actor, queue=item.queue)
     if item.state == ItemState.ADJUDICATION:
         return item
     if item.state != ItemState.DONE or item.adjudicated_by_id is None:
-        raise Refused("Nobody has decided about this item.")
+        raise Refused(gettext("Nobody has decided about this item."))
     if actor.person is None or item.adjudicated_by_id != actor.person.pk:
-        raise Refused("Somebody else has decided about this item; decide otherwise instead.")
+        raise Refused(gettext("Somebody else has decided about this item; decide otherwise instead."))
     before = item.authoritative
     if before is not None:
         _withdraw_own(item, before, actor, now)

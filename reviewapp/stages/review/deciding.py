@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Comparison, Decision, Permission
 from reviewapp.stages.administer import Refused, write_audit
@@ -20,9 +21,11 @@ def decide(
     """
     actor.check(Permission.REVIEW)
     if decision is not None and decision not in Decision.values:
-        raise Refused(f"Choose one of {', '.join(Decision.values)}.", field="decision")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(Decision.values)}, field="decision"
+        )
     if len(note) > 10_000:
-        raise Refused("The note is longer than 10,000 characters.", field="note")
+        raise Refused(gettext("The note is longer than 10,000 characters."), field="note")
     moved = Comparison.objects.filter(
         pk=comparison.pk, project=actor.project, decision=comparison.decision
     ).update(

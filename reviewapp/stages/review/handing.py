@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -81,12 +82,17 @@ def check_can_review(*, actor: Actor, queue: Queue) -> None:
     """Raise unless this person may judge in this queue now."""
     actor.check(Permission.REVIEW)
     if actor.person is None:
-        raise Refused("Only people can review; a key can't.")
+        raise Refused(gettext("Only people can review; a key can't."))
     if queue.state != QueueState.OPEN:
-        raise Refused(f"The queue “{queue.name}” is {queue.state}; an admin can open it.")
+        raise Refused(
+            gettext("The queue “%(name)s” is %(state)s; an admin can open it.")
+            % {"name": queue.name, "state": queue.get_state_display().lower()}
+        )
     named = {person for (person,) in _NAMED.rows(queue=queue.pk)}
     if named and actor.person.pk not in named:
-        raise Refused(f"The queue “{queue.name}” is for other people; an admin can add you.")
+        raise Refused(
+            gettext("The queue “%(name)s” is for other people; an admin can add you.") % {"name": queue.name}
+        )
 
 
 def take(*, actor: Actor, queue: Queue, now: datetime, beside: Sequence[UUID] = ()) -> QueueSlot | None:

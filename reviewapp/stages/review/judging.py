@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -93,7 +94,7 @@ def _locked(actor: Actor, slot_id: UUID) -> tuple[QueueItem, QueueSlot]:
     mine = QueueSlot.objects.visible_to(actor).filter(pk=slot_id, person=actor.person)
     item_id = mine.values_list("item", flat=True).first()
     if item_id is None:
-        raise Refused("This item is not yours to judge; open the queue again.")
+        raise Refused(gettext("This item is not yours to judge; open the queue again."))
     item = locked_item(item_id)
     return item, mine.select_related("annotation__rubric").get()
 
@@ -146,7 +147,7 @@ def skip(*, actor: Actor, slot_id: UUID, now: datetime) -> str:
     actor.check(Permission.REVIEW)
     item, slot = _locked(actor, slot_id)
     if slot.round != item.round or slot.state == SlotState.JUDGED:
-        raise Refused("You have judged this item; take the judgement back first.")
+        raise Refused(gettext("You have judged this item; take the judgement back first."))
     if slot.state == SlotState.SKIPPED:
         return item.state
     slot.state, slot.lease_until, slot.finished_at = SlotState.SKIPPED, None, now
@@ -162,13 +163,13 @@ def undo(*, actor: Actor, slot_id: UUID, now: datetime, lease_until: datetime) -
     actor.check(Permission.REVIEW)
     item, slot = _locked(actor, slot_id)
     if item.adjudicated_by_id is not None:
-        raise Refused("An adjudicator has decided about this item meanwhile.")
+        raise Refused(gettext("An adjudicator has decided about this item meanwhile."))
     if slot.round != item.round:
-        raise Refused("This item was sent back into the queue meanwhile.")
+        raise Refused(gettext("This item was sent back into the queue meanwhile."))
     if slot.state == SlotState.LEASED:
         return slot
     if not _has_place(item, slot):
-        raise Refused("Others have taken this item meanwhile.")
+        raise Refused(gettext("Others have taken this item meanwhile."))
     if slot.annotation is not None:
         Annotation.objects.filter(pk=slot.annotation.pk).update(removed_at=now)
     slot.state, slot.lease_until, slot.finished_at, slot.taken_at = SlotState.LEASED, lease_until, None, now

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.formats import number_format
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     OPEN_STATES,
@@ -73,7 +75,7 @@ def save_queue(*, actor: Actor, values: QueueValues, now: datetime, queue: Queue
         before = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk, project=actor.project)
         if before.kind != values.kind and before.items.exists():
             raise Refused(
-                "A queue that holds items stays what it is: make another one for the other kind.",
+                gettext("A queue that holds items stays what it is: make another one for the other kind."),
                 field="kind",
             )
         Queue.objects.filter(pk=queue.pk).update(**kept)
@@ -103,25 +105,39 @@ def save_queue(*, actor: Actor, values: QueueValues, now: datetime, queue: Queue
 def _checked(actor: Actor, values: QueueValues) -> dict[str, Any]:
     name = storable(values.name).strip()
     if not name or len(name) > 120:
-        raise Refused("Give the queue a name of at most 120 characters.", field="name")
+        raise Refused(gettext("Give the queue a name of at most 120 characters."), field="name")
     if len(values.instructions) > TEXT_LIMIT:
-        raise Refused(f"The instructions are longer than {TEXT_LIMIT:,} characters.", field="instructions")
+        raise Refused(
+            gettext("The instructions are longer than %(text_limit)s characters.")
+            % {"text_limit": number_format(TEXT_LIMIT, force_grouping=True)},
+            field="instructions",
+        )
     if not 1 <= values.judgements_needed <= MOST_JUDGEMENTS:
-        raise Refused(f"Between 1 and {MOST_JUDGEMENTS} people can judge an item.", field="judgements_needed")
+        raise Refused(
+            gettext("Between 1 and %(most_judgements)s people can judge an item.")
+            % {"most_judgements": MOST_JUDGEMENTS},
+            field="judgements_needed",
+        )
     if values.order not in QueueOrder.values:
-        raise Refused(f"Choose one of {', '.join(QueueOrder.values)}.", field="order")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(QueueOrder.values)}, field="order"
+        )
     if values.kind not in QueueKind.values:
-        raise Refused(f"Choose one of {', '.join(QueueKind.values)}.", field="kind")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(QueueKind.values)}, field="kind"
+        )
     if values.rubric is not None and values.rubric.project_id != actor.project.pk:
-        raise Refused("That rubric is not this project's.", field="rubric")
+        raise Refused(gettext("That rubric is not this project's."), field="rubric")
     if values.reviewers and len(set(values.reviewers)) < values.judgements_needed:
         raise Refused(
-            f"Each item needs {values.judgements_needed} people, and fewer are named.", field="reviewers"
+            gettext("Each item needs %(judgements_needed)s people, and fewer are named.")
+            % {"judgements_needed": values.judgements_needed},
+            field="reviewers",
         )
     for rule in values.disagreement.values():
         number = isinstance(rule, int | float) and not isinstance(rule, bool)
         if rule not in {"any", "never"} and not (number and rule >= 0):
-            raise Refused("Disagreement is “any”, “never” or a number.", field="disagreement")
+            raise Refused(gettext("Disagreement is “any”, “never” or a number."), field="disagreement")
     return {
         "name": name,
         "instructions": storable(values.instructions),
@@ -140,7 +156,7 @@ def _members(actor: Actor, people: Sequence[UUID], *, field: str, named: set[UUI
     may = Membership.objects.filter(project=actor.project, role__in=[Role.REVIEWER, Role.ADMIN])
     found = list(Person.objects.filter(Q(pk__in=may.values("person")) | Q(pk__in=named), pk__in=people))
     if {person.pk for person in found} != set(people):
-        raise Refused("Only people who may review in this project can be named.", field=field)
+        raise Refused(gettext("Only people who may review in this project can be named."), field=field)
     return found
 
 

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -96,18 +97,20 @@ def save_rule(
 def _checked(values: RuleValues) -> dict[str, Any]:
     name = storable(values.name).strip()
     if not name or len(name) > 120:
-        raise Refused("Give the rule a name of at most 120 characters.", field="name")
+        raise Refused(gettext("Give the rule a name of at most 120 characters."), field="name")
     if not 0 < values.sample <= 1:
-        raise Refused("The sample is a share above 0 and up to 100 %.", field="sample")
+        raise Refused(gettext("The sample is a share above 0 and up to 100 %."), field="sample")
     for which in ("certainty_below", "token_below"):
         share = getattr(values, which)
         if share is not None and not 0 < share <= 1:
-            raise Refused("A probability lies above 0 and up to 100 %.", field=which)
+            raise Refused(gettext("A probability lies above 0 and up to 100 %."), field=which)
     if values.daily_cap is not None and values.daily_cap < 1:
-        raise Refused("At least one a day, or no limit.", field="daily_cap")
+        raise Refused(gettext("At least one a day, or no limit."), field="daily_cap")
     wanted = read_filter(values.filter)
     if wanted.replays:
-        raise Refused("Rules look at what sources asked; for replays ask for a verdict.", field="filter")
+        raise Refused(
+            gettext("Rules look at what sources asked; for replays ask for a verdict."), field="filter"
+        )
     return {
         "name": name,
         "filter": wanted.values(),

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+
 from reviewapp.models import Actor, Interaction, Provider
 from reviewapp.models.bodies import exchange_of
 from reviewapp.pure.edits import AMOUNTS, AUTOMATIC, EditKind, graded, size_of
@@ -91,12 +94,14 @@ def question_of(*, actor: Actor, interaction: UUID) -> Question:
     if row is not None and row.replay_of_id is not None:
         row = rows.filter(pk=row.replay_of_id).first()
     if row is None:
-        raise Refused("There is no such interaction in this project.", field="interaction")
+        raise Refused(gettext("There is no such interaction in this project."), field="interaction")
     exchange = exchange_of(row)
     try:
         prompt = prompt_of(exchange.endpoint, exchange.request)
     except NoPrompt as error:
-        raise Refused(f"This interaction can't be studied. {error}", field="interaction") from None
+        raise Refused(
+            gettext("This interaction can't be studied. %(error)s") % {"error": error}, field="interaction"
+        ) from None
     return Question(row, exchange, prompt)
 
 
@@ -122,9 +127,13 @@ def ways(*, actor: Actor, plan: Plan) -> tuple[list[UUID], list[Way]]:
 def _deviations(actor: Actor, plan: Deviations) -> tuple[list[UUID], list[Way]]:
     question = question_of(actor=actor, interaction=plan.interaction)
     if not plan.edits:
-        raise Refused("Choose at least one edit.", field="edits")
+        raise Refused(gettext("Choose at least one edit."), field="edits")
     if len(plan.edits) > MOST_EDITS:
-        raise Refused(f"Choose at most {MOST_EDITS} edits; these are {len(plan.edits)}.", field="edits")
+        raise Refused(
+            gettext("Choose at most %(most_edits)s edits; these are %(count)s.")
+            % {"most_edits": MOST_EDITS, "count": len(plan.edits)},
+            field="edits",
+        )
     seeded = _seeded(question, plan.seed)
     found = [Way("No edit", seeded, about={"kind": EditKind.NONE.value, "size": 0.0})]
     found += [_edited(question, edited, seeded) for edited in plan.edits]
@@ -137,16 +146,17 @@ def _seeded(question: Question, seed: int | None) -> dict[str, Any]:
         return _seed(question, seed)
     if question.row.seed is None and question.exchange.endpoint != "responses":
         raise Refused(
-            "This interaction was asked without a seed: choose one to ask with, such as 1.", field="seed"
+            gettext("This interaction was asked without a seed: choose one to ask with, such as 1."),
+            field="seed",
         )
     return {}
 
 
 def _seed(question: Question, seed: int) -> dict[str, Any]:
     if not -_INT64 <= seed < _INT64:
-        raise Refused("The seed must be a whole number of at most 64 bits.", field="seed")
+        raise Refused(gettext("The seed must be a whole number of at most 64 bits."), field="seed")
     if question.exchange.endpoint == "responses":
-        raise Refused("The Responses API takes no seed.", field="seed")
+        raise Refused(gettext("The Responses API takes no seed."), field="seed")
     # A request that names its seed otherwise gets it under that name; see replay/asking.py.
     return {"seed": seed}
 
@@ -155,18 +165,22 @@ def _edited(question: Question, edited: Edited, seeded: dict[str, Any]) -> Way:
     before = question.prompt
     for text in (edited.text, edited.system or ""):
         if len(text) > LONGEST_TEXT:
-            raise Refused(f"An edited prompt has more than {LONGEST_TEXT:,} characters.", field="edits")
+            raise Refused(
+                gettext("An edited prompt has more than %(longest_text)s characters.")
+                % {"longest_text": number_format(LONGEST_TEXT, force_grouping=True)},
+                field="edits",
+            )
         if storable(text) != text:
-            raise Refused("An edited prompt holds a NUL or half a surrogate pair.", field="edits")
+            raise Refused(gettext("An edited prompt holds a NUL or half a surrogate pair."), field="edits")
     if not edited.text.strip():
-        raise Refused("An edited prompt is empty.", field="edits")
+        raise Refused(gettext("An edited prompt is empty."), field="edits")
     if edited.system is not None and before.system is None:
-        raise Refused("This endpoint has no system prompt.", field="edits")
+        raise Refused(gettext("This endpoint has no system prompt."), field="edits")
     changed = with_prompt(
         question.exchange.endpoint, question.exchange.request, text=edited.text, system=edited.system
     )
     if not changed:
-        raise Refused("One of the edits leaves the prompt as it is.", field="edits")
+        raise Refused(gettext("One of the edits leaves the prompt as it is."), field="edits")
     whole = (before.system or "") + before.text
     other = (before.system or "" if edited.system is None else edited.system) + edited.text
     about = {
@@ -182,17 +196,29 @@ def _edited(question: Question, edited: Edited, seeded: dict[str, Any]) -> Way:
 def _seeds(actor: Actor, plan: Seeds) -> tuple[list[UUID], list[Way]]:
     question = question_of(actor=actor, interaction=plan.interaction)
     if question.exchange.endpoint == "responses":
-        raise Refused("The Responses API takes no seed, so there is nothing to study.", field="interaction")
+        raise Refused(
+            gettext("The Responses API takes no seed, so there is nothing to study."), field="interaction"
+        )
     seeds = list(dict.fromkeys(plan.seeds))
     if not 2 <= len(seeds) <= MOST_SEEDS:
-        raise Refused(f"Choose from 2 to {MOST_SEEDS} seeds; these are {len(seeds)}.", field="seeds")
+        raise Refused(
+            gettext("Choose from 2 to %(most_seeds)s seeds; these are %(count)s.")
+            % {"most_seeds": MOST_SEEDS, "count": len(seeds)},
+            field="seeds",
+        )
     temperatures = list(dict.fromkeys(plan.temperatures))
     if not 1 <= len(temperatures) <= MOST_TEMPERATURES:
-        raise Refused(f"Choose from 1 to {MOST_TEMPERATURES} temperatures.", field="temperatures")
+        raise Refused(
+            gettext("Choose from 1 to %(most_temperatures)s temperatures.")
+            % {"most_temperatures": MOST_TEMPERATURES},
+            field="temperatures",
+        )
     found = []
     for temperature in temperatures:
         if temperature is not None and not (math.isfinite(temperature) and 0 <= temperature <= 5):
-            raise Refused("A temperature is a number from 0 to 5, mostly up to 2.", field="temperatures")
+            raise Refused(
+                gettext("A temperature is a number from 0 to 5, mostly up to 2."), field="temperatures"
+            )
         recorded = question.exchange.request.get("temperature")
         asked = recorded if temperature is None else temperature
         for seed in seeds:
@@ -210,28 +236,40 @@ def _providers(actor: Actor, plan: Providers) -> tuple[list[UUID], list[Way]]:
     wanted = list(dict.fromkeys(plan.interactions))
     if not 1 <= len(wanted) <= MOST_INTERACTIONS:
         raise Refused(
-            f"Choose from 1 to {MOST_INTERACTIONS:,} interactions; these are {len(wanted):,}.",
+            gettext("Choose from 1 to %(most_interactions)s interactions; these are %(count)s.")
+            % {
+                "most_interactions": number_format(MOST_INTERACTIONS, force_grouping=True),
+                "count": number_format(len(wanted), force_grouping=True),
+            },
             field="interactions",
         )
     arms = list(dict.fromkeys(plan.arms))
     if len(arms) < FEWEST_ARMS:
         raise Refused(
-            "One provider or model alone is no comparison: name a second one. An empty one asks as recorded.",
+            gettext(
+                "One provider or model alone is no comparison: name a second one. An empty one "
+                "asks as recorded."
+            ),
             field="providers",
         )
     if len(arms) > MOST_ARMS:
-        raise Refused(f"Choose at most {MOST_ARMS} providers or models.", field="providers")
+        raise Refused(
+            gettext("Choose at most %(most_arms)s providers or models.") % {"most_arms": MOST_ARMS},
+            field="providers",
+        )
     rows = Interaction.objects.filter(project=actor.project, pk__in=wanted)
     # The answer of a replay stands for its original.
     ids = list(dict.fromkeys(original or pk for pk, original in rows.values_list("pk", "replay_of")))
     if not ids:
-        raise Refused("There is no such interaction in this project.", field="interactions")
+        raise Refused(gettext("There is no such interaction in this project."), field="interactions")
     names = {arm.provider for arm in arms if arm.provider}
     found = Provider.objects.filter(project=actor.project, name__in=names).defer("api_key")
     providers = {provider.name: provider for provider in found}
     missing = sorted(names - set(providers))
     if missing:
-        raise Refused(f"There is no provider “{missing[0]}”.", field="providers")
+        raise Refused(
+            gettext("There is no provider “%(missing)s”.") % {"missing": missing[0]}, field="providers"
+        )
     return ids, [
         Way(
             " · ".join([arm.provider or "provider as recorded", arm.model or "model as recorded"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, Permission, Study, StudyKind
 from reviewapp.pure.words import storable
@@ -29,10 +30,14 @@ def start(*, actor: Actor, plan: Plan, repeats: int, name: str, now: datetime) -
     actor.check(Permission.REPLAY)
     name = storable(" ".join(name.split()))
     if not name or len(name) > LONGEST_NAME:
-        raise Refused(f"Give the study a name of at most {LONGEST_NAME} characters.", field="name")
+        raise Refused(
+            gettext("Give the study a name of at most %(longest_name)s characters.")
+            % {"longest_name": LONGEST_NAME},
+            field="name",
+        )
     interactions, asked = ways(actor=actor, plan=plan)
     if isinstance(plan, Seeds) and repeats < 2:
-        raise Refused("Ask each seed at least twice: once shows nothing of it.", field="repeats")
+        raise Refused(gettext("Ask each seed at least twice: once shows nothing of it."), field="repeats")
     run = replay.start_varied_run(
         actor=actor, interactions=interactions, ways=asked, attempts=repeats, note=name, now=now
     )

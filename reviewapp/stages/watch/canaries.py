@@ -18,6 +18,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     CANARY_TRANSITIONS,
@@ -45,7 +47,9 @@ MOST_CANARIES: Final = 100
 MOST_REPEATS: Final = 10
 LONGEST_MINUTES: Final = 7 * 24 * 60
 MOST_BUDGET: Final = 1_000_000
-_NO_ADDRESS: Final = "{name} has no base URL yet: an admin gives it one under Settings, Providers."
+_NO_ADDRESS: Final = gettext_noop(
+    "%(name)s has no base URL yet: an admin gives it one under Settings, Providers."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,18 @@ class CanaryValues:
 def _check_values(values: CanaryValues) -> None:
     for name, most in (("every_minutes", LONGEST_MINUTES), ("learn_every_minutes", LONGEST_MINUTES)):
         if not 1 <= getattr(values, name) <= most:
-            raise Refused("Choose from one minute to seven days.", field=name)
+            raise Refused(gettext("Choose from one minute to seven days."), field=name)
     if not 1 <= values.repeats <= MOST_REPEATS:
-        raise Refused(f"Choose from 1 to {MOST_REPEATS} repeats.", field="repeats")
+        raise Refused(
+            gettext("Choose from 1 to %(most_repeats)s repeats.") % {"most_repeats": MOST_REPEATS},
+            field="repeats",
+        )
     if not 1 <= values.daily_budget <= MOST_BUDGET:
-        raise Refused(f"Choose from 1 to {MOST_BUDGET:,} requests a day.", field="daily_budget")
+        raise Refused(
+            gettext("Choose from 1 to %(most_budget)s requests a day.")
+            % {"most_budget": number_format(MOST_BUDGET, force_grouping=True)},
+            field="daily_budget",
+        )
 
 
 @transaction.atomic
@@ -84,9 +95,11 @@ def make_set(
     _check_values(values)
     model = model.strip()
     if not model or len(model) > 200:
-        raise Refused("Name the model as the provider calls it, in at most 200 characters.", field="model")
+        raise Refused(
+            gettext("Name the model as the provider calls it, in at most 200 characters."), field="model"
+        )
     if not provider.can_be_called:
-        raise Refused(_NO_ADDRESS.format(name=provider.name), field="provider")
+        raise Refused(gettext(_NO_ADDRESS) % {"name": provider.name}, field="provider")
     try:
         with transaction.atomic():
             made: CanarySet = CanarySet.objects.create(
@@ -100,7 +113,11 @@ def make_set(
                 **asdict(values),
             )
     except IntegrityError:
-        raise Refused(f"{model} at {provider.name} has its canaries already.", field="model") from None
+        raise Refused(
+            gettext("%(model)s at %(name)s has its canaries already.")
+            % {"model": model, "name": provider.name},
+            field="model",
+        ) from None
     write_audit(actor=actor, action="canaries.create", target=made, now=now, model=model, **_plain(values))
     return made
 
@@ -114,15 +131,15 @@ def _plain(values: CanaryValues) -> dict[str, Any]:
 def check_can_watch(interaction: Interaction) -> None:
     """Raise Refused, with the reason, unless this interaction can be a canary."""
     if interaction.replay_of_id is not None:
-        raise Refused("This is the answer to a replay; its original can be a canary.")
+        raise Refused(gettext("This is the answer to a replay; its original can be a canary."))
     if interaction.is_error:
-        raise Refused("It got no answer that another could be compared with.")
+        raise Refused(gettext("It got no answer that another could be compared with."))
     if interaction.endpoint not in {Endpoint.CHAT, Endpoint.COMPLETIONS}:
-        raise Refused("Only chat completions and completions can be canaries.")
+        raise Refused(gettext("Only chat completions and completions can be canaries."))
     if not interaction.model:
-        raise Refused("Its request names no model.")
+        raise Refused(gettext("Its request names no model."))
     if not interaction.provider.can_be_called:
-        raise Refused(_NO_ADDRESS.format(name=interaction.provider.name))
+        raise Refused(gettext(_NO_ADDRESS) % {"name": interaction.provider.name})
 
 
 @transaction.atomic
@@ -144,7 +161,10 @@ def watch_with(*, actor: Actor, interaction: Interaction, now: datetime) -> Cana
         starter=False,
     )
     if Canary.objects.filter(set=canaries).count() >= MOST_CANARIES:
-        raise Refused(f"A model has at most {MOST_CANARIES} canaries; remove one first.")
+        raise Refused(
+            gettext("A model has at most %(most_canaries)s canaries; remove one first.")
+            % {"most_canaries": MOST_CANARIES}
+        )
     _, created = Canary.objects.get_or_create(
         set=canaries,
         interaction=interaction,
@@ -251,7 +271,7 @@ def ask_now(*, actor: Actor, canaries: CanarySet, capture: bool, now: datetime) 
     actor.check(Permission.ADMIN)
     locked = lock(actor, canaries)
     if locked.state != CanaryState.WATCHING:
-        raise Refused("These canaries are not being asked now: resume them first.")
+        raise Refused(gettext("These canaries are not being asked now: resume them first."))
     run = asking.begin(set_id=locked.pk, now=now, capture=capture, forced=True)
     assert run is not None  # forced: it begins, or says why not
     write_audit(

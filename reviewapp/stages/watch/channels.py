@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -98,7 +99,10 @@ def save_channel(
                 secret_changed="secret" in fields,
             )
     except IntegrityError:
-        raise Refused(f"There is a channel called {values.name.strip()} already.", field="name") from None
+        raise Refused(
+            gettext("There is a channel called %(name)s already.") % {"name": values.name.strip()},
+            field="name",
+        ) from None
     return saved
 
 
@@ -112,19 +116,28 @@ def _lacks_secret(channel: AlertChannel, *, anew: bool) -> bool:
 
 def _check_values(values: ChannelValues, *, new: bool) -> None:
     if not values.name.strip() or len(values.name.strip()) > 100:
-        raise Refused("Give the channel a name of at most 100 characters.", field="name")
+        raise Refused(gettext("Give the channel a name of at most 100 characters."), field="name")
     if values.kind not in ChannelKind.values:
-        raise Refused(f"Choose one of {', '.join(ChannelKind.values)}.", field="kind")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(ChannelKind.values)}, field="kind"
+        )
     if values.least_severity not in AlertSeverity.values:
-        raise Refused(f"Choose one of {', '.join(AlertSeverity.values)}.", field="least_severity")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(AlertSeverity.values)},
+            field="least_severity",
+        )
     if (values.quiet_from is None) != (values.quiet_until is None):
-        raise Refused("Quiet hours need a beginning and an end, or neither.", field="quiet_until")
+        raise Refused(gettext("Quiet hours need a beginning and an end, or neither."), field="quiet_until")
     if values.quiet_from is not None and values.quiet_from == values.quiet_until:
-        raise Refused("Quiet hours must end at another time than they begin.", field="quiet_until")
+        raise Refused(gettext("Quiet hours must end at another time than they begin."), field="quiet_until")
     if values.time_zone not in zoneinfo.available_timezones():
-        raise Refused(f"“{values.time_zone}” is no time zone, such as Europe/Berlin.", field="time_zone")
+        raise Refused(
+            gettext("“%(time_zone)s” is no time zone, such as Europe/Berlin.")
+            % {"time_zone": values.time_zone},
+            field="time_zone",
+        )
     if new and not values.url:
-        raise Refused("Write the address that alerts are sent to.", field="url")
+        raise Refused(gettext("Write the address that alerts are sent to."), field="url")
     if values.url:
         _check_url(values.kind, values.url.strip())
     if values.secret:
@@ -136,15 +149,20 @@ def _check_values(values: ChannelValues, *, new: bool) -> None:
 
 def _check_url(kind: str, url: str) -> None:
     if len(url) > 2000 or any(character.isspace() for character in url):
-        raise Refused("An address has no spaces and at most 2,000 characters.", field="url")
+        raise Refused(gettext("An address has no spaces and at most 2,000 characters."), field="url")
     if kind == ChannelKind.APPRISE:
         names = {name.lstrip("+-:").lower() for name, _ in parse_qsl(url.partition("?")[2], True)}
         if named := sorted(names & _OPENS_FILES):
-            raise Refused(f"{named[0]} opens a file of the server; leave it out.", field="url")
+            raise Refused(
+                gettext("%(named)s opens a file of the server; leave it out.") % {"named": named[0]},
+                field="url",
+            )
         if not messenger.is_understood(url=url):
             raise Refused(
-                "Apprise does not understand this address. For e-mail write "
-                "mailtos://user:password@example.org?to=team@example.org.",
+                gettext(
+                    "Apprise does not understand this address. For e-mail write "
+                    "mailtos://user:password@example.org?to=team@example.org."
+                ),
                 field="url",
             )
         return
@@ -154,7 +172,9 @@ def _check_url(kind: str, url: str) -> None:
     except ValueError:
         good = False
     if not good or parts.username or parts.fragment:
-        raise Refused("Write the address with https://, such as https://example.org/hook.", field="url")
+        raise Refused(
+            gettext("Write the address with https://, such as https://example.org/hook."), field="url"
+        )
     try:
         check_written(host=parts.hostname or "")
     except AddressRefused as error:
@@ -204,7 +224,9 @@ def restore_channel(*, actor: Actor, channel: AlertChannel, now: datetime) -> bo
                     actor=actor, action="alert_channel.restore", target=channel, now=now, name=channel.name
                 )
     except IntegrityError:
-        raise Refused(f"There is another channel called {channel.name} by now.", field="name") from None
+        raise Refused(
+            gettext("There is another channel called %(name)s by now.") % {"name": channel.name}, field="name"
+        ) from None
     return bool(moved)
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     CHANGE_TRANSITIONS,
@@ -38,26 +40,28 @@ def check_can_decide(*, actor: Actor, change: BackendChange) -> None:
     """Raise with the reason why this actor can't decide about the change now."""
     actor.check(Permission.ADMIN)
     if change.state == ChangeState.VERIFYING:
-        raise Refused("The verification is still running: wait for it, or cancel it.")
+        raise Refused(gettext("The verification is still running: wait for it, or cancel it."))
     if change.is_decided:
-        raise Refused("This change is decided already.")
+        raise Refused(gettext("This change is decided already."))
 
 
 def check_can_report(*, actor: Actor, change: BackendChange) -> None:
     """Raise with the reason why there are no regressions to report."""
     check_can_decide(actor=actor, change=change)
     if change.state != ChangeState.VERIFIED:
-        raise Refused("Verify first: regressions are the judged answers that a verification found changed.")
+        raise Refused(
+            gettext("Verify first: regressions are the judged answers that a verification found changed.")
+        )
     last = _last_finished(change)
     if last is None or not figures_of(verification=last).changed:
-        raise Refused("The verification found no changed answer, so there is nothing to report.")
+        raise Refused(gettext("The verification found no changed answer, so there is nothing to report."))
 
 
 @transaction.atomic
 def accept_change(*, actor: Actor, change: BackendChange, note: str, now: datetime) -> bool:
     """The backend may be as it is now. False: somebody decided in the same moment. Raises Refused."""
     check_can_decide(actor=actor, change=change)
-    note = _checked(note, wanted="Say why the change is fine; the note stays with it.")
+    note = _checked(note, wanted=gettext("Say why the change is fine; the note stays with it."))
     if not _decide(actor, change, ChangeState.ACCEPTED, note, now):
         return False
     moved = _accept_fingerprints(actor, change, now)
@@ -97,7 +101,9 @@ def _accept_fingerprints(actor: Actor, change: BackendChange, now: datetime) -> 
 def report_change(*, actor: Actor, change: BackendChange, export: Export, note: str, now: datetime) -> bool:
     """The changed answers are regressions, and stand in the export. False: somebody decided first."""
     check_can_report(actor=actor, change=change)
-    note = _checked(note, wanted="Say what is wrong with the new answers; the note stays with the change.")
+    note = _checked(
+        note, wanted=gettext("Say what is wrong with the new answers; the note stays with the change.")
+    )
     if not _decide(actor, change, ChangeState.REPORTED, note, now):
         return False
     BackendChange.objects.filter(pk=change.pk).update(export=export)
@@ -136,7 +142,8 @@ def undo_decision(*, actor: Actor, change: BackendChange, now: datetime) -> bool
             )
     except IntegrityError:
         raise Refused(
-            f"A newer change of {change.model} waits for a decision: decide about that one."
+            gettext("A newer change of %(model)s waits for a decision: decide about that one.")
+            % {"model": change.model}
         ) from None
     if not undone:
         return False
@@ -183,5 +190,9 @@ def _checked(note: str, *, wanted: str = "") -> str:
     if wanted and not note:
         raise Refused(wanted, field="note")
     if len(note) > NOTE_LIMIT:
-        raise Refused(f"The note is longer than {NOTE_LIMIT:,} characters.", field="note")
+        raise Refused(
+            gettext("The note is longer than %(note_limit)s characters.")
+            % {"note_limit": number_format(NOTE_LIMIT, force_grouping=True)},
+            field="note",
+        )
     return note

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     FINGERPRINT_TRANSITIONS,
@@ -70,9 +70,9 @@ def overlap(*, actor: Actor, fingerprint: Fingerprint, until: datetime | None, n
     actor.check(Permission.ADMIN)
     until = until or now + usual_overlap(fingerprint=fingerprint)
     if until <= now:
-        raise Refused("The overlap must end in the future.", field="until")
+        raise Refused(gettext("The overlap must end in the future."), field="until")
     if until - now > LONGEST_OVERLAP:
-        raise Refused("An overlap may last a year at most.", field="until")
+        raise Refused(gettext("An overlap may last a year at most."), field="until")
     return _move(actor, fingerprint, FingerprintState.OVERLAP, now, until=until)
 
 
@@ -88,9 +88,12 @@ def put_back(
     """Undo: the value has its earlier state again, and what its acceptance set on overlap is accepted."""
     actor.check(Permission.ADMIN)
     if state not in FingerprintState.values:
-        raise Refused(f"Choose one of {', '.join(FingerprintState.values)}.", field="state")
+        raise Refused(
+            gettext("Choose one of %(choices)s.") % {"choices": ", ".join(FingerprintState.values)},
+            field="state",
+        )
     if state == FingerprintState.OVERLAP and until is None:
-        raise Refused("An overlap needs its end.", field="until")
+        raise Refused(gettext("An overlap needs its end."), field="until")
     with transaction.atomic():
         accepted_at = fingerprint.decided_at if fingerprint.state == FingerprintState.ACCEPTED else None
         end = until if state == FingerprintState.OVERLAP else None
@@ -214,7 +217,10 @@ def _move(
     if to == before and until == before_until and fingerprint.was_decided:
         return True
     if to != before and to not in FINGERPRINT_TRANSITIONS[before]:
-        raise Refused(f"A fingerprint can't go from {before} to {to}.", field="state")
+        raise Refused(
+            gettext("A fingerprint can't go from %(before)s to %(to)s.") % {"before": before, "to": to},
+            field="state",
+        )
     moved = (
         Fingerprint.objects.of_value(fingerprint)
         .filter(project=actor.project, state=before, overlap_until=before_until)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
 from reviewapp.models import (
     Actor,
@@ -44,7 +45,7 @@ def renew(*, actor: Actor, canaries: CanarySet, now: datetime, reason: str = "")
     locked = lock(actor, canaries)
     standing = CanaryBaseline.objects.filter(set=locked, ended_at__isnull=True).first()
     if standing is None:
-        raise Refused("There is no baseline yet that could be renewed.")
+        raise Refused(gettext("There is no baseline yet that could be renewed."))
     CanaryBaseline.objects.filter(pk=standing.pk).update(ended_at=now)
     why = reason or said("baseline_renewed", name=actor.name)
     fresh = CanaryBaseline.objects.create(

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -160,9 +160,9 @@ def check_can_verify(*, actor: Actor, change: BackendChange) -> None:
     """Raise with the reason why this actor can't start a verification now."""
     actor.check(Permission.ADMIN)
     if change.state == ChangeState.VERIFYING:
-        raise Refused("A verification is running already; what is seen meanwhile joins it.")
+        raise Refused(gettext("A verification is running already; what is seen meanwhile joins it."))
     if change.is_decided:
-        raise Refused("This change was decided. Take the decision back to verify again.")
+        raise Refused(gettext("This change was decided. Take the decision back to verify again."))
 
 
 @transaction.atomic
@@ -175,11 +175,14 @@ def start_verification(
         pk=change.pk, project=actor.project, state__in=[ChangeState.OPEN, ChangeState.VERIFIED]
     ).update(state=ChangeState.VERIFYING)
     if not moved:
-        raise Refused("Somebody started a verification or decided in the same moment.")
+        raise Refused(gettext("Somebody started a verification or decided in the same moment."))
     scope = scope_of(change=change, sample=sample)
     if not scope.asked:
         raise Refused(
-            f"Nobody has approved or flagged an answer of {change.model} yet, so there is nothing to verify."
+            gettext(
+                "Nobody has approved or flagged an answer of %(model)s yet, so there is nothing to verify."
+            )
+            % {"model": change.model}
         )
     note = said("run_verification", title=stored(change.title, (change.said or {}).get("title")))
     run = replay.start_run(
