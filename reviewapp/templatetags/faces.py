@@ -16,6 +16,7 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from django import template
 from django.templatetags.static import static
@@ -236,12 +237,22 @@ def icon(name: str, label: str = "") -> SafeString:
     )
 
 
+# Which point along the line: forth is to the left where a language is written so.
+_DIRECTIONAL: Final = frozenset(
+    [
+        *("arrow-left", "arrow-right", "chevron-left", "chevron-right"),
+        *("box-arrow-right", "box-arrow-up-right", "layout-sidebar", "list-ul", "send", "text-left"),
+    ]
+)
+
+
 @functools.lru_cache(maxsize=256)
 def _decorative(name: str) -> SafeString:
     # A page has dozens, and where the sprite lies stays the same while the process lives.
     return format_html(
-        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false">'
+        '<svg class="icon{}" width="16" height="16" aria-hidden="true" focusable="false">'
         '<use href="{}"/></svg>',
+        " icon-directional" if name in _DIRECTIONAL else "",
         f"{static('icons.svg')}#{name}",
     )
 

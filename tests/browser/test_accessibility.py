@@ -417,6 +417,35 @@ def test_nothing_stands_in_the_way_of_who_is_not_signed_in(open_page: OpenPage, 
 
 
 # A number of a machine: where a drawing stands, what a field of numbers holds.
+# What is of the person, not of a project.
+OWN = ["email/", "password/set/", "2fa/", "2fa/totp/activate/", "2fa/webauthn/", "sessions/"]
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_nothing_stands_in_the_way_on_ones_own_pages(open_page: OpenPage, full: World, path: str):
+    assert hindrances(open_page, f"/accounts/{path}", person=full.person) == {}
+
+
+def test_what_points_along_the_line_points_left_where_that_is_forth(open_page: OpenPage, full: World):
+    source = by_id(Source)(full)
+    found = {}
+    for code in ("en", "ar"):
+        page = open_page(
+            f"/settings/sources/{source}/",
+            person=full.person,
+            extra_http_headers={"accept-language": code},
+        )
+        back = page.locator("main p > a > .icon").first
+        choice = page.locator("select:not([multiple])").first
+        found[code] = (
+            back.evaluate("icon => getComputedStyle(icon).scale"),
+            # Where the mark of what can be chosen stands, away from the words.
+            choice.evaluate("one => getComputedStyle(one).backgroundPositionX.startsWith('calc')"),
+        )
+
+    assert found == {"en": ("none", True), "ar": ("-1 1", False)}
+
+
 COMMA_IN_A_NUMBER = re.compile(
     r"""\s(?:x[12]?|y[12]?|c[xy]|r|width|height|d|points|step|min|max|data-at)="-?\d+,\d+(?:%|px)?\""""
     r"""|type="number"[^>]*\svalue="-?\d+,\d+\""""
