@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from aiohttp import web
+from django.db import IntegrityError
 from django.utils import timezone
 
 from reviewapp.models import (
@@ -24,6 +26,7 @@ from reviewapp.models import (
     Source,
 )
 from reviewapp.stages import reuse
+from reviewapp.stages.record import Serving
 from reviewapp.web.gateway import reuse as gateway_reuse
 from tests import answering, factories
 from tests.serving import settle
@@ -282,6 +285,52 @@ def test_equal_calls_at_a_time_ask_once(gateway, provider, monkeypatch):
     assert figures[source.pk].cost > 0
     assert figures[source.pk].unpriced == 0
     assert Source.objects.filter(project=gateway.project).count() == 1
+
+
+def serving_of(one: Interaction) -> Serving:
+    wanted = reuse.Wanted(
+        project=one.project_id,
+        provider=one.provider_id,
+        endpoint="chat.completions",
+        digest=b"",
+        seed=7,
+        policy="valid",
+    )
+    return reuse.serving_of(wanted=wanted, interaction=one.pk, at=timezone.now())
+
+
+def test_a_note_that_is_refused_holds_back_none_of_the_others(project, caplog):
+    one = factories.make_interaction(project=project)
+    servings = [serving_of(one) for _ in range(5)]
+    # Longer than its column: the database refuses it.
+    servings[2] = replace(servings[2], policy="x" * 11)
+    reuser = gateway_reuse.Reuser()
+    reuser._unnoted = [(time.monotonic(), serving) for serving in servings]
+
+    reuser._flush()
+
+    assert Reuse.objects.count() == 4
+    assert reuser._unnoted == []
+    assert f"{one.pk} was served again can't be noted" in caplog.text
+
+
+def test_figures_that_are_refused_hold_back_no_note(project, monkeypatch):
+    def refuses(**values: Any) -> None:
+        raise IntegrityError("the source is gone")
+
+    monkeypatch.setattr(reuse, "note_tallies", refuses)
+    one = factories.make_interaction(project=project)
+    reuser = gateway_reuse.Reuser()
+    asked = reuse.Asked(one.source_id or one.pk, one.provider_id, "m")
+    reuser._tallies = {asked: reuse.Tally(hits=1)}
+    reuser._unnoted = [(time.monotonic(), serving_of(one))]
+    # What it closes is another thread's elsewhere; here it is the test's.
+    monkeypatch.setattr(gateway_reuse.connection, "close", lambda: None)
+
+    reuser._flush()
+
+    assert Reuse.objects.count() == 1
+    assert reuser._tallies == {asked: reuse.Tally(hits=1)}
 
 
 def until(holds: Any, *, seconds: float = 60) -> None:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from reviewapp.journal import Journal, JournalError
@@ -213,16 +213,21 @@ class Reuser:
         with self._lock:
             tallies, self._tallies = self._tallies, {}
             unnoted, self._unnoted = self._unnoted, []
-        now = datetime.now(tz=UTC)
+        late: set[UUID] = set()
         try:
-            if tallies:
-                reuse.note_tallies(tallies=tallies, now=now)
-                tallies = {}
-            late = note_servings([serving for _, serving in unnoted]) if unnoted else set()
+            if unnoted:
+                late = _noted([serving for _, serving in unnoted])
         except Exception as error:
-            log.warning("What reuse spared can't be written now: %s", error)
+            log.warning("What reuse served can't be noted now: %s", error)
             late = {serving.interaction for _, serving in unnoted}
             # Else it stays: to connect anew would hold up the next caller who gets this thread.
+            connection.close()
+        try:
+            if tallies:
+                reuse.note_tallies(tallies=tallies, now=datetime.now(tz=UTC))
+                tallies = {}
+        except Exception as error:
+            log.warning("What reuse spared can't be written now: %s", error)
             connection.close()
         kept = [
             (since, serving)
@@ -235,6 +240,21 @@ class Reuser:
                 tally = self._tallies.setdefault(asked, Tally())
                 for name in fields(Tally):
                     setattr(tally, name.name, getattr(tally, name.name) + getattr(told, name.name))
+
+
+def _noted(servings: list[Serving]) -> set[UUID]:
+    """Note them; gives the interactions that are not there yet. What the tables refuse is told and left out.
+
+    Refused with others it is found by halves, so that it holds back none of them.
+    """
+    try:
+        return note_servings(servings)
+    except (DataError, IntegrityError, ValueError) as error:
+        if len(servings) == 1:
+            log.warning("That %s was served again can't be noted: %s", servings[0].interaction, error)
+            return set()
+    half = len(servings) // 2
+    return _noted(servings[:half]) | _noted(servings[half:])
 
 
 def _equal(wanted: Wanted) -> tuple[Any, ...]:
