@@ -416,6 +416,40 @@ def test_nothing_stands_in_the_way_of_who_is_not_signed_in(open_page: OpenPage, 
     assert hindrances(open_page, path, person=None) == {}
 
 
+# Of what has the focus, whether something else lies over all of it.
+IS_COVERED = """() => {
+  const one = document.activeElement;
+  if (one === document.body) return "";
+  const { left, right, top, bottom } = one.getBoundingClientRect();
+  const over = [0.1, 0.5, 0.9].flatMap((x) => [0.1, 0.5, 0.9].map((y) =>
+    document.elementFromPoint(left + x * (right - left), top + y * (bottom - top))));
+  const seen = over.some((other) => other && (other.contains(one) || one.contains(other)));
+  return seen ? "" : one.outerHTML.slice(0, 160);
+}"""
+
+
+@pytest.mark.parametrize("name", ["compare", "review-queue", "interaction, flag"])
+def test_what_has_the_focus_is_seen_at_twice_the_size(open_page: OpenPage, full: World, name: str):
+    """In the half of a screen that is left at 200 %: bars that stay in sight don't cover it."""
+    view, needs, _ = PAGES[name.partition(",")[0]]
+    assert needs is not None
+    page = open_page(
+        reverse(view, args=[needs(full)]), person=full.person, width=720, height=450, forced_colors="active"
+    )
+    if name.endswith("flag"):
+        page.keyboard.press("f")
+        page.locator("#flag-dialog").wait_for(state="visible")
+
+    covered = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        page.evaluate(SETTLED)
+        if found := page.evaluate(IS_COVERED):
+            covered.add(found)
+
+    assert {one for one in covered if "skip-link" not in one} == set()
+
+
 # A number of a machine: where a drawing stands, what a field of numbers holds.
 # What is of the person, not of a project.
 OWN = ["email/", "password/set/", "2fa/", "2fa/totp/activate/", "2fa/webauthn/", "sessions/"]
