@@ -21,7 +21,7 @@ from pathlib import Path
 
 PARTS = (
     *("recording", "receiving", "reading", "finding", "reviewing"),
-    *("exporting", "replaying", "seeds", "storms", "detection"),
+    *("exporting", "erasing", "replaying", "seeds", "storms", "detection"),
 )
 
 # From so many on the rows are multiplied; see multiplying.py.

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from reviewapp.formats.interchange import read_interaction
 from reviewapp.models import (
@@ -29,6 +31,7 @@ from reviewapp.pure.said import said, stored
 from reviewapp.stages import discuss, export, privacy, record, review
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.find import learning
+from reviewapp.stages.privacy import erasing
 from reviewapp.stages.privacy.erasing import digest_of, is_genuine
 from reviewapp.stages.privacy.retaining import RuleValues
 from reviewapp.stages.record import uploads
@@ -379,3 +382,22 @@ def test_a_file_that_waits_under_import_and_names_somebody_is_thrown_away(projec
     assert FileImport.objects.get(pk=other.pk).state == "checking"
     assert [path.parent.name for path in data.rglob("file")] == [str(other.pk)]
     assert done.certificate["erased"] == {"import file": 1}
+
+
+def test_every_request_is_read_once_and_nothing_is_written_where_nothing_is_found(
+    project, admin, monkeypatch
+):
+    for number in range(6):
+        said_by(project, f"other-{number}", request={"model": "m", "messages": []})
+    monkeypatch.setattr(erasing, "READ", 1)
+
+    with CaptureQueriesContext(connection) as asked:
+        erased(admin)
+
+    statements = [one["sql"] for one in asked.captured_queries]
+    reading = [sql for sql in statements if 'FROM "reviewapp_interactionbody"' in sql]
+    assert len(reading) == 6
+    # Joined to their calls, those that were read before were gone through again for each of the next.
+    assert [sql for sql in reading if "JOIN" in sql or '"response"' in sql] == []
+    # It is taken, and it is done.
+    assert len([sql for sql in statements if sql.startswith('UPDATE "reviewapp_erasure"')]) == 2

@@ -94,16 +94,12 @@ def forget(*, interactions: Sequence[UUID]) -> None:
         rows = sorted(taken.items())
         with connection.cursor() as cursor:
             cursor.execute(
-                f"UPDATE {_TABLE} SET count = {_TABLE}.count - given.taken "  # noqa: S608
-                "FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS given (context, next, taken) "
-                f"WHERE project_id = %s AND {_TABLE}.context = given.context AND {_TABLE}.next = given.next",
+                f"MERGE INTO {_TABLE} AS learnt "
+                "USING unnest(%s::text[], %s::text[], %s::bigint[]) AS given (context, next, taken) "
+                "ON learnt.project_id = %s AND learnt.context = given.context AND learnt.next = given.next "
+                "WHEN MATCHED AND learnt.count <= given.taken THEN DELETE "
+                "WHEN MATCHED THEN UPDATE SET count = learnt.count - given.taken",
                 [[c for (c, _), _ in rows], [w for (_, w), _ in rows], [n for _, n in rows], project],
-            )
-            cursor.execute(
-                f"DELETE FROM {_TABLE} USING unnest(%s::text[], %s::text[]) AS given (context, next) "  # noqa: S608
-                f"WHERE project_id = %s AND {_TABLE}.context = given.context AND {_TABLE}.next = given.next "
-                f"AND {_TABLE}.count <= 0",
-                [[c for (c, _), _ in rows], [w for (_, w), _ in rows], project],
             )
 
 
