@@ -146,6 +146,13 @@ def test_an_errors_text_keeps_its_messages() -> None:
     assert text_of(ValueError()) == ""
 
 
+def test_what_a_column_can_not_hold_is_in_no_text() -> None:
+    assert text_of(ValueError("No\x00.")) == "No\ufffd."
+    assert together("No\x00.", say("pool_gone", names=Joined(("a\x00",)), share="\x001")) == (
+        together("No\ufffd.", say("pool_gone", names=Joined(("a\ufffd",)), share="\ufffd1"))
+    )
+
+
 def test_what_a_column_can_not_hold_is_not_in_what_is_stored() -> None:
     kept = say("verbatim", text="a\x00b\ud800").as_json()
 

@@ -192,8 +192,22 @@ def _from_json(value: Any) -> Param:
 
 
 def say(key: str, **params: Param) -> Message:
-    """The message of this key; all its template's places must be given."""
-    return Message(key, params)
+    """The message of this key; all its template's places must be given.
+
+    What is given comes from anywhere, and the text that it becomes a part of goes into columns.
+    """
+    return Message(key, {name: _storable(value) for name, value in params.items()})
+
+
+def _storable(value: Param) -> Param:
+    match value:
+        case Said() | Message():
+            return value
+        case str():
+            return storable(value)
+        case Joined():
+            return Joined(tuple(_storable(item) for item in value.items), value.by)
+    return value
 
 
 def figure(number: float, form: str = ",") -> Figure:
@@ -241,9 +255,9 @@ def together(*texts: str | Message) -> Said:
 
 
 def text_of(error: BaseException) -> str:
-    """An error's text, with its messages where it has them: `str(error)` would forget them."""
+    """An error's text as a column can hold it, with its messages, which `str(error)` would forget."""
     told = error.args[0] if error.args else ""
-    return told if isinstance(told, Said) else str(error)
+    return told if isinstance(told, Said) else storable(str(error))
 
 
 def to_store(**texts: str | Sequence[str]) -> dict[str, Any] | None:
