@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from reviewapp.models import Actor, BulkState, BulkWork, Export, ExportState, ReplayRun, RunKind, RunState
+from reviewapp.models import (
+    Actor,
+    BulkState,
+    BulkWork,
+    Export,
+    ExportState,
+    Permission,
+    ReplayRun,
+    RunKind,
+    RunState,
+)
 from reviewapp.models.bulk import MOVING
+from reviewapp.models.composed import Composed
 from reviewapp.models.replaying import run_rows
 from reviewapp.templatetags.said import in_reader, row_text
+
+# Every page asks for these.
+_RUNS: Final = Composed(
+    lambda project: (
+        ReplayRun.objects.filter(project=project, state__in=[RunState.QUEUED, RunState.RUNNING])
+        .exclude(kind=RunKind.CANARY)
+        .select_related("study")
+        .order_by("-created_at")[:5]
+    )
+)
+_EXPORTS: Final = Composed(
+    lambda project: Export.objects.filter(
+        project=project, state__in=[ExportState.QUEUED, ExportState.RUNNING]
+    ).order_by("-created_at")[:5]
+)
+_BULK: Final = Composed(
+    lambda project: BulkWork.objects.filter(project=project, state__in=MOVING).order_by("-id")[:5]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +63,10 @@ def _address(run: ReplayRun) -> str:
 
 def running_work(*, actor: Actor) -> list[Work]:
     """Replay runs and exports under way, newest first."""
-    runs = list(
-        ReplayRun.objects.visible_to(actor)
-        .filter(state__in=[RunState.QUEUED, RunState.RUNNING])
-        .exclude(kind=RunKind.CANARY)
-        .select_related("study")
-        .order_by("-created_at")[:5]
-    )
+    if not actor.may(Permission.READ):
+        return []
+    project = actor.project.pk
+    runs = _RUNS.rows(project=project)
     work = [
         Work(
             title=in_reader(row_text(row.run, "note")) or _("Replay run"),
@@ -49,11 +76,6 @@ def running_work(*, actor: Actor) -> list[Work]:
         )
         for row in (run_rows(runs) if runs else [])
     ]
-    exports = (
-        Export.objects.visible_to(actor)
-        .filter(state__in=[ExportState.QUEUED, ExportState.RUNNING])
-        .order_by("-created_at")[:5]
-    )
     work += [
         Work(
             title=_("Export: %(format)s") % {"format": export.get_format_display()},
@@ -61,9 +83,8 @@ def running_work(*, actor: Actor) -> list[Work]:
             done=export.rows or 0,
             total=export.expected or 0,
         )
-        for export in exports
+        for export in _EXPORTS.rows(project=project)
     ]
-    bulk = BulkWork.objects.visible_to(actor).filter(state__in=MOVING).order_by("-id")[:5]
     work += [
         Work(
             title=one.get_deed_display(),
@@ -71,6 +92,6 @@ def running_work(*, actor: Actor) -> list[Work]:
             done=one.taken_back if one.state == BulkState.UNDOING else one.walked,
             total=one.changed if one.state == BulkState.UNDOING else one.expected,
         )
-        for one in bulk
+        for one in _BULK.rows(project=project)
     ]
     return work
