@@ -6,11 +6,12 @@ as at ten thousand.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from reviewapp.models.change import BackendChange
 from reviewapp.models.comparison import Comparison
@@ -126,22 +127,17 @@ def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
         .exclude(run__kind=RunKind.CANARY)
         .order_by("-created_at")
     )
-    rows = (
-        Comparison.objects.filter(pk__in=newest.values("pk")[:BOUND])
-        .values("original__model")
-        .annotate(
-            replays=Count("pk"),
-            identical=Count("pk", filter=Q(verdict__in=["identical", "equivalent"])),
-            changed=Count("pk", filter=Q(verdict="backend_changed")),
-        )
-        .order_by("-replays")
-    )
-    return [
+    # Counted here: to group them PostgreSQL would look for each of them once more.
+    found: dict[str, Counter[str]] = {}
+    for model, verdict in newest.values_list("original__model", "verdict")[:BOUND]:
+        found.setdefault(model, Counter())[verdict] += 1
+    rows = [
         Reproducibility(
-            model=row["original__model"],
-            replays=row["replays"],
-            identical=row["identical"],
-            changed=row["changed"],
+            model=model,
+            replays=verdicts.total(),
+            identical=verdicts["identical"] + verdicts["equivalent"],
+            changed=verdicts["backend_changed"],
         )
-        for row in rows
+        for model, verdicts in found.items()
     ]
+    return sorted(rows, key=lambda row: (-row.replays, row.model))

@@ -20,7 +20,7 @@ from reviewapp.models import Interaction, InteractionBody, InteractionText, syst
 from reviewapp.models.browsing import known_values, list_rows, recent_values
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.interaction import compress
-from reviewapp.models.overview import overview
+from reviewapp.models.overview import overview, reproducibility
 from reviewapp.models.pages import page_of
 from reviewapp.models.pools import pools_of
 from reviewapp.models.traffic import traffic_of
@@ -366,6 +366,15 @@ def test_home_is_read_by_indexes(stored):
     actor = system_actor(project=stored)
 
     assert_no_scan(lambda: overview(actor=actor, since=NOW, now=NOW + timedelta(hours=2)))
+
+
+@pytest.mark.django_db
+def test_the_newest_replays_are_told_of_without_looking_for_each_twice(stored):
+    actor = system_actor(project=stored)
+
+    found = plans_of(lambda: reproducibility(actor=actor, since=NOW))
+
+    assert [sql.count('FROM "reviewapp_comparison"') for sql, _ in found] == [1]
 
 
 @pytest.mark.django_db
