@@ -25,6 +25,7 @@ from reviewapp.pure.ids import uuid7
 from reviewapp.stages import privacy, reuse
 from reviewapp.stages.administer import partitions
 from reviewapp.stages.administer.partitions import Busy, CannotPartition, Patience, converting, shaping
+from reviewapp.stages.administer.partitions import keeping as keeping_months
 from reviewapp.stages.privacy.retaining import RuleValues
 from tests import emptying, factories, keeping
 from tests.conftest import ROOT
@@ -454,6 +455,24 @@ def test_months_of_which_nothing_is_left_are_dropped_and_can_still_be_imported_i
 
     assert names()[:3] == ["rest", "early", "2026_06"]
     assert where() == {kept.pk: "2026_06", late.pk: "early"}
+
+
+def test_of_many_emptied_months_few_are_dropped_while_everybody_waits(plain, monkeypatch):
+    partitioned(now=MARCH, months=9)
+    dropped = []
+    drop = keeping_months.drop
+    monkeypatch.setattr(
+        keeping_months, "drop", lambda cursor, names: (dropped.append(list(names)), drop(cursor, names))
+    )
+
+    partitions.keep(now=datetime(2026, 12, 2, tzinfo=UTC), patience=AT_ONCE)
+
+    assert dropped == [
+        ["2026_04", "2026_05", "2026_06"],
+        ["early", "2026_07", "2026_08"],
+        ["early", "2026_09"],
+    ]
+    assert names()[:3] == ["rest", "early", "2026_10"]
 
 
 def test_what_takes_long_while_all_is_locked_is_left_for_tomorrow(plain, monkeypatch):

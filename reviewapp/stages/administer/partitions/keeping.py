@@ -37,6 +37,8 @@ from reviewapp.stages.administer.partitions.shaping import (
 log = logging.getLogger(__name__)
 
 MONTHS_AHEAD: Final = 3
+# So many partitions are dropped while everybody waits; between two times all who came meanwhile go on.
+AT_ONCE: Final = 3
 
 
 def keep(
@@ -58,15 +60,18 @@ def keep(
 def _keep(now: datetime, months: int, patience: Patience, tell: Callable[[str], None]) -> None:
     try:
         make_months(now=now, months=months, patience=patience, tell=tell)
-        names = _emptied(now)
-        if names:
+        while names := _emptied(now)[:AT_ONCE]:
             tell(f"Dropping what is empty: {', '.join(names)}")
-            in_a_moment(lambda cursor: _give_back(cursor, names, patience), patience=patience, tell=tell)
+            _drop_in_a_moment(names, patience, tell)
     finally:
         with connection.cursor() as cursor:
             for table in TABLES:
                 # The partitions' own figures are seen to by autovacuum; those of the whole are not.
                 run(cursor, "ANALYZE ONLY {table}", table=table)
+
+
+def _drop_in_a_moment(names: list[str], patience: Patience, tell: Callable[[str], None]) -> None:
+    in_a_moment(lambda cursor: _give_back(cursor, names, patience), patience=patience, tell=tell)
 
 
 def _give_up(now: datetime, patience: Patience, tell: Callable[[str], None]) -> None:
