@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 
 BATCH_FRAMES: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
+# Who sends now and then sees it recorded at once. In a stream of them waiting makes batches, each of which
+# costs the worker and the database a transaction and a dozen queries.
 QUIET_SECONDS: Final = 0.02
-BUSY_SECONDS: Final = 0.1
+BUSY_SECONDS: Final = 0.25
 ADOPT_SECONDS: Final = 5.0
 # So long after it was sent, a batch is first looked for among what is recorded; so long, it is sent again.
 SETTLE_SECONDS: Final = 1.0
@@ -165,7 +167,7 @@ class Shipper:
         if self._behind() == 0:
             return False
         if self._behind() < BATCH_FRAMES:
-            busy = time.monotonic() - self._shipped_at < 2 * BUSY_SECONDS
+            busy = time.monotonic() - self._shipped_at < BUSY_SECONDS
             self._gather(BUSY_SECONDS if busy else QUIET_SECONDS)
         batch = self._next(self._own.folder, until=self._committer.durable)
         if batch is None or not self._hand_over(batch, self._own.folder):
