@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from celery.signals import (
     celeryd_init,
     heartbeat_sent,
     setup_logging,
+    task_prerun,
     worker_before_create_process,
     worker_init,
     worker_process_init,
@@ -51,6 +53,9 @@ class App(Celery):
 
 app = App("reviewapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery would close the database's connections before and after each task, and a new one costs PostgreSQL
+# more than many tasks do. `renew_connections` closes what is old or broken.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 app.autodiscover_tasks(["reviewapp"])
 # The id of the request that set a task off stands in the worker's lines too.
 app.steps["worker"].add(DjangoStructLogInitStep)
@@ -86,6 +91,16 @@ def forget_inherited_connections(**_: Any) -> None:
 
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+
+
+@task_prerun.connect
+def renew_connections(task: Any, **_: Any) -> None:
+    """A task begins as a request does: what is older than CONN_MAX_AGE or out of order is closed, and what is
+    kept is tried before it is used, since the database may have been away meanwhile."""
+    from django.db import close_old_connections
+
+    if not task.request.is_eager:
+        close_old_connections()
 
 
 @worker_init.connect

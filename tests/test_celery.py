@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import psycopg
 import pytest
 import structlog
+from celery.fixups.django import DjangoWorkerFixup
+from django.db import connection
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.exceptions import OperationalError
 
 from reviewapp import tasks
-from reviewapp.celery import app
+from reviewapp.celery import app, renew_connections
 
 
 def look_in_vain():
@@ -39,3 +44,46 @@ def test_the_id_of_the_request_goes_along_with_the_task_it_sets_off():
     assert message.headers["__django_structlog__"]["request_id"] == "req-1"
     # The worker's part: it binds what it finds there before the task begins.
     assert DjangoStructLogInitStep in app.steps["worker"]
+
+
+def backend() -> int:
+    """Which process of the database answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def end_task_and_begin_another() -> None:
+    """What a worker does between two tasks."""
+    fixup = DjangoWorkerFixup(app)
+    task = SimpleNamespace(request=SimpleNamespace(is_eager=False))
+    fixup.on_task_postrun(task)
+    fixup.on_task_prerun(task)
+    renew_connections(task)
+
+
+def test_a_worker_keeps_its_connection_from_task_to_task(transactional_db):
+    before = backend()
+
+    end_task_and_begin_another()
+
+    assert backend() == before
+
+
+def test_a_task_finds_the_database_after_the_connection_has_broken(transactional_db):
+    before = backend()
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 60000)", [before])
+
+    end_task_and_begin_another()
+
+    assert backend() != before
+
+
+def test_a_connection_that_has_grown_old_is_renewed(transactional_db):
+    before = backend()
+    connection.close_at = 0.0
+
+    end_task_and_begin_another()
+
+    assert backend() != before
