@@ -29,6 +29,13 @@ from reviewapp.embedded.supervisor import Service, StartFailed, StopRequested, S
 # The prefix of the line in which `manage.py prepare` hands over the sign-in link.
 LINK_MARK = "sign-in: "
 QUEUES = "default,record,replay,watch,export"
+# Bodies of megabytes come and go in several threads of the web process. By glibc's own rule each thread keeps
+# what it has freed, and after the first large one even those are kept: 40 MB that nobody uses any more.
+GIVING_MEMORY_BACK = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
 
 
 class CannotStart(Exception):
@@ -305,7 +312,10 @@ class Product:
             # Under a name that production does not allow the answer is 400, which is an answer too.
             is_ready=lambda: 0 < _says(reach(plan.host), plan.port, "/healthz") < 500,
             start_seconds=180,
-            env=self.env | {"REVIEWAPP_ROLE": "web"},
+            # Who sets these for the whole product knows better.
+            env=self.env
+            | {"REVIEWAPP_ROLE": "web"}
+            | {name: value for name, value in GIVING_MEMORY_BACK.items() if name not in os.environ},
         )
 
     def worker(self) -> Service:

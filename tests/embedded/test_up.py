@@ -130,3 +130,13 @@ def test_the_simulators_port_can_be_chosen(plan):
 )
 def test_the_address_shown_is_one_that_a_browser_here_can_open(plan, host, address):
     assert replace(plan, host=host).address == address
+
+
+def test_the_web_process_gives_memory_back_unless_somebody_knows_better(plan, monkeypatch):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")
+
+    environment = up.Product(plan, sim_port=1).web().env
+
+    assert environment["MALLOC_ARENA_MAX"] == "2"
+    assert "MALLOC_TRIM_THRESHOLD_" not in environment
