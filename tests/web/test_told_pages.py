@@ -9,12 +9,14 @@ import pytest
 from django.utils import timezone, translation
 
 from reviewapp.models import Alert, BackendChange, ChangeEvent, Comparison, SeenKind
+from reviewapp.pure.rubrics import InvalidAnswer, check_scores
 from reviewapp.pure.said import Figure, Message, said
 from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.replay.starting import check_storable
 from reviewapp.stages.watch import Seen
 from reviewapp.stages.watch.messages import alert_json
+from reviewapp.web.refusals import sentence_of
 from tests.factories import (
     NOW,
     make_alert,
@@ -254,3 +256,39 @@ def test_what_can_be_chosen_is_named_in_german(read, path, words):
     page = read(path)
 
     assert [one for one in words if one not in page] == []
+
+
+def test_why_a_judgement_is_not_saved_is_read_in_german(client, project, admin):
+    client.force_login(admin.person)
+    one = make_interaction(project=project)
+
+    answer = client.post(
+        f"/interactions/{one.pk}/annotate/",
+        {"comment": "x" * 20_001},
+        headers={"accept-language": "de", "hx-request": "true"},
+    )
+
+    assert answer.status_code == 422
+    assert "ist länger als 20,000 Zeichen." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("en", "“Is it right?” is required."),
+        ("de", "„Is it right?“ wird gebraucht."),
+        ("fr", "« Is it right? » est requis."),
+        ("ja", "「Is it right?」は必須です。"),
+        ("ar", "«Is it right?» مطلوب."),
+    ],
+)
+def test_a_required_question_is_asked_for_by_its_words(code, sentence):
+    questions = [{"key": "right", "label": "Is it right?", "kind": "boolean", "required": True}]
+
+    with translation.override(code), pytest.raises(InvalidAnswer) as refused:
+        check_scores(questions=questions, scores={})
+    with translation.override(code):
+        told = sentence_of(refused.value, questions)
+
+    assert told == sentence
+    assert str(refused.value) == "scores.right: is required: Is it right?"

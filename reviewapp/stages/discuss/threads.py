@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.formats.openai import read_request
 from reviewapp.models import (
@@ -82,7 +82,11 @@ def anchored_text(*, interaction: Interaction, message: int | None) -> str:
         rawjson.parse(interaction.body.request_text),
     ).messages
     if not 0 <= message < len(found):
-        raise InvalidAnswer("span.message", f"must be the number of a message, 0 to {len(found) - 1}")
+        raise InvalidAnswer(
+            "span.message",
+            gettext_noop("must be the number of a message, 0 to %(value)s"),
+            value=len(found) - 1,
+        )
     return found[message].text
 
 
@@ -91,7 +95,9 @@ def find_anchor(*, interaction: Interaction, message: int | None, words: str, ne
     text = anchored_text(interaction=interaction, message=message)
     found = anchors.find_words(text=text, words=words, near=near)
     if found is None:
-        raise InvalidAnswer("span", "holds words that don't stand there as they were recorded; select others")
+        raise InvalidAnswer(
+            "span", gettext_noop("holds words that don't stand there as they were recorded; select others")
+        )
     return Anchor(start=found[0], end=found[1], message=message)
 
 
@@ -133,7 +139,11 @@ def _place(interaction: Interaction, anchor: Anchor | None) -> dict[str, Any]:
         return {"place": ThreadPlace.WHOLE}
     text = anchored_text(interaction=interaction, message=anchor.message)
     if not 0 <= anchor.start < anchor.end <= len(text):
-        raise InvalidAnswer("span", f"must begin before it ends, inside the text of {len(text):,} characters")
+        raise InvalidAnswer(
+            "span",
+            gettext_noop("must begin before it ends, inside the text of %(count)s characters"),
+            count=f"{len(text):,}",
+        )
     return {
         "place": ThreadPlace.ANSWER if anchor.message is None else ThreadPlace.MESSAGE,
         "message": anchor.message,
@@ -188,12 +198,14 @@ def _post(actor: Actor, thread: Thread, said: str, now: datetime) -> Post:
 
 def _checked_text(text: Any) -> str:
     if not isinstance(text, str):
-        raise InvalidAnswer("text", "must be a text")
+        raise InvalidAnswer("text", gettext_noop("must be a text"))
     said = storable(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not said:
-        raise InvalidAnswer("text", "is empty; write something")
+        raise InvalidAnswer("text", gettext_noop("is empty; write something"))
     if len(said) > TEXT_LIMIT:
-        raise InvalidAnswer("text", f"is longer than {TEXT_LIMIT:,} characters")
+        raise InvalidAnswer(
+            "text", gettext_noop("is longer than %(text_limit)s characters"), text_limit=f"{TEXT_LIMIT:,}"
+        )
     return said
 
 

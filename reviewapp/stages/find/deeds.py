@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -76,13 +76,19 @@ class _Flagging:
     def check(self, *, actor: Actor, parameters: Mapping[str, Any]) -> dict[str, Any]:
         reason = " ".join(storable(str(parameters.get("reason") or "")).split())
         if not reason or len(reason) > 80:
-            raise InvalidAnswer("reason", "is missing or longer than 80 characters")
+            raise InvalidAnswer("reason", gettext_noop("is missing or longer than 80 characters"))
         severity = parameters.get("severity") or Severity.MEDIUM
         if severity not in Severity.values:
-            raise InvalidAnswer("severity", f"must be one of {', '.join(Severity.values)}")
+            raise InvalidAnswer(
+                "severity", gettext_noop("must be one of %(choices)s"), choices=", ".join(Severity.values)
+            )
         note = storable(str(parameters.get("note") or ""))
         if len(note) > review.NOTE_LIMIT:
-            raise InvalidAnswer("note", f"is longer than {review.NOTE_LIMIT:,} characters")
+            raise InvalidAnswer(
+                "note",
+                gettext_noop("is longer than %(note_limit)s characters"),
+                note_limit=f"{review.NOTE_LIMIT:,}",
+            )
         return {"reason": reason, "severity": str(severity), "note": note}
 
     def do(
@@ -278,9 +284,13 @@ class _Judging:
         scores = dict(parameters.get("scores") or {})
         comment = storable(str(parameters.get("comment") or ""))
         if len(comment) > TEXT_LIMIT:
-            raise InvalidAnswer("comment", f"is longer than {TEXT_LIMIT:,} characters")
+            raise InvalidAnswer(
+                "comment",
+                gettext_noop("is longer than %(text_limit)s characters"),
+                text_limit=f"{TEXT_LIMIT:,}",
+            )
         if not scores and not comment:
-            raise InvalidAnswer("scores", "is empty, and so is the comment")
+            raise InvalidAnswer("scores", gettext_noop("is empty, and so is the comment"))
         checked = check_scores(questions=rubric.questions, scores=scores, partial=not scores)
         return {"rubric": str(rubric.pk), "scores": checked, "comment": comment}
 

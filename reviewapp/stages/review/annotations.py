@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DataError, IntegrityError, connection, transaction
+from django.utils.translation import gettext_noop
 
 from reviewapp.formats.openai import read_reply
 from reviewapp.models import (
@@ -67,11 +68,14 @@ def _checked(
         "preference": preference,
     }
     if preference is not None and preference not in Preference.values:
-        raise InvalidAnswer("preference", f"must be one of {', '.join(Preference.values)}")
+        raise InvalidAnswer(
+            "preference", gettext_noop("must be one of %(choices)s"), choices=", ".join(Preference.values)
+        )
     given = (checked["scores"], checked["spans"], checked["comment"], preference)
     if not any(given) and checked["correction"] is None:
         raise InvalidAnswer(
-            "scores", "is empty, and so is the rest; give a score, a span, a correction or a comment"
+            "scores",
+            gettext_noop("is empty, and so is the rest; give a score, a span, a correction or a comment"),
         )
     return checked
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
     FLAG_TRANSITIONS,
@@ -38,9 +39,11 @@ def flag(
     actor.check(Permission.REVIEW)
     reason = text_of("reason", reason, limit=80).strip()
     if not reason:
-        raise InvalidAnswer("reason", "is missing; say why in a few words")
+        raise InvalidAnswer("reason", gettext_noop("is missing; say why in a few words"))
     if severity not in Severity.values:
-        raise InvalidAnswer("severity", f"must be one of {', '.join(Severity.values)}")
+        raise InvalidAnswer(
+            "severity", gettext_noop("must be one of %(choices)s"), choices=", ".join(Severity.values)
+        )
     made: Flag = Flag.objects.create(
         project=actor.project,
         interaction=interaction,
@@ -95,7 +98,7 @@ def save_flag_reasons(*, actor: Actor, names: Sequence[str], now: datetime) -> N
     actor.check(Permission.ADMIN)
     wanted = list(dict.fromkeys(names))
     if not wanted or len(wanted) > 30:
-        raise InvalidAnswer("reasons", "must be 1 to 30 lines, one reason each")
+        raise InvalidAnswer("reasons", gettext_noop("must be 1 to 30 lines, one reason each"))
     for reason in wanted:
         text_of("reasons", reason, limit=80)
     FlagReason.objects.filter(project=actor.project).exclude(name__in=wanted).update(is_active=False)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from reviewapp.models import (
     Actor,
@@ -108,11 +108,13 @@ def _has_place(item: QueueItem, slot: QueueSlot) -> bool:
 def _check_preference(item: QueueItem, preference: str | None) -> None:
     if item.attempt_id is None:
         if preference is not None:
-            raise InvalidAnswer("preference", "is asked only where two answers stand side by side")
+            raise InvalidAnswer(
+                "preference", gettext_noop("is asked only where two answers stand side by side")
+            )
         return
     allowed = _PAIRWISE if item.queue.kind == QueueKind.PAIRWISE else _BESIDE
     if preference not in allowed:
-        raise InvalidAnswer("preference", "is missing; say how the two answers compare")
+        raise InvalidAnswer("preference", gettext_noop("is missing; say how the two answers compare"))
 
 
 def _annotation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from reviewapp.models import Actor, AddedTag, Interaction, Permission
 from reviewapp.models.tag import TAG_LIMIT
@@ -19,7 +20,7 @@ def add_tag(*, actor: Actor, interaction: Interaction, name: str, now: datetime)
     actor.check(Permission.REVIEW)
     name = " ".join(text_of("tag", name, limit=TAG_LIMIT).split())
     if not name:
-        raise InvalidAnswer("tag", "is missing; write a word or two")
+        raise InvalidAnswer("tag", gettext_noop("is missing; write a word or two"))
     if name in interaction.tags:
         return False
     _tag, is_new = AddedTag.objects.get_or_create(

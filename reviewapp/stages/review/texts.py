@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.pure.words import storable
 
@@ -15,7 +17,7 @@ def text_of(field: str, value: Any, *, limit: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidAnswer(field, "must be a text")
+        raise InvalidAnswer(field, gettext_noop("must be a text"))
     if len(value) > limit:
-        raise InvalidAnswer(field, f"is longer than {limit:,} characters")
+        raise InvalidAnswer(field, gettext_noop("is longer than %(limit)s characters"), limit=f"{limit:,}")
     return storable(value)

@@ -40,6 +40,7 @@ from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, var
 from reviewapp.web.pages.interactions import chips
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.listing import filter_values
+from reviewapp.web.refusals import words_of
 
 EXAMPLES = 4
 WORDS = {
@@ -105,7 +106,7 @@ def new(request: AppRequest) -> HttpResponse:
                 transaction.on_commit(lambda: find_bulk.delay(work_id=str(made.pk)))
             return redirect("bulk", id=made.pk)
     except (InvalidFilter, InvalidAnswer, Refused) as error:
-        problem = str(error)
+        problem = words_of(error)
     if wanted is not None:
         count = find.expected(actor=request.actor, wanted=wanted)
         rows = apply(Interaction.objects.visible_to(request.actor), wanted, project=request.actor.project)

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
@@ -20,6 +21,7 @@ from reviewapp.stages.administer import Refused
 from reviewapp.web.discussing import show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, toast, vary_on_htmx
 from reviewapp.web.pages.interaction import load, refused
+from reviewapp.web.refusals import reason_of
 
 MOST_NAMES = 8
 
@@ -64,7 +66,7 @@ def _anchor(request: AppRequest, found: Interaction) -> discuss.Anchor | None:
     message = None
     if place != "answer":
         if not place.isascii() or not place.isdigit() or len(place) > 6:
-            raise InvalidAnswer("span", "names no message")
+            raise InvalidAnswer("span", gettext_noop("names no message"))
         message = int(place)
     near = request.POST.get("near", "")
     return discuss.find_anchor(
@@ -196,7 +198,7 @@ def _not_kept(request: AppRequest, found: Interaction, error: Exception) -> Http
     sentence = str(error)
     if isinstance(error, InvalidAnswer):
         subject = _("The text") if error.field == "text" else _("The selection")
-        sentence = f"{subject} {error.reason}."
+        sentence = _("%(name)s %(reason)s.") % {"name": subject, "reason": reason_of(error)}
     if not is_fragment(request):
         if request.POST.get("text"):
             return refused(request, found, refusal=sentence, said=request.POST["text"])

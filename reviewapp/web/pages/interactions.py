@@ -39,6 +39,7 @@ from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import find, review
 from reviewapp.web.frame import AppRequest, fragment_or_page, is_fragment, needs, toast, vary_on_htmx
 from reviewapp.web.pages.listing import COLUMNS, Listing, listing_of, shown_columns
+from reviewapp.web.refusals import words_of
 
 PAGE_SIZES = (50, 100, 200)
 
@@ -263,8 +264,8 @@ def flag_many(request: AppRequest) -> HttpResponse:
                 )
     except InvalidAnswer as error:
         if request.htmx:
-            return toast(HttpResponse(status=422), str(error), kind="error")
-        messages.error(request, str(error))
+            return toast(HttpResponse(status=422), words_of(error), kind="error")
+        messages.error(request, words_of(error))
         return redirect(_back(request))
     words = ngettext("%(n)d interaction flagged.", "%(n)d interactions flagged.", len(rows)) % {
         "n": len(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from reviewapp.pure.words import storable
 from reviewapp.stages import review
 from reviewapp.web.frame import AppRequest, needs, toast
 from reviewapp.web.pages.interaction import beside, load, refused, shown
+from reviewapp.web.refusals import sentence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def flag_interaction(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A0
             now=timezone.now(),
         )
     except InvalidAnswer as error:
-        return _problem(request, found, _in_words(error))
+        return _problem(request, found, sentence_of(error))
     response = _flags(request, found)
     trigger_client_event(response, "dialog-close", {})
     return toast(
@@ -206,7 +207,7 @@ def _annotations(request: AppRequest, found: Interaction) -> HttpResponse:
 def _not_saved(request: AppRequest, found: Interaction, error: Exception, written: Written) -> HttpResponse:
     """Say why, in the form. The form itself stays as it is: it holds what somebody wrote."""
     rubric = review.default_rubric(request.actor)
-    sentence = _in_words(error, rubric.questions if rubric else ())
+    sentence = sentence_of(error, rubric.questions if rubric else ())
     if not request.htmx:
         return refused(request, found, problem=sentence, written=written)
     notice = {"kind": "error", "title": _("Not saved"), "text": sentence}
@@ -214,18 +215,6 @@ def _not_saved(request: AppRequest, found: Interaction, error: Exception, writte
     response.headers["HX-Retarget"] = "#judgement-problem"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
-
-
-def _in_words(error: Exception, questions: Sequence[dict[str, Any]] = ()) -> str:
-    """The refusal for a reader of the page, who sees a question's words and not its key."""
-    if not isinstance(error, InvalidAnswer):
-        return str(error)
-    labels = {f"scores.{question['key']}": question["label"] for question in questions}
-    label = labels.get(error.field)
-    if label is None:
-        name = _("The judgement") if error.field == "scores" else error.field.capitalize()
-        return f"{name} {error.reason}."
-    return f"“{label}” {error.reason.removesuffix(f': {label}')}."
 
 
 def _problem(request: AppRequest, found: Interaction, sentence: str) -> HttpResponse:

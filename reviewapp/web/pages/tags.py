@@ -18,6 +18,7 @@ from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import review
 from reviewapp.web.frame import AppRequest, needs
 from reviewapp.web.pages.interaction import load
+from reviewapp.web.refusals import words_of
 
 
 @needs(Permission.REVIEW)
@@ -31,7 +32,7 @@ def add(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             undo = f"{reverse('interaction-untag', args=[found.pk])}?{urlencode({'tag': name})}"
             messages.success(request, _("Tagged"), extra_tags=undo)
     except InvalidAnswer as error:
-        messages.error(request, str(error))
+        messages.error(request, words_of(error))
     return redirect("interaction", id=found.pk)
 
 

@@ -44,6 +44,7 @@ from reviewapp.web.frame import AppRequest, found_or_404, needs, vary_on_htmx
 from reviewapp.web.pages.interaction import said
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.review.asking import labels_of, questions_of
+from reviewapp.web.refusals import sentence_of
 
 PAGE = "pages/review/focus.html"
 # What every step asks.
@@ -127,7 +128,9 @@ def judge(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             now=timezone.now(),
         )
     except InvalidAnswer as error:
-        return _said(request, slot.queue, problem=str(error), status=422)
+        return _said(
+            request, slot.queue, problem=sentence_of(error, rubric.questions if rubric else ()), status=422
+        )
     except (Refused, review.NotYours, review.EditedMeanwhile) as error:
         return _said(request, slot.queue, problem=str(error), status=409)
     note = (

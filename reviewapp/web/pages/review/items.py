@@ -33,6 +33,7 @@ from reviewapp.web.pages.interaction import discussed, shown
 from reviewapp.web.pages.judgements import read_judgement
 from reviewapp.web.pages.review.asking import labels_of, questions_of
 from reviewapp.web.pages.review.focus import beside, choices_of
+from reviewapp.web.refusals import sentence_of
 
 
 @needs(Permission.READ)
@@ -103,18 +104,19 @@ def adjudicate(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """Say which judgement counts, or give the one that does."""
     found = _item(request, id)
     chosen = request.POST.get("chosen", "")
-    judged = review.judged_interaction(found)
+    judged, rubric = review.judged_interaction(found), review.rubric_of(found.queue)
     try:
         if chosen:
             review.adjudicate(actor=request.actor, item_id=found.pk, chosen=UUID(chosen), now=timezone.now())
         else:
-            values = read_judgement(
-                request.POST, rubric=review.rubric_of(found.queue), answer=lambda: review.answer_text(judged)
-            )
+            values = read_judgement(request.POST, rubric=rubric, answer=lambda: review.answer_text(judged))
             own = review.Judgement(**asdict(values), preference=request.POST.get("preference") or None)
             review.adjudicate(actor=request.actor, item_id=found.pk, judgement=own, now=timezone.now())
     except (InvalidAnswer, Refused, ValueError) as error:
-        context = {**_context(request, found), "problem": error}
+        context = {
+            **_context(request, found),
+            "problem": sentence_of(error, rubric.questions if rubric else ()),
+        }
         return render(request, "pages/review/item.html", context, status=422)
     messages.success(request, _("Decided."), extra_tags=reverse("review-item-undo", args=[found.pk]))
     after = (

@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.web.refusals import reason_of, words_of
 
 QUESTIONS_LIMIT: Final = 50
 _FIELDS: Final = ("key", "label", "kind", "help", "choices", "was", "min", "max", "step")
@@ -132,12 +133,12 @@ def tell(drafts: Sequence[Draft], error: InvalidAnswer) -> str:
     """Put the error at the question it is about; the sentence to show above the form."""
     at = re.match(r"questions\.([0-9]+)", error.field)
     if at is None or int(at[1]) >= len(drafts):
-        return str(error)
+        return words_of(error)
     draft = drafts[int(at[1])]
-    draft.error = _("It %(reason)s.") % {"reason": error.reason.rstrip(".")}
+    draft.error = _("It %(reason)s.") % {"reason": reason_of(error).rstrip(".")}
     return _("Question %(n)d can't be saved. It %(reason)s.") % {
         "n": int(at[1]) + 1,
-        "reason": error.reason.rstrip("."),
+        "reason": reason_of(error).rstrip("."),
     }
 
 

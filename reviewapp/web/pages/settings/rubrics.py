@@ -29,6 +29,7 @@ from reviewapp.web.pages.settings.rubric_form import (
     questions_of,
     tell,
 )
+from reviewapp.web.refusals import words_of
 
 KINDS = (
     ("boolean", gettext_lazy("Yes or no")),
@@ -133,7 +134,7 @@ def _post_json(request: AppRequest, rubric: Rubric | None, page: _Page) -> None:
         )
         page.saved = True
     except InvalidAnswer as error:
-        page.problem = str(error)
+        page.problem = words_of(error)
 
 
 def _save(
@@ -169,7 +170,7 @@ def reasons(request: AppRequest) -> HttpResponse:
     try:
         review.save_flag_reasons(actor=request.actor, names=names, now=timezone.now())
     except InvalidAnswer as error:
-        messages.error(request, str(error))
+        messages.error(request, words_of(error))
     else:
         messages.success(request, _("Reasons saved."))
     return redirect("settings-rubrics")
