@@ -38,7 +38,7 @@ from reviewapp.models.change import (
     WatchedPool,
 )
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
-from reviewapp.models.continuation import Continuation
+from reviewapp.models.continuation import Continuation, LearntAnswer
 from reviewapp.models.discussion import (
     THREAD_TRANSITIONS,
     Notification,
@@ -220,6 +220,7 @@ __all__ = [
     "InteractionText",
     "ItemState",
     "Kept",
+    "LearntAnswer",
     "Membership",
     "NotAllowed",
     "Notification",

@@ -9,6 +9,9 @@ what was recorded. Written by the find stage alone; all of it can be made again 
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from reviewapp.models.project import Project
@@ -38,3 +41,19 @@ class Continuation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.context} → {self.next}"
+
+
+class LearntAnswer(models.Model):
+    """An interaction whose answer was learnt from: only these have anything to be forgotten.
+
+    Without a foreign key, for what is deleted is forgotten first, and the table that it would refer to may
+    be partitioned. No text stands here.
+    """
+
+    interaction: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True)
+    # Which of its words' alternatives were learnt, by their place among all that the answer has. What is a
+    # whole word hangs on what the project had said until then, so it can't be found out again.
+    alternatives = ArrayField(models.IntegerField(), default=list)
+
+    def __str__(self) -> str:
+        return f"learnt from {self.interaction}"

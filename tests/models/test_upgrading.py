@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,13 +20,16 @@ from reviewapp.models import (
     AuditEntry,
     AuditUnsealed,
     Comparison,
+    Continuation,
     Flag,
     Interaction,
     InteractionText,
     Membership,
     Provider,
+    Watermark,
 )
 from reviewapp.models.interaction import compress
+from reviewapp.stages import find
 from tests.factories import NOW
 
 # What stands for the first 27 steps (test_squashing.py holds that it does): a minute cheaper than these.
@@ -75,6 +80,23 @@ def test_what_an_earlier_installation_kept_is_there_after_every_step_since(insta
     assert ApiKey.objects.using(UPGRADE).get().scopes == ["ingest"]
     assert Provider.objects.using(UPGRADE).get().base_url == "https://api.example.org/v1"
     assert AuditEntry.objects.using(UPGRADE).get().detail == {"name": "Demo"}
+    # What completions were learnt from is not known of them, so they are learnt anew.
+    with as_default(installation):
+        assert Continuation.objects.get().shown == "Zanzibar"
+        assert find.learn(now=NOW + timedelta(days=1)) > 0
+        assert not Continuation.objects.exists()
+        assert not Watermark.objects.filter(pk="continuations").exists()
+
+
+@contextmanager
+def as_default(installation: Any) -> Iterator[None]:
+    """The app at work in that database."""
+    tests = connections["default"]
+    connections["default"] = installation
+    try:
+        yield
+    finally:
+        connections["default"] = tests
 
 
 def keep_something(apps: Any) -> dict[str, Any]:
@@ -126,6 +148,8 @@ def keep_something(apps: Any) -> dict[str, Any]:
     rubric = make("Rubric", project=project, name="Quality", created_at=NOW)
     judged = {"scores": {"verdict": "good"}, "created_at": NOW, "updated_at": NOW}
     make("Annotation", project=project, interaction=original, rubric=rubric, **judged)
+    make("Continuation", project=project, context="", next="zanzibar", shown="Zanzibar", count=1, mass=0.5)
+    make("Watermark", name="continuations", created_at=NOW, interaction=original.pk)
     entry = make(
         "AuditEntry",
         project=project,

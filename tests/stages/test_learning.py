@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from reviewapp.models import Continuation, Interaction, Watermark
+from reviewapp.models import Continuation, Interaction, LearntAnswer, Watermark
 from reviewapp.models.completing import completions
 from reviewapp.stages import find
+from reviewapp.stages.find import learning
 from tests import factories
 from tests.factories import NOW
 
@@ -135,7 +140,7 @@ def test_of_a_rush_some_are_read_and_the_mark_passes_all(project):
     assert find.learn(now=SOON, read=3) == 7
 
     assert Continuation.objects.get(context="the capital of", next="").count == 3
-    assert Watermark.objects.get(pk="continuations").interaction == last.pk
+    assert Watermark.objects.get(pk="continuations by answer").interaction == last.pk
 
 
 def test_a_projects_table_is_bounded_and_what_is_unlikely_goes_first(project):
@@ -155,6 +160,189 @@ def test_what_was_removed_is_forgotten_by_a_rebuild(learnt):
 
     assert "Paris" not in {row.shown for row in Continuation.objects.all()}
     assert offered(learnt, "the capital of f") == {"Finland": 0.3, "Finland is Helsinki": 0.243}
+
+
+def table() -> dict[tuple[str, str], tuple[int, Any]]:
+    """What is learnt, by context and word: how often, and how probable on the whole."""
+    rows = Continuation.objects.values_list("context", "next", "count", "mass")
+    return {(context, word): (count, pytest.approx(mass)) for context, word, count, mass in rows}
+
+
+def forgotten(*interactions: Interaction) -> None:
+    with transaction.atomic():
+        learning.forget(interactions=[one.pk for one in interactions])
+
+
+def test_what_is_forgotten_leaves_the_table_as_it_was(project):
+    france(project)
+    find.learn(now=SOON)
+    before = table()
+    gone = [
+        finland(project, created_at=NOW + timedelta(hours=1)),
+        answered(project, *CAPITAL, (" Fr", 0.2, [(" Paris", 0.1)]), created_at=NOW + timedelta(hours=1)),
+    ]
+    find.learn(now=SOON)
+    assert len(table()) > len(before)
+
+    forgotten(*gone)
+
+    assert table() == before
+    assert LearntAnswer.objects.count() == 1
+
+
+def test_an_alternative_that_was_no_word_yet_is_not_taken_out_of_others(project):
+    first = france(project)
+    find.learn(now=SOON)
+    # Only from now on is Finland a word, so only of these what stood beside France.
+    finland(project, created_at=NOW + timedelta(hours=1))
+    find.learn(now=SOON)
+    france(project, created_at=NOW + timedelta(hours=2))
+    find.learn(now=SOON)
+    assert Continuation.objects.get(context="capital of", next="finland").mass == pytest.approx(0.3 + 0.15)
+
+    forgotten(first)
+
+    left = Continuation.objects.get(context="capital of", next="finland")
+    assert (left.count, left.mass) == (1, pytest.approx(0.3 + 0.15))
+
+
+def test_all_that_was_learnt_is_gone_when_all_is_forgotten(learnt):
+    forgotten(*Interaction.objects.all())
+
+    assert not Continuation.objects.exists()
+    assert not LearntAnswer.objects.exists()
+
+
+def test_an_answer_that_was_not_learnt_is_not_read(project, monkeypatch):
+    answers = [france(project) for _ in range(6)]
+    find.learn(now=SOON, read=2)
+    noted = set(LearntAnswer.objects.values_list("pk", flat=True))
+    assert len(noted) == 2
+    read = []
+    words_of = learning._words
+    monkeypatch.setattr(learning, "_words", lambda one: read.append(one.pk) or words_of(one))
+    before = table()
+
+    forgotten(*(one for one in answers if one.pk not in noted))
+    assert (read, table()) == ([], before)
+
+    forgotten(*answers)
+    assert set(read) == noted
+    assert not Continuation.objects.exists()
+
+
+def test_what_was_cut_for_its_rarity_can_be_forgotten(project):
+    gone = france(project)
+    find.learn(now=SOON)
+    Continuation.objects.filter(next="paris").delete()
+    answered(project, (" Is", 1.0, []), (" Paris", 0.2, []), created_at=NOW + timedelta(hours=1))
+    find.learn(now=SOON)
+
+    forgotten(gone)
+
+    assert min(Continuation.objects.values_list("count", flat=True)) >= 0
+    assert min(Continuation.objects.values_list("mass", flat=True)) >= 0
+
+
+@contextmanager
+def deleting_beside(one: Interaction, go: threading.Event) -> Iterator[threading.Event]:
+    """Somebody deletes it in a transaction of their own, which ends on `go`; gives when they are at it."""
+    forgot = threading.Event()
+
+    def delete() -> None:
+        with transaction.atomic():
+            learning.forget(interactions=[one.pk])
+            forgot.set()
+            go.wait(20)
+            Interaction.objects.filter(pk=one.pk).delete()
+        connection.close()
+
+    other = threading.Thread(target=delete)
+    other.start()
+    try:
+        yield forgot
+    finally:
+        go.set()
+        other.join(20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_being_deleted_teaches_nothing():
+    one = france(factories.make_project())
+    with deleting_beside(one, threading.Event()) as forgot:
+        assert forgot.wait(20)
+        assert find.learn(now=SOON) == 1
+
+    assert not Continuation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_deleted_while_it_is_learnt_is_forgotten():
+    one = france(factories.make_project())
+    go = threading.Event()
+    go.set()
+    with ExitStack() as beside, transaction.atomic():
+        find.learn(now=SOON)
+        beside.enter_context(deleting_beside(one, go))
+        wait_until(lambda: waiting_for_a_lock() > 0)
+
+    assert not Interaction.objects.exists()
+    assert not Continuation.objects.exists()
+
+
+def waiting_for_a_lock() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return int(cursor.fetchone()[0])
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not there() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert there()
+
+
+def test_what_an_earlier_release_learnt_is_dropped_and_learnt_anew(learnt):
+    whole = table()
+    LearntAnswer.objects.all().delete()
+    # As that release leaves it: its own mark, and a word of somebody who was erased since.
+    Watermark.objects.all().delete()
+    Watermark.objects.create(pk="continuations", created_at=SOON)
+    Continuation.objects.create(project=learnt, context="", next="zanzibar", shown="Zanzibar", count=1)
+
+    assert find.learn(now=SOON) == 2
+
+    assert table() == whole
+    assert LearntAnswer.objects.count() == 2
+    assert not Watermark.objects.filter(pk="continuations").exists()
+
+
+def test_what_an_earlier_release_learnt_is_dropped_when_something_is_to_be_forgotten_first(learnt):
+    one = Interaction.objects.order_by("pk")[0]
+    LearntAnswer.objects.all().delete()
+    Watermark.objects.all().delete()
+    Watermark.objects.create(pk="continuations", created_at=SOON)
+
+    forgotten(one)
+    assert not Continuation.objects.exists()
+    one.delete()
+    find.learn(now=SOON)
+
+    assert offered(learnt, "the capital of f") == {"Finland": 0.3, "Finland is Helsinki": 0.243}
+
+
+def test_of_what_is_caught_up_on_more_is_read_than_of_a_rush(project, monkeypatch):
+    monkeypatch.setattr(learning, "_RUSH", 4)
+    monkeypatch.setattr(learning, "_READ_IN_A_RUSH", 1)
+    for _ in range(6):
+        last = france(project)
+
+    find.learn(now=last.created_at + timedelta(minutes=1))
+    assert LearntAnswer.objects.count() == 1
+
+    call_command("rebuild_continuations")
+    assert LearntAnswer.objects.count() == 6
 
 
 def test_a_body_that_is_no_answer_teaches_nothing(project):
