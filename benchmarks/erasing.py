@@ -1,7 +1,8 @@
 """Deleting among many: what a rule would delete, a thousand deleted by it, and an end user erased.
 
 The floors are the statements without which it can't be done: counting the rows, deleting bodies and words of
-a thousand, reading every body once. All is rolled back, so that a database that is kept stays as it is.
+a thousand, reading every body once. Before, completion learns from what is there. All of it is rolled
+back, so that a database that is kept stays as it is; what the database would check at a commit, it checks.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from benchmarks.lines import Line
 from benchmarks.multiplying import Multiplied, multiply
 from reviewapp.models import Actor, Erasure, Interaction, InteractionBody, InteractionText, system_actor
-from reviewapp.stages import privacy
+from reviewapp.stages import find, privacy
+from reviewapp.stages.privacy.clearing import BATCH
 from reviewapp.stages.privacy.retaining import RuleValues
 
 _DELETED: Final = 1_000
-_BATCH: Final = 200
 
 
 def measure(*, rows: int) -> Iterator[Line]:
     made = multiply(rows=rows)
+    find.rebuild_continuations(now=timezone.now())
     actor = system_actor(project=made.project)
     # When a tenth is older than a day.
     now = made.begin + timedelta(days=1, seconds=made.rows // 10)
@@ -55,8 +58,9 @@ def _deleting(made: Multiplied, actor: Actor, values: RuleValues) -> float:
     with transaction.atomic():
         rule = privacy.add_rule(actor=actor, values=values, now=now)
         began = time.perf_counter()
-        for _ in range(_DELETED // _BATCH):
-            privacy.retain(rule_id=rule.pk, now=now, batch=_BATCH)
+        for _ in range(_DELETED // BATCH):
+            privacy.retain(rule_id=rule.pk, now=now, batch=BATCH)
+        _check()
         took = time.perf_counter() - began
         transaction.set_rollback(True)
     return took
@@ -72,6 +76,7 @@ def _bare(made: Multiplied) -> float:
         began = time.perf_counter()
         for model in (InteractionBody, InteractionText):
             _run(f"DELETE FROM {model._meta.db_table} WHERE interaction_id = ANY(%s)", ids)
+        _check()
         took = time.perf_counter() - began
         transaction.set_rollback(True)
     return took
@@ -94,9 +99,15 @@ def _erasing(made: Multiplied, actor: Actor) -> Line:
         began = time.perf_counter()
         privacy.erase(erasure_id=erasure.pk, clock=lambda: made.begin)
         took = time.perf_counter() - began
+        _check()
         assert Erasure.objects.get(pk=erasure.pk).certificate
         transaction.set_rollback(True)
     return Line(f"an end user of {of_them:,} calls erased", took, floor, "s")
+
+
+def _check() -> None:
+    """Whether anything refers to what is gone: else it would be left for a commit that does not come."""
+    _run("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _run(sql: str, *given: object) -> None:

@@ -19,6 +19,7 @@ from reviewapp.models import (
     FailedMessage,
     FileImport,
     Interaction,
+    InteractionBody,
     InteractionText,
     Pseudonym,
     Reuse,
@@ -254,6 +255,43 @@ def test_what_is_older_than_a_rule_is_deleted_and_told_in_the_audit_log(project,
     assert set(Interaction.objects.values_list("pk", flat=True)) == {young.pk, elsewhere.pk}
     detail = AuditEntry.objects.get(action="retention.run").detail
     assert (detail["deleted"]["interaction"], detail["days"]) == (1, 30)
+
+
+def test_what_is_bare_goes_with_what_is_judged_and_both_are_counted(project, admin, reviewer):
+    judged = said_by(project)
+    for _ in range(3):
+        said_by(project)
+    record.index_words()
+    run = factories.make_run(project=project, verdicts=["identical"])
+    factories.make_attempt(run=run, original=judged, verdict="nondeterministic")
+    review.flag(actor=reviewer, interaction=judged, reason="Wrong", severity="low", note="", now=NOW)
+    rows = Interaction.objects.count()
+    bodies = InteractionBody.objects.count()
+
+    retained(rule(admin))
+
+    assert not Interaction.objects.exists()
+    assert not InteractionBody.objects.exists()
+    assert not InteractionText.objects.exists()
+    told = AuditEntry.objects.get(action="retention.run").detail["deleted"]
+    assert (told["interaction"], told["interactionbody"], told["flag"]) == (rows, bodies, 1)
+    assert told["interactiontext"] >= 4
+
+
+def test_to_delete_what_is_bare_no_text_is_read_and_no_other_table_asked_for_each(project, admin):
+    for _ in range(3):
+        said_by(project)
+    record.index_words()
+    made = rule(admin)
+
+    with CaptureQueriesContext(connection) as captured:
+        retained(made)
+
+    assert not Interaction.objects.exists()
+    asked = " ".join(query["sql"] for query in captured.captured_queries)
+    assert "reviewapp_interactionbody" not in asked
+    assert 'FROM "reviewapp_attempt"' not in asked
+    assert 'FROM "reviewapp_annotation"' not in asked
 
 
 def test_a_rule_can_be_narrowed_to_source_verdict_and_flag(project, admin, reviewer):

@@ -17,6 +17,7 @@ from reviewapp.models import Interaction, InteractionText, WaitingWords, unsearc
 from reviewapp.models.filters import Filter, apply
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import record, review
+from reviewapp.stages.record import wording
 from tests.factories import NOW, make_interaction, make_project, make_queue
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +134,19 @@ def test_a_rule_that_looks_for_words_waits_for_them(project, admin):
     assert review.route(now=NOW + timedelta(hours=1)) == 0
     record.index_words()
     assert review.route(now=NOW + timedelta(hours=1, seconds=10)) == 1
+
+
+def test_of_what_waits_only_batches_of_what_is_deleted_are_read(project):
+    recorded(project, "Where is my parcel?", now=NOW - timedelta(hours=1))
+    gone, stays = recorded(project, "A refund, please.", "Thank you.")
+    other = WaitingWords.objects.earliest("id")
+    # Whoever reads it stumbles.
+    WaitingWords.objects.filter(pk=other.pk).update(texts=b"?")
+
+    with transaction.atomic():
+        wording.forget(interactions=[gone])
+        Interaction.objects.filter(pk=gone).delete()
+
+    WaitingWords.objects.filter(pk=other.pk).delete()
+    assert record.index_words() == 1
+    assert found(project, "thank") == {stays}

@@ -101,16 +101,19 @@ def forget(*, interactions: Sequence[UUID]) -> None:
     a word too few to suggest.
     """
     _drop_what_was_learnt_before()
-    with_logprobs = Interaction.objects.filter(
-        pk__in=interactions, has_logprobs=True, replay_of__isnull=True
-    ).order_by("pk")
     # Under their locks, so that none of them is being learnt meanwhile: `_step` leaves out what is locked.
-    ids = list(with_logprobs.select_for_update(of=("self",)).values_list("pk", flat=True))
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            f"SELECT id FROM {Interaction._meta.db_table} WHERE id = ANY(%b) "  # noqa: S608
+            "AND has_logprobs AND replay_of_id IS NULL ORDER BY id FOR UPDATE",
+            [list(interactions)],
+        )
+        ids = [id_ for (id_,) in cursor]
     learnt = dict(LearntAnswer.objects.filter(pk__in=ids).values_list("pk", "alternatives")) if ids else {}
     if not learnt:
         return
     by_project: dict[UUID, list[_Answer]] = defaultdict(list)
-    for one in with_logprobs.filter(pk__in=learnt).select_related("body"):
+    for one in Interaction.objects.filter(pk__in=learnt).select_related("body").order_by("pk"):
         by_project[one.project_id].append(_Answer(one.pk, _words(one), learnt[one.pk]))
     for project, answers in sorted(by_project.items()):
         _lock(project)

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+import psycopg
+from django.db import connection
+from django.db.models import Exists, ManyToOneRel, OuterRef, Q
 from django.utils.translation import gettext_noop
 
 from reviewapp.models import (
@@ -25,6 +29,7 @@ from reviewapp.models import (
     Hold,
     Interaction,
     InteractionBody,
+    InteractionText,
     Project,
     Pseudonym,
     ReplayRun,
@@ -36,8 +41,12 @@ from reviewapp.stages.export import keeping
 from reviewapp.stages.find import learning
 from reviewapp.stages.record import wording
 
-BATCH: Final = 200
+# Some tenths of a second, during which what is being deleted is locked.
+BATCH: Final = 500
 REMOVED: Final = gettext_noop("The file was removed, because it held what was deleted since.")
+_HOT: Final = Interaction._meta.db_table
+# What every interaction has.
+_OWN: Final = (InteractionBody, InteractionText)
 _token: Final = re.compile(rb"\[[a-z][a-z0-9_-]{0,29}:([a-z2-7]{12})\]").findall
 # What people decided or said may have changed since the export was made; these never do.
 _CHANGING: Final = {"flagged": "", "discussed": "", "tag": "", "q": "", "verdict": "", "regressions": ""}
@@ -59,7 +68,20 @@ def clear(*, project: Project, interactions: Collection[UUID]) -> Counter[str]:
     counts: Counter[str] = Counter()
     learning.forget(interactions=list(ids))
     wording.forget(interactions=ids)
-    _delete(Pseudonym.objects.filter(project=project, token__in=_tokens(ids)), counts)
+    # Reads every text.
+    if Pseudonym.objects.filter(project=project).exists():
+        _delete(Pseudonym.objects.filter(project=project, token__in=_tokens(ids)), counts)
+    # Of most there is nothing but what was recorded, and asking each table for them is what takes long.
+    referred_to = _referred_to(ids)
+    if referred_to:
+        _delete_what_refers_to(referred_to, counts)
+        _delete(Interaction.objects.filter(pk__in=referred_to), counts)
+    _delete_bare(ids - referred_to, counts)
+    return counts
+
+
+def _delete_what_refers_to(ids: Collection[UUID], counts: Counter[str]) -> None:
+    """What would not go with them by itself, or would keep them."""
     # Rows of a session are of all its canaries' answers together.
     _delete(CanarySession.objects.filter(set__canaries__interaction__in=ids), counts)
     # A study asks variants of its prompt, which stand with its run.
@@ -70,8 +92,6 @@ def clear(*, project: Project, interactions: Collection[UUID]) -> Counter[str]:
     kept = Verification.objects.filter(run__in=runs).values("run")
     there = Attempt.objects.filter(run=OuterRef("pk"))
     _delete(ReplayRun.objects.filter(~Exists(there), pk__in=runs).exclude(pk__in=kept), counts)
-    _delete(Interaction.objects.filter(pk__in=ids), counts)
-    return counts
 
 
 def studies_of(ids: Collection[UUID]) -> Q:
@@ -80,12 +100,60 @@ def studies_of(ids: Collection[UUID]) -> Q:
 
 
 def _with_answers(project: Project, interactions: Collection[UUID]) -> set[UUID]:
-    ids = set(Interaction.objects.filter(project=project, pk__in=interactions).values_list("pk", flat=True))
-    new = ids
+    """These of the project and all answers to them, locked: nothing is added to them from now on."""
+    # In one order for all, so that nobody waits in a circle.
+    own = f"SELECT id FROM {_HOT} WHERE id = ANY(%(ids)b) AND project_id = %(project)b ORDER BY id FOR UPDATE"  # noqa: S608
+    answers = f"SELECT id FROM {_HOT} WHERE replay_of_id = ANY(%(ids)b) ORDER BY id FOR UPDATE"  # noqa: S608
+    new = _ids(own, interactions, project=project.pk)
+    ids = new
     while new:
-        new = set(Interaction.objects.filter(replay_of__in=new).values_list("pk", flat=True)) - ids
+        new = _ids(answers, new) - ids
         ids = ids | new
     return ids
+
+
+def _referred_to(ids: Collection[UUID]) -> set[UUID]:
+    """Those to which more belongs than their bodies and words: judgements, replays, holds, queues."""
+    return _ids(_referring(), ids)
+
+
+@cache
+def _referring() -> str:
+    """The statement for it, over whatever tables refer to interactions."""
+    fields: list[Any] = [
+        relation.field
+        for relation in Interaction._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ManyToOneRel) and relation.related_model not in _OWN
+    ]
+    return " UNION ".join(
+        f"SELECT {field.column} FROM {field.model._meta.db_table} WHERE {field.column} = ANY(%(ids)b)"  # noqa: S608
+        for field in fields
+    )
+
+
+def _delete_bare(ids: Collection[UUID], counts: Counter[str]) -> None:
+    """Delete interactions to which nothing else refers. The database would refuse if something did."""
+    for model, column in (
+        (InteractionText, "interaction_id"),
+        (InteractionBody, "interaction_id"),
+        (Interaction, "id"),
+    ):
+        with _binary_cursor() as cursor:
+            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE {column} = ANY(%b)", [list(ids)])  # noqa: S608
+            if cursor.rowcount:
+                counts[model.__name__.lower()] += cursor.rowcount
+
+
+def _ids(statement: str, ids: Collection[UUID], **given: UUID) -> set[UUID]:
+    with _binary_cursor() as cursor:
+        return {id_ for (id_,) in cursor.execute(statement, {"ids": list(ids), **given})}
+
+
+@contextmanager
+def _binary_cursor() -> Iterator[psycopg.Cursor[Any]]:
+    """Django's would write each id into the statement, of which there are hundreds for each table."""
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        yield cursor
 
 
 def _tokens(ids: Collection[UUID]) -> set[str]:
@@ -112,6 +180,8 @@ def withdraw_exports(*, project: Project, interactions: Collection[UUID]) -> lis
     What people decide changes, so a file is judged by what its filter says of the interactions themselves.
     One that is being written begins anew.
     """
+    if not Export.objects.filter(project=project).exists():
+        return []
     rows = Interaction.objects.filter(project=project, pk__in=interactions)
     first = rows.order_by("created_at").values_list("created_at", flat=True).first()
     if first is None:

@@ -56,8 +56,13 @@ def keep(readings: Sequence[Reading], *, now: datetime) -> None:
 
 def forget(*, interactions: Collection[UUID]) -> None:
     """Leave these out of what waits. Call it within the transaction that deletes them."""
+    if not WaitingWords.objects.exists():
+        return
     gone = {id_.bytes for id_ in interactions}
-    for row in WaitingWords.objects.select_for_update().order_by("id"):
+    # A batch waits from the moment that its interactions tell.
+    there = Interaction.objects.filter(pk__in=interactions)
+    moments = set(there.values_list("created_at", flat=True))
+    for row in WaitingWords.objects.select_for_update().filter(recorded_at__in=moments).order_by("id"):
         texts = _texts.decode(decompress(row.texts))
         left = [text for text in texts if text.id not in gone]
         if not left:
