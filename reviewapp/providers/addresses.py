@@ -14,28 +14,46 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
+from django.utils.translation import gettext
 
 from reviewapp.pure.addresses import AddressRule, read_address
+from reviewapp.pure.said import said
+from reviewapp.pure.said.templates import TEMPLATES
 
 AddressInfo: TypeAlias = tuple[Any, Any, int, str, tuple[Any, ...]]
 Lookup: TypeAlias = Callable[[str], Sequence[str]]
-_MEND: Final = "An operator can allow it in REVIEWAPP_ALLOW_PRIVATE_ADDRESSES"
 
 
 class AddressRefused(OSError):
-    """The app may not connect there; the sentence says why and who can change that."""
+    """The app may not connect there; the sentence says why and who can change that.
 
-    def __init__(self, where: str, why: str) -> None:
-        self.sentence = f"{where} is {why}, where this installation does not connect. {_MEND}"
+    `address` is what the name `where` leads to.
+    """
+
+    def __init__(self, where: str, why: str, *, address: str = "") -> None:
+        self.sentence = (
+            said("address_behind_name", where=where, address=address, address_kind=why)
+            if address
+            else said("address_refused", where=where, address_kind=why)
+        )
         super().__init__(errno.EACCES, self.sentence)
 
     def __str__(self) -> str:
         return self.sentence
+
+    def words(self) -> str:
+        """The sentence in the language of who asks."""
+        (message,) = self.sentence.parts
+        places = {
+            place: gettext(str(value)) if place == "address_kind" else value
+            for place, value in message.params.items()
+        }
+        return gettext(str(TEMPLATES[message.key])) % places
 
 
 class UnknownHost(OSError):
@@ -59,8 +77,7 @@ def check_addresses(*, host: str, addresses: Iterable[str], rule: AddressRule) -
             raise AddressRefused(host, "not led to an address")
         why = rule.refusal(address)
         if why is not None:
-            where = host if text == host.strip("[]") else f"{host} leads to {address}, which"
-            raise AddressRefused(where, why)
+            raise AddressRefused(host, why, address="" if text == host.strip("[]") else str(address))
 
 
 def check_written(*, host: str) -> None:

@@ -198,7 +198,7 @@ class Client:
         except (TimeoutError, httpx2.HTTPError) as error:
             refused = refusal_in(error)
             if refused is not None:
-                why = f"{refused.sentence}."
+                why = refused.sentence
                 raise NotCallable(said("call_impossible", name=name, why=why)) from error
             raise _lost(error, name=name, seconds=seconds) from error
         except (ValueError, TypeError, UnicodeError) as error:

@@ -106,7 +106,7 @@ async def send(*, url: str, secret: str, message: UUID, body: bytes, now: dateti
 
 def refused_sending(error: AddressRefused) -> Sending:
     """The address is not allowed; asking again would not change that."""
-    return Sending(ok=False, error=f"{error.sentence}.", may_pass=False)
+    return Sending(ok=False, error=error.sentence, may_pass=False)
 
 
 def _read_answer(response: aiohttp.ClientResponse, answered: bytes) -> Sending:

@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Final, Literal, TypeAlias
 
+from reviewapp.pure.refusing import Worded
+from reviewapp.pure.said.templates.marking import gettext_noop
+
 PolicyKind: TypeAlias = Literal["fixed", "sequence", "random", "derived"]
 POLICY_KINDS: Final[tuple[PolicyKind, ...]] = ("fixed", "sequence", "random", "derived")
 
@@ -36,11 +39,11 @@ _DERIVATION: Final = "s1"
 _TURNS: Final = 4
 
 
-class InvalidSeedRange(ValueError):
+class InvalidSeedRange(Worded, ValueError):
     """The range can't be reserved; the message says why."""
 
 
-class InvalidSeedPolicy(ValueError):
+class InvalidSeedPolicy(Worded, ValueError):
     """The policy can't be followed; the message says why."""
 
 
@@ -52,13 +55,28 @@ class SeedRange:
     last: int = LAST_DEFAULT
 
     def __post_init__(self) -> None:
-        for name, value in (("first", self.first), ("last", self.last)):
+        for value, no_number, too_large in (
+            (
+                self.first,
+                gettext_noop("The first seed must be a whole number."),
+                gettext_noop("The first seed, %(value)s, needs more than 64 bits."),
+            ),
+            (
+                self.last,
+                gettext_noop("The last seed must be a whole number."),
+                gettext_noop("The last seed, %(value)s, needs more than 64 bits."),
+            ),
+        ):
             if isinstance(value, bool) or not isinstance(value, int):
-                raise InvalidSeedRange(f"The {name} seed must be a whole number.")
+                raise InvalidSeedRange(no_number)
             if not LEAST_SEED <= value <= MOST_SEED:
-                raise InvalidSeedRange(f"The {name} seed, {value}, needs more than 64 bits.")
+                raise InvalidSeedRange(too_large, value=value)
         if self.last < self.first:
-            raise InvalidSeedRange(f"The range ends at {self.last}, before it starts at {self.first}.")
+            raise InvalidSeedRange(
+                gettext_noop("The range ends at %(last)s, before it starts at %(first)s."),
+                last=self.last,
+                first=self.first,
+            )
 
     def __contains__(self, seed: object) -> bool:
         return isinstance(seed, int) and not isinstance(seed, bool) and self.first <= seed <= self.last
@@ -99,14 +117,17 @@ class SeedPolicy:
 
     def __post_init__(self) -> None:
         if self.kind not in POLICY_KINDS:
-            raise InvalidSeedPolicy(f"There is no seed policy “{self.kind}”.")
+            raise InvalidSeedPolicy(gettext_noop("There is no seed policy “%(kind)s”."), kind=self.kind)
         if self.kind == "fixed" and self.seed is None:
-            raise InvalidSeedPolicy("A fixed policy needs its seed.")
-        for name, value in (("seed", self.seed), ("start", self.start)):
+            raise InvalidSeedPolicy(gettext_noop("A fixed policy needs its seed."))
+        for value, outside in (
+            (self.seed, gettext_noop("The seed, %(value)s, lies outside the range %(range)s.")),
+            (self.start, gettext_noop("The start, %(value)s, lies outside the range %(range)s.")),
+        ):
             if value is not None and value not in self.range:
-                raise InvalidSeedPolicy(f"The {name}, {value}, lies outside the range {self.range}.")
+                raise InvalidSeedPolicy(outside, value=value, range=self.range)
         if self.step == 0:
-            raise InvalidSeedPolicy("A sequence needs a step other than 0.")
+            raise InvalidSeedPolicy(gettext_noop("A sequence needs a step other than 0."))
 
     @property
     def length(self) -> int:
@@ -149,7 +170,7 @@ def next_seed(
         return within.first + draw(within.size)
     if policy.kind == "derived":
         if not request_hash:
-            raise InvalidSeedPolicy("A derived seed needs the request's hash.")
+            raise InvalidSeedPolicy(gettext_noop("A derived seed needs the request's hash."))
         return derived_seed(request_hash=request_hash, within=within)
     if last is None or last not in within:
         # A range that was moved since starts anew.
@@ -286,13 +307,13 @@ def free_range(
 
 def _warnings(seed: int) -> tuple[str, ...]:
     if not LEAST_SEED <= seed <= MOST_SEED:
-        return ("It needs more than 64 bits.",)
+        return (gettext_noop("It needs more than 64 bits."),)
     if seed < 0:
-        return ("Some servers take a negative seed for a random one.",)
+        return (gettext_noop("Some servers take a negative seed for a random one."),)
     if seed == 0:
-        return ("Some servers forbid 0, or take it for no seed.",)
+        return (gettext_noop("Some servers forbid 0, or take it for no seed."),)
     if seed > _EXACT_EVERYWHERE:
-        return ("Above 2^53 some clients round it to another number.",)
+        return (gettext_noop("Above 2^53 some clients round it to another number."),)
     if seed > LAST_DEFAULT:
-        return ("Some servers take only 31 bits.",)
+        return (gettext_noop("Some servers take only 31 bits."),)
     return ()

@@ -8,11 +8,12 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
+from reviewapp.pure.refusing import Worded
 from reviewapp.pure.rubrics import InvalidAnswer
 
 
-def reason_of(error: InvalidAnswer) -> str:
-    """Why an answer is refused, without its field, in the reader's language."""
+def reason_of(error: InvalidAnswer | Worded) -> str:
+    """Why it is refused, without its field, in the reader's language."""
     template = gettext(error.template)
     return template % error.places if error.places else template
 

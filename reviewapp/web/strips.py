@@ -31,6 +31,19 @@ STATISTICS: Final = {
     "border_tv": gettext_noop("answers to border prompts that moved"),
     "mmd_hamming": gettext_noop("distance between the distributions of texts"),
 }
+# What a measure is taken from, and how the answers of a kind of canary are compared.
+COLUMNS: Final = {
+    "log probabilities": gettext_noop("log probabilities"),
+    "text, seed honoured": gettext_noop("text, seed honoured"),
+    "text, seed ignored": gettext_noop("text, seed ignored"),
+}
+KINDS: Final = {
+    "token": gettext_noop("one token, log probabilities"),
+    "border": gettext_noop("one token, nearly tied"),
+    "seeded": gettext_noop("text under a seed"),
+    "plain": gettext_noop("text under a seed, the server's own settings"),
+    "greedy": gettext_noop("text at temperature 0"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +113,13 @@ def amount(statistic: str, value: float | None) -> str:
 def statistic_words(statistic: str) -> str:
     """What was measured, for people."""
     return _(STATISTICS[statistic]) if statistic in STATISTICS else _("nothing could be measured")
+
+
+def column_words(column: str) -> str:
+    """What it was measured from, for people."""
+    return _(COLUMNS[column]) if column in COLUMNS else column
+
+
+def kind_words(kind: str) -> str:
+    """A kind of canary, for people."""
+    return _(KINDS[kind]) if kind in KINDS else _("text left to chance")

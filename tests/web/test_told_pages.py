@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from reviewapp.models import Alert, BackendChange, ChangeEvent, Comparison, SeenKind
+from reviewapp.pure.addresses import AddressRule
 from reviewapp.pure.rubrics import InvalidAnswer, check_scores
 from reviewapp.pure.said import Figure, Message, said
 from reviewapp.stages import watch
@@ -21,10 +23,13 @@ from tests.factories import (
     NOW,
     make_alert,
     make_attempt,
+    make_canaries,
+    make_check,
     make_interaction,
     make_key,
     make_provider,
     make_run,
+    make_source,
 )
 from tests.stages.test_verifying import approved, finish
 
@@ -249,6 +254,7 @@ def test_a_program_is_refused_in_english_whatever_its_library_accepts(client, pr
     ("path", "words"),
     [
         ("/settings/keys/", ["Interaktionen senden", "Replays starten", "Exporte erstellen"]),
+        ("/settings/import/", ["eigene Form von reviewapp", "Traces von OpenAI Agents", "VCR-Kassette"]),
         ("/exports/new/", ["OpenAI-Batch-Eingabe", "Label-Studio-Import"]),
     ],
 )
@@ -292,3 +298,114 @@ def test_a_required_question_is_asked_for_by_its_words(code, sentence):
 
     assert told == sentence
     assert str(refused.value) == "scores.right: is required: Is it right?"
+
+
+def posted(client, admin, path, values, code="de"):
+    client.force_login(admin.person)
+    answer = client.post(path, values, headers={"accept-language": code})
+    assert answer.status_code == 422
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "words"),
+    [
+        ("twice (a)\\1", "„twice“ ist kein brauchbares Muster"),
+        ("all .+", "„all“ passt auf jeden Text"),
+        ("alone", "Zeile 1: Schreiben Sie einen Namen, ein Leerzeichen und das Muster."),
+    ],
+)
+def test_a_pattern_that_can_not_be_is_refused_in_german(client, project, admin, patterns, words):
+    source = make_source(project=project, name="careful")
+
+    page = posted(client, admin, f"/settings/sources/{source.pk}/redaction/", {"patterns": patterns})
+
+    assert words in page
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"first": 9, "last": 3}, "Der Bereich endet bei 3, bevor er bei 9 beginnt."),
+        ({"policy": "fixed"}, "Eine feste Regel braucht ihren Seed."),
+        ({"policy": "fixed", "seed": 200}, "Der Seed, 200, liegt außerhalb des Bereichs 1…100."),
+    ],
+)
+def test_a_seed_policy_that_can_not_be_is_refused_in_german(client, project, admin, values, words):
+    source = make_source(project=project, name="careful")
+    usual = {"source": str(source.pk), "first": 1, "last": 100, "policy": "random", "step": 1}
+
+    assert words in posted(client, admin, "/settings/seeds/", usual | values)
+
+
+def test_what_servers_do_with_a_seed_is_told_in_german(project, read):
+    assert "Manche Server verbieten 0 oder halten sie für keinen Seed." in read("/seeds/0/")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("en", "10.0.0.1 is a private address, where this installation does not connect. An operator"),
+        ("de", "10.0.0.1 ist eine private Adresse; dorthin verbindet sich diese Installation nicht."),
+        ("fr", "10.0.0.1 est une adresse privée, où cette installation ne se connecte pas."),
+        ("ja", "10.0.0.1はプライベートアドレスで、このシステムからは接続しません。"),
+        ("ar", "10.0.0.1 هو عنوان خاص، ولا يتصل هذا التثبيت به."),
+    ],
+)
+def test_a_providers_address_that_is_not_allowed_is_told_in_the_readers_language(
+    client, admin, settings, code, words
+):
+    settings.ADDRESS_RULE = AddressRule()
+    values = {"name": "x", "base_url": "http://10.0.0.1/v1", "max_concurrency": 20, "timeout_seconds": 60}
+
+    assert words in posted(client, admin, "/settings/providers/new/", values, code)
+
+
+def test_a_channels_address_that_is_not_allowed_is_told_in_german(client, admin, settings):
+    settings.ADDRESS_RULE = AddressRule()
+    values = {
+        "kind": "webhook",
+        "name": "x",
+        "url": "https://[::ffff:10.0.0.1]/hook",
+        "least_severity": "info",
+        "time_zone": "UTC",
+    }
+
+    page = posted(client, admin, reverse("settings-alert-new"), values)
+
+    assert "::ffff:10.0.0.1 ist eine private Adresse in einer IPv6-Adresse; dorthin" in page
+
+
+def test_a_check_of_canaries_names_what_it_measured_in_german(project, read):
+    measure = {
+        "statistic": "lp_nearest",
+        "kind": "greedy",
+        "effect": 0.1,
+        "floor": 0.2,
+        "smallest_detectable": 0.3,
+        "p": 0.5,
+        "tested_rows": 5,
+        "baseline_rows": 15,
+        "can_tell": True,
+    }
+    check = make_check(
+        canaries=make_canaries(project=project),
+        statistic="lp_nearest",
+        column="log probabilities",
+        figures={"looks": [[measure]]},
+    )
+
+    page = read(f"/canaries/{check.pk}/")
+
+    assert "<dd>Log-Wahrscheinlichkeiten</dd>" in page
+    assert "<td>Text bei Temperatur 0</td>" in page
+    assert "greedy" not in page
+
+
+def test_who_can_not_be_asked_who_they_are_is_told_so_in_german(client, admin):
+    client.force_login(admin.person)
+
+    answer = client.get(reverse("account_reauthenticate"), headers={"accept-language": "de"})
+
+    assert answer.status_code == 403
+    assert "Ihr Konto hat weder ein Passwort noch einen zweiten Faktor." in answer.content.decode()

@@ -8,27 +8,28 @@ from reviewapp.formats.imports.cassettes import is_cassette
 from reviewapp.formats.imports.judged import is_argilla, is_evaluations, is_label_studio
 from reviewapp.formats.openai.fields import object_of, text_of
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 
-# Every format, and what it is called on screen.
+# Every format, and what it is called on screen. What is a tool's own name is called so in every language.
 FORMATS: Final[dict[str, str]] = {
-    "jsonl": "reviewapp's own shape",
-    "openai-batch": "OpenAI Batch output",
-    "otlp-json": "OpenTelemetry spans, JSON",
-    "otlp-protobuf": "OpenTelemetry export request, protobuf",
-    "stored-completions": "OpenAI stored completions",
-    "openai-evals": "OpenAI Evals",
-    "openai-agents": "OpenAI Agents traces",
-    "litellm": "LiteLLM logs",
-    "llm-logs": "log database of the llm tool",
-    "langfuse": "Langfuse export",
-    "langsmith": "LangSmith runs",
-    "phoenix": "Phoenix spans",
-    "promptfoo": "promptfoo results",
-    "inspect": "Inspect log",
-    "cassette": "VCR cassette",
-    "label-studio": "Label Studio tasks",
-    "argilla": "Argilla records",
-    "otlp-evaluations": "OpenTelemetry evaluation events",
+    "jsonl": gettext_noop("reviewapp's own shape"),
+    "openai-batch": gettext_noop("OpenAI Batch output"),
+    "otlp-json": gettext_noop("OpenTelemetry spans, JSON"),
+    "otlp-protobuf": gettext_noop("OpenTelemetry export request, protobuf"),
+    "stored-completions": gettext_noop("OpenAI stored completions"),
+    "openai-evals": gettext_noop("OpenAI Evals"),
+    "openai-agents": gettext_noop("OpenAI Agents traces"),
+    "litellm": gettext_noop("LiteLLM logs"),
+    "llm-logs": gettext_noop("log database of the llm tool"),
+    "langfuse": gettext_noop("Langfuse export"),
+    "langsmith": gettext_noop("LangSmith runs"),
+    "phoenix": gettext_noop("Phoenix spans"),
+    "promptfoo": gettext_noop("promptfoo results"),
+    "inspect": gettext_noop("Inspect log"),
+    "cassette": gettext_noop("VCR cassette"),
+    "label-studio": gettext_noop("Label Studio tasks"),
+    "argilla": gettext_noop("Argilla records"),
+    "otlp-evaluations": gettext_noop("OpenTelemetry evaluation events"),
 }
 _OBSERVATIONS: Final = frozenset(
     [

@@ -15,6 +15,8 @@ from typing import Any, Final
 import re2
 
 from reviewapp.pure.redaction.detectors import DETECTORS
+from reviewapp.pure.refusing import Worded
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 PATTERNS_LIMIT: Final = 20
 PATTERN_LIMIT: Final = 500
@@ -22,12 +24,12 @@ _MEMORY: Final = 4 << 20
 _name: Final = re.compile(r"[a-z][a-z0-9_-]{0,29}").fullmatch
 
 
-class InvalidPolicy(Exception):
+class InvalidPolicy(Worded):
     """A policy that can't be; `field` names the input, the message is a sentence for the person."""
 
-    def __init__(self, field: str, sentence: str) -> None:
+    def __init__(self, field: str, template: str, **places: Any) -> None:
         self.field = field
-        super().__init__(sentence)
+        super().__init__(template, **places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,27 @@ def check_policy(policy: Policy) -> None:
     unknown = [name for name in policy.detectors if name not in DETECTORS]
     if unknown:
         raise InvalidPolicy(
-            "detectors", f"“{unknown[0]}” is no detector; choose from {', '.join(DETECTORS)}."
+            "detectors",
+            gettext_noop("“%(unknown)s” is no detector; choose from %(choices)s."),
+            unknown=unknown[0],
+            choices=", ".join(DETECTORS),
         )
     if len(policy.patterns) > PATTERNS_LIMIT:
-        raise InvalidPolicy("patterns", f"There are more than {PATTERNS_LIMIT} patterns.")
+        raise InvalidPolicy(
+            "patterns", gettext_noop("There are more than %(limit)s patterns."), limit=PATTERNS_LIMIT
+        )
     seen: set[str] = set()
     for one in policy.patterns:
         if not _name(one.name):
             raise InvalidPolicy(
                 "patterns",
-                f"“{one.name[:40]}” is no name for a pattern: small letters, digits, - and _, at most 30.",
+                gettext_noop(
+                    "“%(name)s” is no name for a pattern: small letters, digits, - and _, at most 30."
+                ),
+                name=one.name[:40],
             )
         if one.name in seen or one.name in DETECTORS:
-            raise InvalidPolicy("patterns", f"The name “{one.name}” is taken.")
+            raise InvalidPolicy("patterns", gettext_noop("The name “%(name)s” is taken."), name=one.name)
         seen.add(one.name)
         _check_pattern(one)
 
@@ -93,28 +103,43 @@ def check_policy(policy: Policy) -> None:
 def _check_pattern(one: OwnPattern) -> None:
     if not one.pattern or len(one.pattern) > PATTERN_LIMIT:
         raise InvalidPolicy(
-            "patterns", f"“{one.name}” needs a pattern of at most {PATTERN_LIMIT} characters."
+            "patterns",
+            gettext_noop("“%(name)s” needs a pattern of at most %(limit)s characters."),
+            name=one.name,
+            limit=PATTERN_LIMIT,
         )
     try:
         found = compiled(one.pattern)
     except re2.error as error:
-        raise InvalidPolicy(
-            "patterns", f"“{one.name}” is no pattern that can be used: {_reason(error)}."
-        ) from None
+        reason = _reason(error)
+        template = gettext_noop("“%(name)s” is no pattern that can be used: %(reason)s.")
+        if "invalid perl operator" in reason or "invalid escape sequence: \\" in reason:
+            template = gettext_noop(
+                "“%(name)s” is no pattern that can be used: %(reason)s (look-around and backreferences are "
+                "not known, because they can take for ever)."
+            )
+        raise InvalidPolicy("patterns", template, name=one.name, reason=reason) from None
     except UnicodeEncodeError:
-        raise InvalidPolicy("patterns", f"“{one.name}” holds half a surrogate pair.") from None
+        raise InvalidPolicy(
+            "patterns", gettext_noop("“%(name)s” holds half a surrogate pair."), name=one.name
+        ) from None
     if found.search("") is not None:
-        raise InvalidPolicy("patterns", f"“{one.name}” matches nothing at all, so it would match everywhere.")
+        raise InvalidPolicy(
+            "patterns",
+            gettext_noop("“%(name)s” matches nothing at all, so it would match everywhere."),
+            name=one.name,
+        )
     if all(found.search(text) for text in ("a", "Z", "0", "ä", "-")):
-        raise InvalidPolicy("patterns", f"“{one.name}” matches every text, so nothing would be left.")
+        raise InvalidPolicy(
+            "patterns",
+            gettext_noop("“%(name)s” matches every text, so nothing would be left."),
+            name=one.name,
+        )
 
 
 def _reason(error: Exception) -> str:
     said = error.args[0] if error.args else ""
-    said = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-    if "invalid perl operator" in said or "invalid escape sequence: \\" in said:
-        said += " (look-around and backreferences are not known, because they can take for ever)"
-    return said
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 @lru_cache(maxsize=256)
@@ -134,6 +159,10 @@ def patterns_of(lines: Sequence[str]) -> tuple[OwnPattern, ...]:
             continue
         name, _, pattern = line.strip().partition(" ")
         if not pattern.strip():
-            raise InvalidPolicy("patterns", f"Line {number}: write a name, a space and the pattern.")
+            raise InvalidPolicy(
+                "patterns",
+                gettext_noop("Line %(number)s: write a name, a space and the pattern."),
+                number=number,
+            )
         found.append(OwnPattern(name, pattern.strip()))
     return tuple(found)

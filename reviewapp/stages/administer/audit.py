@@ -8,8 +8,10 @@ from typing import Any
 
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from reviewapp.models import Actor, AuditEntry, Project
+from reviewapp.pure.refusing import Worded
 
 
 class Refused(Exception):
@@ -18,6 +20,12 @@ class Refused(Exception):
     def __init__(self, sentence: str, *, field: str = "") -> None:
         self.field = field
         super().__init__(sentence)
+
+    @classmethod
+    def of(cls, error: Worded, *, field: str = "") -> Refused:
+        """The refusal for that reason, in the language of who asks."""
+        template = gettext(error.template)
+        return cls(template % error.places if error.places else template, field=field)
 
 
 def write_audit(

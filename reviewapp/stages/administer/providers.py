@@ -81,7 +81,7 @@ def _check_values(values: ProviderValues) -> None:
         try:
             check_written(host=parts.hostname)
         except AddressRefused as error:
-            raise Refused(f"{error.sentence}.", field="base_url") from None
+            raise Refused(error.words(), field="base_url") from None
     if not 1 <= values.max_concurrency <= 1000:
         raise Refused(gettext("Choose from 1 to 1,000 calls at once."), field="max_concurrency")
     if values.probe_every_hours is not None and not 1 <= values.probe_every_hours <= 8_760:

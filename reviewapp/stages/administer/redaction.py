@@ -18,7 +18,7 @@ def save_redaction(*, actor: Actor, source: Source, policy: Policy, now: datetim
     try:
         check_policy(policy)
     except InvalidPolicy as error:
-        raise Refused(str(error), field=error.field) from None
+        raise Refused.of(error, field=error.field) from None
     Source.objects.filter(pk=source.pk, project=actor.project).update(redaction=policy.as_json())
     write_audit(
         actor=actor,

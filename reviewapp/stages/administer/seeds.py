@@ -170,7 +170,9 @@ def reserve_automatically(*, source: Source, now: datetime) -> SeedRange:
             continue  # somebody reserved some of them this moment
         return made
     raise NoSeedsLeft(
-        "All seeds from 1 to 2^31 − 1 are reserved to other sources; an admin can reserve larger ones.",
+        gettext(
+            "All seeds from 1 to 2^31 − 1 are reserved to other sources; an admin can reserve larger ones."
+        ),
         field="source",
     )
 
@@ -204,8 +206,11 @@ def allocate_seeds(
             if len(found) == count:
                 return tuple(found)
         raise NoSeedsLeft(
-            f"{source.name} has {len(found):,} seeds left in its open ranges. "
-            "An admin reserves more under Settings, Seeds.",
+            gettext(
+                "%(name)s has %(left)s seeds left in its open ranges. An admin reserves more under "
+                "Settings, Seeds."
+            )
+            % {"name": source.name, "left": number_format(len(found), force_grouping=True)},
             field="count",
         )
 
@@ -254,7 +259,7 @@ def _check(values: RangeValues) -> None:
     try:
         bounds = seeds.SeedRange(values.first, values.last)
     except seeds.InvalidSeedRange as error:
-        raise Refused(str(error), field="last") from None
+        raise Refused.of(error, field="last") from None
     try:
         seeds.SeedPolicy(
             kind=values.policy,  # type: ignore[arg-type]
@@ -265,7 +270,7 @@ def _check(values: RangeValues) -> None:
         )
     except seeds.InvalidSeedPolicy as error:
         field = "seed" if values.policy == SeedPolicyKind.FIXED else "policy"
-        raise Refused(str(error), field=field) from None
+        raise Refused.of(error, field=field) from None
     if abs(values.step) > LARGEST:
         raise Refused(gettext("The step lies within 64 bits."), field="step")
 

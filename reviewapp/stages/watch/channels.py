@@ -178,7 +178,7 @@ def _check_url(kind: str, url: str) -> None:
     try:
         check_written(host=parts.hostname or "")
     except AddressRefused as error:
-        raise Refused(f"{error.sentence}.", field="url") from None
+        raise Refused(error.words(), field="url") from None
 
 
 @transaction.atomic

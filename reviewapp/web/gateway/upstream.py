@@ -138,7 +138,7 @@ def reason_of(error: Exception) -> str:
     """Why a provider could not be asked, in a few words and without its key."""
     refused = refusal_in(error)
     if refused is not None:
-        return f"{refused.sentence}."
+        return refused.sentence
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its host name is not known."
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):

@@ -19,7 +19,7 @@ from reviewapp.stages import watch
 from reviewapp.stages.administer import Refused
 from reviewapp.tasks import watch_prepare_canaries
 from reviewapp.web.frame import AppRequest, find_or_404, needs
-from reviewapp.web.strips import amount, statistic_words
+from reviewapp.web.strips import amount, column_words, kind_words, statistic_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def check(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             "known": list(known),
             "measures": _measures(found.figures),
             "statistic": statistic_words(found.statistic),
+            "column": column_words(found.column),
             "effect": amount(found.statistic, found.effect),
             "floor": amount(found.statistic, found.floor),
             "detectable": amount(found.statistic, found.detectable),
@@ -73,7 +74,7 @@ def _measures(figures: dict[str, Any]) -> list[MeasureRow]:
         MeasureRow(
             look=number,
             what=statistic_words(name),
-            kind=one["kind"],
+            kind=kind_words(one["kind"]),
             effect=amount(name, effect),
             floor=amount(name, floor),
             detectable=amount(name, one["smallest_detectable"]) if name == one["statistic"] else "–",

@@ -24,6 +24,6 @@ TEMPLATES: Final[Mapping[str, Template]] = {
 }
 # Places that hold written figures where they hold a string, and those that may hold a word of ours.
 FIGURES: Final = verdicts.FIGURES
-WORDS: Final = verdicts.WORDS
+WORDS: Final = {**verdicts.WORDS, **calls.WORDS}
 
 __all__ = ["FIGURES", "TEMPLATES", "WORDS", "Several", "Template"]

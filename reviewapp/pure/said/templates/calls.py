@@ -80,6 +80,14 @@ TEMPLATES: Final[Mapping[str, Template]] = {
         "This is no address that Apprise understands, or one that speaks on the server itself."
     ),
     "send_refused": gettext_noop("It was not accepted, without a reason given."),
+    "address_refused": gettext_noop(
+        "%(where)s is %(address_kind)s, where this installation does not connect. An operator can allow it "
+        "in REVIEWAPP_ALLOW_PRIVATE_ADDRESSES."
+    ),
+    "address_behind_name": gettext_noop(
+        "%(where)s leads to %(address)s, which is %(address_kind)s, where this installation does not "
+        "connect. An operator can allow it in REVIEWAPP_ALLOW_PRIVATE_ADDRESSES."
+    ),
     "send_no_program": gettext_noop("The program that sends messages could not be run."),
     # ---- a provider's test ----
     "test_no_models": gettext_noop("It answers, and lists no models."),
@@ -121,4 +129,30 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     ),
     "seed_echoed": gettext_noop("It echoes the seed."),
     "seed_echoed_other": gettext_noop("It says that it used another seed than was sent."),
+}
+# What stands in a message's place and is a word of ours: why an address is not for everybody.
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "address_kind": {
+        "a private address": gettext_noop("a private address"),
+        "a reserved address": gettext_noop("a reserved address"),
+        "a link-local address": gettext_noop("a link-local address"),
+        "a multicast address": gettext_noop("a multicast address"),
+        "this machine's own address": gettext_noop("this machine's own address"),
+        "no address of a machine": gettext_noop("no address of a machine"),
+        "a private address inside an IPv6 one": gettext_noop("a private address inside an IPv6 one"),
+        "a reserved address inside an IPv6 one": gettext_noop("a reserved address inside an IPv6 one"),
+        "a link-local address inside an IPv6 one": gettext_noop("a link-local address inside an IPv6 one"),
+        "a multicast address inside an IPv6 one": gettext_noop("a multicast address inside an IPv6 one"),
+        "this machine's own address inside an IPv6 one": gettext_noop(
+            "this machine's own address inside an IPv6 one"
+        ),
+        "no address of a machine inside an IPv6 one": gettext_noop(
+            "no address of a machine inside an IPv6 one"
+        ),
+        "an address that gives out a machine's credentials": gettext_noop(
+            "an address that gives out a machine's credentials"
+        ),
+        "not led to an address": gettext_noop("not led to an address"),
+        "a name that was not looked up before": gettext_noop("a name that was not looked up before"),
+    },
 }

@@ -38,7 +38,10 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Format"),
         choices=[
             (AUTO, gettext_lazy("Recognise it")),
-            *sorted(FORMATS.items(), key=lambda pair: pair[1].lower()),
+            *sorted(
+                ((key, gettext_lazy(name)) for key, name in FORMATS.items()),
+                key=lambda pair: FORMATS[pair[0]].lower(),
+            ),
         ],
         initial=AUTO,
     )
@@ -100,7 +103,7 @@ def found(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             template,
             "settings-import",
             file=file,
-            format=FORMATS.get(file.format, ""),
+            format=_(FORMATS[file.format]) if file.format in FORMATS else "",
             active=file.state in {FileImportState.CHECKING, FileImportState.RUNNING},
             taken=sorted(file.found.get("taken", {}).items()),
             replays_left=file.found.get("not_brought", {}).get("replays", 0),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from reviewapp.models import Source
 from reviewapp.pure.redaction import DETECTORS, InvalidPolicy, OwnPattern, Policy, check_policy, read_policy
 from reviewapp.pure.redaction.policies import patterns_of
+from reviewapp.web.refusals import reason_of
 
 EXAMPLE = r"customer C-\d{6}"
 KINDS: dict[str, Any] = {
@@ -48,7 +49,7 @@ class RedactionForm(forms.Form):
         try:
             return patterns_of(self.cleaned_data["patterns"].splitlines())
         except InvalidPolicy as error:
-            raise forms.ValidationError(str(error)) from None
+            raise forms.ValidationError(reason_of(error)) from None
 
     def clean(self) -> dict[str, Any]:
         """The policy that the fields say."""
@@ -60,7 +61,7 @@ class RedactionForm(forms.Form):
             try:
                 check_policy(policy)
             except InvalidPolicy as error:
-                self.add_error(error.field, str(error))
+                self.add_error(error.field, reason_of(error))
             self.cleaned_data["policy"] = policy
         return self.cleaned_data
 
