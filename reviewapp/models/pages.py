@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M")
 
 
 class InvalidCursor(Exception):
@@ -45,11 +46,12 @@ def page_of(
     cursor: str = "",
     by: str = "started_at",
     oldest_first: bool = False,
+    read: Callable[[QuerySet[Any]], list[Any]] = list,
 ) -> Page[Any]:
     """One page of `queryset`, by the time column `by` and the id, both descending; or both ascending.
 
-    Reads one row more than asked for, to know whether another page follows.
-    Raises InvalidCursor.
+    Reads one row more than asked for, to know whether another page follows. `read` may make other things of
+    the rows than the queryset does, as long as they have the time and the id. Raises InvalidCursor.
     """
     direction, moment, id_ = _read(cursor) if cursor else ("n" if oldest_first else "o", None, None)
     rows = queryset
@@ -57,13 +59,13 @@ def page_of(
         if moment is not None:
             # <= on the first column is what the index can use; the rest sorts out the ties.
             rows = rows.filter(Q(**{f"{by}__lte": moment}) & ~Q(**{by: moment, "id__gte": id_}))
-        found = list(rows.order_by(f"-{by}", "-id")[: limit + 1])
+        found = read(rows.order_by(f"-{by}", "-id")[: limit + 1])
         more, items = len(found) > limit, found[:limit]
         has_newer, has_older = bool(cursor), more
     else:
         if moment is not None:
             rows = rows.filter(Q(**{f"{by}__gte": moment}) & ~Q(**{by: moment, "id__lte": id_}))
-        found = list(rows.order_by(by, "id")[: limit + 1])
+        found = read(rows.order_by(by, "id")[: limit + 1])
         more, items = len(found) > limit, found[:limit][::-1]
         has_newer, has_older = more, bool(cursor)
     return Page(
@@ -73,8 +75,8 @@ def page_of(
     )
 
 
-def _write(direction: str, row: Model, by: str) -> str:
-    text = f"{direction}{getattr(row, by).isoformat()}/{row.pk}"
+def _write(direction: str, row: Any, by: str) -> str:
+    text = f"{direction}{getattr(row, by).isoformat()}/{row.id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

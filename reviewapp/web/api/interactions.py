@@ -102,8 +102,8 @@ def _page(request: ApiRequest) -> HttpResponse:
     limit, cursor = lists.read_limit(values.pop("limit", "")), values.pop("cursor", "")
     wanted = filters.read_filter(values)
     rows = filters.apply(Interaction.objects.visible_to(request.auth), wanted, project=request.auth.project)
-    page = page_of(export.with_bodies(rows), limit=limit, cursor=cursor)
-    return lists.list_of_texts([row.line for row in export.rows_of(page.items)], page.next)
+    page = page_of(rows, limit=limit, cursor=cursor, read=export.read_stored)
+    return lists.list_of_texts([row.line for row in export.export_rows(page.items)], page.next)
 
 
 @router.get(
