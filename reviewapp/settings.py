@@ -219,8 +219,6 @@ def _database(url: str, *, named_by: str = "REVIEWAPP_DATABASE_URL") -> dict[str
         "PORT": str(port or options.pop("port", "") or ""),
         "OPTIONS": {
             **options,
-            # What asks for it is prepared (models/prepared.py); so often nothing else is asked.
-            "prepare_threshold": 2**31,
             # A worker or a page never waits for ever for a database that went away.
             "connect_timeout": 10,
             # Nor for one behind a cut cable, which says nothing: after a minute the connection is given up.

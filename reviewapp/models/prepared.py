@@ -17,7 +17,14 @@ from psycopg import Cursor
 def rows_of(sql: str, values: Mapping[str, Any]) -> list[Any]:
     """All rows of a statement that is asked often, on connections that are kept."""
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        # Django's own cursors write values into the statement, so that no two are the same.
-        cursor.execute(sql, values, prepare=True)
+    raw = connection.connection
+    with connection.wrap_database_errors, Cursor(raw) as cursor:
+        # Only for this one. While a connection may prepare, psycopg remembers whatever else it is asked, and
+        # Django writes values into its statements: recorded texts would be kept, those too that are erased.
+        raw.prepare_threshold = 0
+        try:
+            # Django's own cursors write values into the statement, so that no two are the same.
+            cursor.execute(sql, values, prepare=True)
+        finally:
+            raw.prepare_threshold = None
         return cursor.fetchall()

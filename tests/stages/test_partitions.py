@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from reviewapp.models import AuditEntry, Flag, Interaction, InteractionBody
 from reviewapp.models.partitions import TABLES, are_partitioned
 from reviewapp.models.partitions import partitions as parts_of
+from reviewapp.models.prepared import rows_of
 from reviewapp.pure.ids import uuid7
 from reviewapp.stages import privacy, reuse
 from reviewapp.stages.administer import partitions
@@ -114,9 +115,21 @@ def test_a_stored_answer_is_looked_up_by_a_plan_that_is_kept(plain):
         reuse.find(wanted=wanted, now=MARCH)
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+        cursor.execute(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE '%interaction%'"
+        )
         # Five times PostgreSQL looks what a plan for the very values would cost.
         assert cursor.fetchall() == [(2, 5)]
+
+
+def test_no_statement_with_values_in_it_is_remembered(db):
+    rows_of("SELECT 'asked often'", {})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::text", ["what somebody wrote"])
+
+    remembered = connection.connection._prepared
+    assert "what somebody wrote" not in repr([*remembered._counts, *remembered._names])
 
 
 # ---- the way there ----
