@@ -119,6 +119,23 @@ def test_each_variable_of_the_compose_file_is_in_the_example():
     assert named - {"REVIEWAPP_VERSION"} == example
 
 
+# What containers need not choose: the demo, the embedded servers and the ports inside a container.
+NOT_PASSED = {"BROKER_BIN", "POSTGRES_BIN", "DEMO", "SIM_PORT", "METRICS_PORT"}
+
+
+def test_each_documented_variable_reaches_the_containers():
+    told = re.findall(
+        r"^\| (`REVIEWAPP_[^|]+)\|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE
+    )
+    documented = {name for cell in told for name in re.findall(r"REVIEWAPP_\w+", cell)}
+    passed = set().union(*(environment_of(name) for name in OURS))
+
+    assert len(documented) > 30
+    assert {name for name in documented - passed if not name.endswith("_FILE")} == {
+        f"REVIEWAPP_{name}" for name in NOT_PASSED
+    }
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_an_app_container_is_read_only_and_without_privileges(name):
     service = SERVICES[name]
