@@ -447,7 +447,7 @@ MIDDLEWARE = [
     "reviewapp.web.packing.PageCompressionMiddleware",
     "reviewapp.web.revealing.RevealingMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "reviewapp.web.sessions.SessionMiddleware",
     "reviewapp.web.languages.PageLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -296,6 +296,28 @@ def test_giving_a_second_factor_once_more_begins_another_session(person, secret,
     assert client.session.session_key != before
 
 
+def test_what_was_asked_with_the_key_before_takes_nobodys_cookie_away(person):
+    client = signing_in()
+    late = Client()
+    late.cookies["sessionid"] = client.session.session_key
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+
+    answer = late.get(reverse("alerts-bell"))
+
+    assert answer.status_code in (302, 403)
+    assert "sessionid" not in answer.cookies
+    assert is_in(client)
+
+
+def test_signing_out_takes_the_cookie_away(person):
+    client = signing_in()
+
+    answer = client.post(reverse("account_logout"))
+
+    assert answer.cookies["sessionid"].value == ""
+    assert answer.cookies["sessionid"]["max-age"] == 0
+
+
 def test_other_sessions_stand_in_a_list_and_can_be_ended_from_it(person):
     mine, other = signing_in(), signing_in()
     both = is_in(mine), is_in(other)
