@@ -125,10 +125,28 @@ def told(row: Any, field: str) -> SafeString | str:
     return in_words(row_text(row, field)) if row else ""
 
 
+def typed_or_told(row: Any, field: str) -> str:
+    """A text that people may have written themselves: only what we composed is translated, without markup."""
+    text = row_text(row, field)
+    return in_reader(text) if isinstance(text, Said) else text
+
+
+@register.filter
+def typed_plain(row: Any, field: str) -> str:
+    """The same in a page's text: `{{ run|typed_plain:"note" }}`."""
+    return readable(typed_or_told(row, field)) if row else ""
+
+
+@register.simple_tag
+def typed(row: Any, field: str) -> SafeString | str:
+    """The same in its own direction: `{% typed item "reason" %}`."""
+    return format_html("<bdi>{}</bdi>", typed_plain(row, field))
+
+
 @register.filter
 def told_notes(row: Any) -> list[SafeString | str]:
     """A row's notes."""
-    kept = (row.said or {}).get("notes") or []
+    kept = list((row.said or {}).get("notes") or [])
     kept += [None] * (len(row.notes) - len(kept))
     return [in_words(stored(note, messages)) for note, messages in zip(row.notes, kept, strict=False)]
 

@@ -22,7 +22,7 @@ from reviewapp.models import (
 from reviewapp.models.bulk import MOVING
 from reviewapp.models.composed import Composed
 from reviewapp.models.replaying import run_rows
-from reviewapp.templatetags.said import in_reader, row_text
+from reviewapp.templatetags.said import typed_or_told
 
 # Every page asks for these.
 _RUNS: Final = Composed(
@@ -69,7 +69,7 @@ def running_work(*, actor: Actor) -> list[Work]:
     runs = _RUNS.rows(project=project)
     work = [
         Work(
-            title=in_reader(row_text(row.run, "note")) or _("Replay run"),
+            title=typed_or_told(row.run, "note") or _("Replay run"),
             url=_address(row.run),
             done=row.finished,
             total=row.total,

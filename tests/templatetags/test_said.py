@@ -17,7 +17,16 @@ from reviewapp.pure.said import Day, Figure, Month, Said, said, to_store
 from reviewapp.pure.said.templates import TEMPLATES, Several
 from reviewapp.stages.privacy.clearing import REMOVED
 from reviewapp.stages.watch.changes import title_of
-from reviewapp.templatetags.said import READER, in_reader, in_words, row_text, told, told_notes
+from reviewapp.templatetags.said import (
+    READER,
+    in_reader,
+    in_words,
+    row_text,
+    told,
+    told_notes,
+    typed,
+    typed_plain,
+)
 
 OTHERS = [code for code, _ in settings.LANGUAGES if code != "en"]
 # Nothing in them is a word.
@@ -170,3 +179,18 @@ def test_months_and_days_in_a_text_are_the_readers():
     with override("de"):
         assert in_reader(text) == "Das Modell sollte am 3. November 2026 eingestellt werden."
         assert "Für November 2026" in in_reader(said("partitions_missing", month=Month(2026, 11)))
+
+
+def test_what_people_typed_is_shown_as_they_typed_it():
+    with override("de"):
+        assert typed({"reason": "Open"}, "reason") == "<bdi>Open</bdi>"
+        assert typed({"reason": "<b>شكاوى"}, "reason") == "<bdi>&lt;b&gt;شكاوى</bdi>"
+        assert typed_plain({"note": "Home"}, "note") == "Home"
+
+
+def test_what_was_composed_where_people_may_type_is_told_in_the_readers_language():
+    text = said("word_database")
+    row = {"note": str(text), "said": to_store(note=text)}
+
+    with override("de"):
+        assert typed_plain(row, "note") == "Datenbank"

@@ -27,7 +27,7 @@ from reviewapp.models.replaying import spent as added_up
 from reviewapp.stages import replay
 from reviewapp.tasks import replay_nudge
 from reviewapp.templatetags.figures import count
-from reviewapp.templatetags.said import in_reader, in_words, row_text
+from reviewapp.templatetags.said import in_words, row_text, typed_or_told
 from reviewapp.web.comparing.telling import what_happened
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.interactions import LABELS
@@ -55,9 +55,7 @@ class ShownRun:
     @property
     def title(self) -> str:
         """The note is what people know a run by; without one, what was chosen."""
-        return in_reader(row_text(self.run, "note")) or _("Replay of %(selection)s") % {
-            "selection": self.selection
-        }
+        return typed_or_told(self.run, "note") or _("Replay of %(selection)s") % {"selection": self.selection}
 
     @property
     def expected_cost(self) -> float | None:
