@@ -25,6 +25,7 @@ from reviewapp.formats.quickjson import Member, Members
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import ENDPOINTS, Endpoint, Exchange
 from reviewapp.pure.rawjson import InvalidJson
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 NAME_LIMIT: Final = 120
 CONTEXT_LIMIT: Final = 255
@@ -110,13 +111,19 @@ def read_members(found: Members) -> Recorded:
     """The interaction whose members are these."""
     request = found.get("request")
     if request is None or request.text == "null":
-        raise InvalidInteraction("request", "is missing; send the request as it went to the provider.")
+        raise InvalidInteraction(
+            "request", gettext_noop("is missing; send the request as it went to the provider.")
+        )
     if not isinstance(request.value, dict):
-        raise InvalidInteraction("request", "must be a JSON object: the body that went to the provider.")
+        raise InvalidInteraction(
+            "request", gettext_noop("must be a JSON object: the body that went to the provider.")
+        )
     response = _raw(found, "response")
     chunks = _raw(found, "chunks")
     if chunks is not None and not chunks.text.startswith("["):
-        raise InvalidInteraction("chunks", "must be an array of the stream's chunk objects, in order.")
+        raise InvalidInteraction(
+            "chunks", gettext_noop("must be an array of the stream's chunk objects, in order.")
+        )
     return Recorded(
         endpoint=_endpoint(found, request.value, response),
         request_text=request.text,
@@ -198,7 +205,7 @@ def read_recorded(recorded: Recorded) -> Exchange:
 
 def _read_row(row: Members | Member) -> Recorded | InvalidInteraction:
     if not isinstance(row, dict):
-        return InvalidInteraction("", "An interaction must be a JSON object.")
+        return InvalidInteraction("", gettext_noop("An interaction must be a JSON object."))
     try:
         return read_members(row)
     except InvalidInteraction as error:
@@ -233,7 +240,7 @@ def _id(found: Members) -> UUID | None:
     if member is None:
         return None
     if not isinstance(member.value, str) or not _UUID.fullmatch(member.value):
-        raise InvalidInteraction("id", "must be a UUID, or absent to be given one.")
+        raise InvalidInteraction("id", gettext_noop("must be a UUID, or absent to be given one."))
     return UUID(member.value)
 
 
@@ -255,13 +262,13 @@ _unstorable: Final = re.compile("[\x00\ud800-\udfff]").search
 
 def _checked(value: Any, name: str, *, limit: int) -> str:
     if not isinstance(value, str):
-        raise InvalidInteraction(name, "must be a string.")
+        raise InvalidInteraction(name, gettext_noop("must be a string."))
     if len(value) > limit:
         raise InvalidInteraction(
             name, f"has {len(value):,} characters, at most {limit:,} fit; keep longer texts in metadata."
         )
     if _unstorable(value):
-        raise InvalidInteraction(name, "holds a NUL or half a surrogate pair; leave it out.")
+        raise InvalidInteraction(name, gettext_noop("holds a NUL or half a surrogate pair; leave it out."))
     return value
 
 
@@ -270,7 +277,9 @@ def _status(found: Members) -> int | None:
     if member is None:
         return None
     if type(member.value) is not int or not 100 <= member.value <= 599:
-        raise InvalidInteraction("status", "must be the HTTP status, an integer from 100 to 599.")
+        raise InvalidInteraction(
+            "status", gettext_noop("must be the HTTP status, an integer from 100 to 599.")
+        )
     return int(member.value)
 
 
@@ -316,7 +325,9 @@ def _tags(found: Members) -> tuple[str, ...]:
     if member is None:
         return ()
     if not isinstance(member.value, list):
-        raise InvalidInteraction("tags", 'must be an array of strings, such as ["billing", "beta"].')
+        raise InvalidInteraction(
+            "tags", gettext_noop('must be an array of strings, such as ["billing", "beta"].')
+        )
     tags = [_checked(tag, "tags", limit=TAG_LIMIT).strip() for tag in member.value]
     distinct = tuple(dict.fromkeys(tag for tag in tags if tag))
     if len(distinct) > TAGS_LIMIT:
@@ -329,7 +340,9 @@ def _headers(found: Members) -> dict[str, str]:
     if member is None:
         return {}
     if not isinstance(member.value, dict):
-        raise InvalidInteraction("headers", "must be an object of response headers and their values.")
+        raise InvalidInteraction(
+            "headers", gettext_noop("must be an object of response headers and their values.")
+        )
     if len(member.value) > HEADERS_LIMIT:
         raise InvalidInteraction(
             "headers", f"has {len(member.value):,} headers, at most {HEADERS_LIMIT} fit."
@@ -344,7 +357,7 @@ def _metadata(found: Members) -> str | None:
     """The metadata with the members that nobody knows spliced in."""
     member = _raw(found, "metadata")
     if member is not None and not isinstance(member.value, dict):
-        raise InvalidInteraction("metadata", "must be a JSON object.")
+        raise InvalidInteraction("metadata", gettext_noop("must be a JSON object."))
     # An empty object says no more than none.
     text = member.text if member and member.value else None
     present = member.value if member else {}
@@ -360,7 +373,9 @@ def _metadata(found: Members) -> str | None:
             rawjson.parse(text)
         except InvalidJson:
             # Each was read by itself, and inside the metadata stands one level deeper.
-            raise InvalidInteraction("metadata", "with the unknown members is nested too deeply.") from None
+            raise InvalidInteraction(
+                "metadata", gettext_noop("with the unknown members is nested too deeply.")
+            ) from None
     if text is not None and len(text) > METADATA_LIMIT:
         raise InvalidInteraction(
             "metadata",

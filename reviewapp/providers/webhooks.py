@@ -19,6 +19,7 @@ from typing import Final
 from uuid import UUID
 
 import aiohttp
+from django.utils.translation import gettext
 
 from reviewapp.providers.addresses import AddressRefused, guarded_connector, refusal_in
 from reviewapp.providers.retry_after import read_retry_after
@@ -35,7 +36,9 @@ class WrongSecret(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Write the secret as whsec_ and 24 to 64 bytes in base64, or leave it empty to have one made."
+            gettext(
+                "Write the secret as whsec_ and 24 to 64 bytes in base64, or leave it empty to have one made."
+            )
         )
 
 

@@ -38,6 +38,8 @@ _BETWEEN: Final[Mapping[str, Mapping[str, str]]] = {
     "ja": {", ": "、", "; ": "；"},
     "fr": {"; ": " ; "},
 }
+# Of an interaction that can't be recorded: `request: is missing.`
+_MEMBER: Final = re.compile(r"(?P<member>[a-z_]+): (?P<reason>.+)", re.DOTALL)
 _NUMBER: Final = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -111,6 +113,15 @@ def in_words(text: str | None) -> SafeString | str:
     if _is_english() or isinstance(text, Said) or words != text:
         return format_html("{}", readable(words))
     return format_html('<span lang="en" dir="ltr">{}</span>', readable(text))
+
+
+@register.filter
+def reason_in_words(text: str) -> SafeString | str:
+    """Why something of a file can't be recorded; the member's name that begins it stays as it is."""
+    found = _MEMBER.fullmatch(text)
+    if found is not None and (words := in_reader(found["reason"])) != found["reason"]:
+        return format_html("{}: {}", readable(found["member"]), readable(words))
+    return in_words(text)
 
 
 @register.filter

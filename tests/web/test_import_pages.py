@@ -244,3 +244,46 @@ def test_an_import_waits_for_a_database_that_is_away_and_then_goes_on(admin, mon
 
     assert (state_meanwhile, taken_up) == ("running", [file.pk])
     assert (done.state, done.recorded) == ("done", 1)
+
+
+def in_german(client, file):
+    return client.get(f"/settings/import/{file.pk}/", headers={"accept-language": "de"}).content.decode()
+
+
+def test_why_something_can_not_be_recorded_is_told_in_german(admin):
+    file = worked_on(bring(admin, LINES))
+
+    assert "Der Lauf hat keine Ausgaben; sein Ende steht nicht in dieser Datei." in in_german(admin, file)
+
+
+def test_the_member_that_can_not_be_recorded_keeps_its_name_in_german(admin):
+    one = {"request": {"model": "m", "messages": []}, "response": {"choices": []}}
+    file = worked_on(bring(admin, "\n".join(json.dumps(line) for line in (one, one | {"status": "ok"}))))
+
+    page = in_german(admin, file)
+
+    assert "status: muss der HTTP-Status sein, eine ganze Zahl von 100 bis 599." in page
+    assert file.found["wrong"] == [[2, "status: must be the HTTP status, an integer from 100 to 599."]]
+
+
+def test_why_nothing_of_a_file_can_be_recorded_is_told_in_german(admin):
+    file = worked_on(bring(admin, "[{"))
+
+    assert file.state == "failed"
+    assert "Die Datei beginnt wie JSON, ist aber keines" in in_german(admin, file)
+
+
+def test_what_is_left_out_of_a_file_is_named_in_german(admin):
+    file = worked_on(bring(admin, LINES))
+    file.found["left_out"] = {"span that is no call of a model": 3}
+    file.save()
+
+    assert "Span, der kein Aufruf eines Modells ist" in in_german(admin, file)
+
+
+def test_a_reason_of_others_is_marked_as_english(admin):
+    file = worked_on(bring(admin, '{"a": 1}'))
+
+    assert '<span lang="en" dir="ltr">No format is recognised: the file is a document' in in_german(
+        admin, file
+    )

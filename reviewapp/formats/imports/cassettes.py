@@ -22,6 +22,7 @@ from reviewapp.formats.openai import endpoint_of_url, kept_headers
 from reviewapp.formats.openai.fields import integer, object_of, objects_in, text_of
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 from reviewapp.pure.streams import parse_sse
 
 _BODY_LIMIT: Final = 64 * 1024 * 1024
@@ -59,7 +60,7 @@ def cassette(value: Any) -> Iterator[Line]:
         url = text_of(request.get("uri")) or text_of(request.get("url")) or ""
         endpoint = endpoint_of_url(url)
         if endpoint is None or str(request.get("method", "POST")).upper() != "POST":
-            yield Line(number, left_out="exchange with no endpoint of a model")
+            yield Line(number, left_out=gettext_noop("exchange with no endpoint of a model"))
             continue
         try:
             yield Line(number, _exchange(exchange, request, url, endpoint))
@@ -70,7 +71,7 @@ def cassette(value: Any) -> Iterator[Line]:
 def _exchange(exchange: JsonObject, request: JsonObject, url: str, endpoint: Endpoint) -> Recorded:
     asked = _parsed(_body(request))
     if not isinstance(asked, dict):
-        raise NotImportable("The request's body is no JSON object.")
+        raise NotImportable(gettext_noop("The request's body is no JSON object."))
     response = object_of(exchange.get("response"))
     headers = _headers(response.get("headers"))
     data = _unpacked(_body(response), headers)
@@ -84,7 +85,7 @@ def _exchange(exchange: JsonObject, request: JsonObject, url: str, endpoint: End
         answered = _parsed(data)
         given["response"] = data.decode("utf-8", "surrogateescape") if answered is None and data else answered
     if not given.get("chunks") and given.get("response") is None:
-        raise NotImportable("The response's body is empty.")
+        raise NotImportable(gettext_noop("The response's body is empty."))
     return call(
         request=asked,
         endpoint=endpoint,
@@ -120,7 +121,7 @@ def _body(part: JsonObject) -> bytes:
             try:
                 return base64.b64decode(encoded)
             except (ValueError, binascii.Error):
-                raise NotImportable("A body is no base64, though it says so.") from None
+                raise NotImportable(gettext_noop("A body is no base64, though it says so.")) from None
         if not {"string", "encoding", "base64_string"} & body.keys():
             return json.dumps(body).encode()
         body = body.get("string")
@@ -147,7 +148,7 @@ def _unpacked(data: bytes, headers: dict[str, str]) -> bytes:
     except zlib.error as error:
         raise NotImportable(f"The response is no gzip, though it begins as one: {error}.") from None
     if unpacker.unconsumed_tail:
-        raise NotImportable("The response unpacks to more than 64 MiB.")
+        raise NotImportable(gettext_noop("The response unpacks to more than 64 MiB."))
     return found
 
 

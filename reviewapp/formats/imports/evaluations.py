@@ -34,6 +34,7 @@ from reviewapp.formats.messages import chat_messages, opened, tool_call
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 # Unpacked, and what one member may hold; an archive of Inspect is mostly text, packed ten to one.
 ARCHIVE_LIMIT: Final = 1024 * 1024 * 1024
@@ -50,7 +51,9 @@ def promptfoo(value: Any) -> Iterator[Line]:
     results = inner.get("results") if isinstance(inner, dict) else inner
     head = object_of(inner) or data
     if not isinstance(results, list) or not results:
-        raise NotImportable("This promptfoo file holds only the summary of an eval, none of its results.")
+        raise NotImportable(
+            gettext_noop("This promptfoo file holds only the summary of an eval, none of its results.")
+        )
     named = config.get("providers")
     started_at = moment(head.get("timestamp") or data.get("createdAt"))
     run = data.get("evalId") or data.get("id") or head.get("timestamp")
@@ -124,7 +127,7 @@ def inspect_log(value: Any) -> Iterator[Line]:
     data = object_of(value)
     samples = data.get("samples")
     if not isinstance(samples, list) or not samples:
-        raise NotImportable("This Inspect log holds no samples.")
+        raise NotImportable(gettext_noop("This Inspect log holds no samples."))
     number = 0
     for sample in objects_in(samples):
         for line in _sample(sample, object_of(data.get("eval"))):
@@ -139,10 +142,10 @@ def inspect_archive(data: bytes) -> Iterator[Line]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = [info for info in archive.infolist() if info.filename.endswith(".json")]
             if sum(info.file_size for info in names) > ARCHIVE_LIMIT:
-                raise NotImportable("The archive unpacks to more than 1 GiB.")
+                raise NotImportable(gettext_noop("The archive unpacks to more than 1 GiB."))
             samples = sorted(info.filename for info in names if info.filename.startswith("samples/"))
             if not samples:
-                raise NotImportable("This zip is no log of Inspect: it holds no samples.")
+                raise NotImportable(gettext_noop("This zip is no log of Inspect: it holds no samples."))
             head = "header.json" if "header.json" in archive.namelist() else "_journal/start.json"
             about = (
                 object_of(object_of(_member(archive, head)).get("eval")) if head in archive.namelist() else {}
@@ -205,7 +208,7 @@ def _event(event: JsonObject, pool: list[JsonObject], sample: JsonObject, about:
         settings = {"model": event.get("model"), **object_of(event.get("config"))}
         settings.pop("max_connections", None)
         if not asked:
-            raise NotImportable("The event holds no messages.")
+            raise NotImportable(gettext_noop("The event holds no messages."))
         request, response = bodies_of(_messages(asked), None, settings=settings)[0], _output(output)
     return _inspect_call(request, response or _output(output), event, output, sample, about)
 
@@ -226,7 +229,9 @@ def _whole_sample(sample: JsonObject, about: JsonObject) -> Recorded:
     response = _output(output)
     if response is None or len(messages) < 2:
         raise NotImportable(
-            "The sample has neither events nor an output, so what the model answered is not known."
+            gettext_noop(
+                "The sample has neither events nor an output, so what the model answered is not known."
+            )
         )
     asked = messages[:-1] if messages[-1].get("role") == "assistant" else messages
     request = bodies_of(_messages(asked), None, settings={"model": about.get("model")})[0]

@@ -17,6 +17,7 @@ from reviewapp.formats.openai.fields import filled, integer, number, object_of, 
 from reviewapp.formats.said import Said
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 
 class NotImportable(Exception):
@@ -54,7 +55,9 @@ def whole_of(lines: Iterable[bytes]) -> bytes:
     for line in lines:
         size += len(line)
         if size > DOCUMENT_LIMIT:
-            raise NotImportable("The file is larger than 512 MiB, the most that a document may have.")
+            raise NotImportable(
+                gettext_noop("The file is larger than 512 MiB, the most that a document may have.")
+            )
         parts.append(line)
     return b"".join(parts)
 
@@ -86,7 +89,9 @@ def call(
         request, response if response is not None else (chunks or [None])[0]
     )
     if endpoint is None:
-        raise NotImportable("Which endpoint was asked can't be told from what was kept of the request.")
+        raise NotImportable(
+            gettext_noop("Which endpoint was asked can't be told from what was kept of the request.")
+        )
     told = {name: value for name, value in dict(metadata or {}).items() if value not in (None, "", [], {})}
     if not any(request.get(name) for name in _MESSAGE_SHAPES):
         told["request"] = assembly.NOT_CAPTURED
@@ -115,7 +120,7 @@ def call(
         except rawjson.InvalidJson as reason:
             raise NotImportable(str(reason)) from None
     if recorded.response_text is None and recorded.chunks_text is None and recorded.error is None:
-        raise NotImportable("It holds neither an answer nor an error.")
+        raise NotImportable(gettext_noop("It holds neither an answer nor an error."))
     return recorded
 
 

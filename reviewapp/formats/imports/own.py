@@ -17,6 +17,7 @@ from reviewapp.formats.interchange import InvalidInteraction, read_members
 from reviewapp.formats.quickjson import Members
 from reviewapp.formats.said import Said, read_said
 from reviewapp.pure import rawjson
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _SAID: Final = ("annotations", "flags", "rubrics", "queues")
@@ -69,7 +70,7 @@ def _array(data: bytes) -> Iterator[Line]:
         if isinstance(row, dict):
             yield from _of_members(number, row)
         else:
-            yield Line(number, reason="An interaction must be a JSON object.")
+            yield Line(number, reason=gettext_noop("An interaction must be a JSON object."))
 
 
 def _of_members(number: int, found: Members, digest: bytes = b"") -> Iterator[Line]:

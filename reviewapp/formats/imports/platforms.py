@@ -21,6 +21,7 @@ from reviewapp.formats.interchange import Recorded
 from reviewapp.formats.messages import chat_messages, opened
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 # What a stored completion tells of its request.
 _STORED: Final = (
@@ -130,7 +131,7 @@ def _sampling(item: JsonObject) -> Recorded:
     texts = sampled if isinstance(sampled, list) else [sampled]
     messages = [{"role": "assistant", "content": text} for text in texts if isinstance(text, str)]
     if not messages:
-        raise NotImportable("The event holds no answer.")
+        raise NotImportable(gettext_noop("The event holds no answer."))
     return call(
         request=request,
         response=response_body("chat.completions", Answer(messages=messages)),

@@ -21,6 +21,7 @@ from reviewapp.formats.imports.own import BLANK, digest_of, own
 from reviewapp.formats.imports.recognising import FORMATS, format_of, seems_yaml, unrecognised
 from reviewapp.formats.otlp import InvalidExport, read_protobuf
 from reviewapp.pure import rawjson
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 AUTO: Final = "auto"
 # So much of a first line is looked at to tell its format.
@@ -96,7 +97,7 @@ def _recognised(lines: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
             break
     again = chain(seen, lines)
     if not content:
-        raise NotImportable("The file is empty.")
+        raise NotImportable(gettext_noop("The file is empty."))
     head = b"".join(seen)
     if head.startswith(_SQLITE):
         return "llm-logs", again
@@ -130,7 +131,7 @@ def _unzipped(lines: Iterator[bytes], member: str) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(whole_of(chain([first], lines)))) as archive:
             if archive.getinfo(member).file_size > evaluations.ARCHIVE_LIMIT:
-                raise NotImportable("The archive unpacks to more than 1 GiB.")
+                raise NotImportable(gettext_noop("The archive unpacks to more than 1 GiB."))
             with archive.open(member) as file:
                 yield from file
     except KeyError:
@@ -146,7 +147,9 @@ def _of_whole(data: bytes) -> str:
         # Broken lines among good ones are told one by one; a file of nothing else is said to be none.
         found = format_of(values)
         if found is None and not values:
-            raise NotImportable("The file begins as JSON but is none: neither as a whole nor by lines.")
+            raise NotImportable(
+                gettext_noop("The file begins as JSON but is none: neither as a whole nor by lines.")
+            )
         if found is None:
             raise NotImportable(unrecognised(values))
         return found
@@ -159,7 +162,9 @@ def _of_whole(data: bytes) -> str:
         return "cassette"
     if (data[:1] == b"\n" and b"\x00" in data[:4096]) or _is_protobuf(data):
         return "otlp-protobuf"
-    raise NotImportable("No format is recognised: the file is neither JSON, YAML, SQLite, zip nor OTLP.")
+    raise NotImportable(
+        gettext_noop("No format is recognised: the file is neither JSON, YAML, SQLite, zip nor OTLP.")
+    )
 
 
 def _is_protobuf(data: bytes) -> bool:
@@ -183,7 +188,7 @@ def _batch(lines: Iterator[bytes], requests: Iterable[bytes] | None) -> Iterator
         yield Line(number, reason=f"(of the requests) {reason}")
     for row in read_batch(_text(lines), requests=asked):
         if row.recorded is None:
-            yield Line(row.line, reason=row.reason or "It holds no answer.")
+            yield Line(row.line, reason=row.reason or gettext_noop("It holds no answer."))
         else:
             yield Line(row.line, row.recorded)
 
@@ -204,7 +209,9 @@ def _document(format: str, data: bytes) -> Iterator[Line]:  # noqa: A002
     if value is None and format == "cassette":
         value = cassettes.read_yaml(data.decode("utf-8", "replace"))
         if not cassettes.is_cassette(value):
-            raise NotImportable("No format is recognised: the YAML is no cassette of HTTP exchanges.")
+            raise NotImportable(
+                gettext_noop("No format is recognised: the YAML is no cassette of HTTP exchanges.")
+            )
     if value is not None:
         yield from read(value)
         return

@@ -13,6 +13,7 @@ from reviewapp.formats.messages import opened
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.formats.otlp import InvalidCall, call_name, genai, read_call, read_spans
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 # Of Langfuse's parameters those that are settings of a request; integrations put much else there.
 # fmt: off
@@ -132,7 +133,7 @@ def _run(run: JsonObject) -> Recorded:
     start, end = moment(run.get("start_time")), moment(run.get("end_time"))
     error = run.get("error")
     if response is None and not error:
-        raise NotImportable("The run has no outputs; its end is not in this file.")
+        raise NotImportable(gettext_noop("The run has no outputs; its end is not in this file."))
     return call(
         request=request,
         response=response,
@@ -228,7 +229,7 @@ def span_lines(spans: Any, number: int) -> Iterator[Line]:
             yield Line(number, reason=str(error))
             continue
         if recorded is None:
-            yield Line(number, left_out="span that is no call of a model")
+            yield Line(number, left_out=gettext_noop("span that is no call of a model"))
         else:
             yield Line(number, recorded, name=call_name(span))
 

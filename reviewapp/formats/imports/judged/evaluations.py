@@ -24,6 +24,7 @@ from reviewapp.formats.said import (
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import JsonObject
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 
 def is_evaluations(value: Any) -> bool:
@@ -40,7 +41,7 @@ def evaluations(value: Any) -> Iterator[Line]:
             events, others = _events(group)
             for _ in range(others):
                 number += 1
-                yield Line(number, left_out="log record that is no evaluation")
+                yield Line(number, left_out=gettext_noop("log record that is no evaluation"))
             for about, records in events.items():
                 number += 1
                 yield Line(number, said=_events_said(about, records, resource))

@@ -21,6 +21,7 @@ from reviewapp.models import FileImport, FileImportState, Permission
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.record import uploads
 from reviewapp.tasks import record_file
+from reviewapp.templatetags.said import in_reader
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
 from reviewapp.web.pages.settings import section
 
@@ -109,7 +110,7 @@ def found(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             replays_left=file.found.get("not_brought", {}).get("replays", 0),
             # Foreseen, and once it is done what came of it.
             said=file.brought or file.found.get("said"),
-            left_out=sorted(file.found.get("left_out", {}).items()),
+            left_out=sorted((in_reader(what), n) for what, n in file.found.get("left_out", {}).items()),
             wrong=file.found.get("wrong", []),
             more_wrong=file.found.get("wrong_count", 0) - len(file.found.get("wrong", [])),
         )
