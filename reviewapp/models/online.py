@@ -7,10 +7,23 @@ for tables that grow with what is recorded; a test refuses what would lock one o
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import (
+    AddIndexConcurrently,
+    NotInTransactionMixin,
+    RemoveIndexConcurrently,
+)
+from django.db import OperationalError, migrations, transaction
 from psycopg import sql
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+# Behind an ALTER that waits everybody waits: less than PostgreSQL's `deadlock_timeout`, but often.
+_WAIT_MS: Final = 500
+_PAUSE_SECONDS: Final = 1.0
+_TRIES: Final = 120
 
 _LEAVES = """
 SELECT part.relname, made.relname, coalesce(i.indisvalid, false)
@@ -56,6 +69,59 @@ class RemoveIndexOnline(RemoveIndexConcurrently):
         model = from_state.apps.get_model(app_label, self.model_name)
         index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
         _take_away(super().database_forwards, schema_editor, model, index, app_label, from_state, to_state)
+
+
+class AddFieldOnline(NotInTransactionMixin, migrations.AddField):
+    """Add a column in a transaction of its own, for whose lock a moment is waited, again and again.
+
+    For a migration of several tables, which in one transaction would lock the first until it has the last.
+    A column that is there already is left, so what was cut off is gone on with when the migration runs again.
+    The field itself must be one that is added in a moment: null or with `db_default`.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model) and not self._is_in(
+            schema_editor, model
+        ):
+            plainly = super().database_forwards
+            _patiently(schema_editor, lambda: plainly(app_label, schema_editor, from_state, to_state))
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model) and self._is_in(
+            schema_editor, model
+        ):
+            plainly = super().database_backwards
+            _patiently(schema_editor, lambda: plainly(app_label, schema_editor, from_state, to_state))
+
+    def _is_in(self, schema_editor: Any, model: Any) -> bool:
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attname = %s AND NOT attisdropped)",
+                [model._meta.db_table, model._meta.get_field(self.name).column],
+            )
+            return bool(cursor.fetchone()[0])
+
+
+def _patiently(schema_editor: Any, deed: Callable[[], None]) -> None:
+    """Do it in one transaction, anew while others hold the table; raises the last try's error."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with (
+                transaction.atomic(using=schema_editor.connection.alias),
+                schema_editor.connection.cursor() as cursor,
+            ):
+                cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT_MS}ms'")
+                deed()
+                return
+        except OperationalError as error:
+            if not left or not isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _take_away(plainly: Any, schema_editor: Any, model: Any, index: Any, *states: Any) -> None:
