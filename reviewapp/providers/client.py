@@ -160,6 +160,9 @@ class Client:
             )
             self._base_url = sdk.base_url
             self._headers = _headers(sdk, target)
+        except UnicodeError:
+            # Its text, which nobody is to read, holds a character of the key.
+            raise NotCallable(said("call_unsendable", name=target.name)) from None
         except (OpenAIError, ValueError, TypeError) as error:
             raise NotCallable(said("call_impossible", name=target.name, why=str(error))) from error
 
@@ -195,15 +198,16 @@ class Client:
                     body = await self._read(response)
                 finally:
                     await response.aclose()
-        except (TimeoutError, httpx2.HTTPError) as error:
+        except (ValueError, TypeError) as error:
+            # A key with a line break, an address with a space: refused before anything is sent.
+            raise NotCallable(said("call_unsendable", name=name)) from error
+        except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError) as error:
+            # The SDK's transport gives no name of its own to an answer that is no HTTP.
             refused = refusal_in(error)
             if refused is not None:
                 why = refused.sentence
                 raise NotCallable(said("call_impossible", name=name, why=why)) from error
             raise _lost(error, name=name, seconds=seconds) from error
-        except (ValueError, TypeError, UnicodeError) as error:
-            # A key with a line break, an address with a space: refused before anything is sent.
-            raise NotCallable(said("call_unsendable", name=name)) from error
         if not response.is_success:
             raise error_of(
                 status=response.status_code,
@@ -222,8 +226,12 @@ class Client:
 
     def _request(self, path: str, content: bytes | None) -> httpx2.Request:
         url = self._base_url.copy_with(raw_path=self._base_url.raw_path + path.lstrip("/").encode())
-        method = "GET" if content is None else "POST"
-        return self._http.build_request(method, url, content=content, headers=self._headers)
+        if content is None:
+            headers = self._headers.copy()
+            # The SDK tells of a body in each request, also where there is none.
+            headers.pop("Content-Type", None)
+            return self._http.build_request("GET", url, headers=headers)
+        return self._http.build_request("POST", url, content=content, headers=self._headers)
 
     async def _read(self, response: httpx2.Response) -> bytes:
         pieces: list[bytes] = []
@@ -290,8 +298,14 @@ def _lost(error: BaseException, *, name: str, seconds: float) -> CallFailed:
         cause = cause.__cause__
     if any(isinstance(found, TimeoutError) for found in causes):
         return TimedOut(said("call_timed_out", name=name, seconds=figure(seconds, "g")))
-    told = next((text for found in reversed(causes) if (text := str(found))), type(causes[-1]).__name__)
+    told = next((text for found in reversed(causes) if (text := _text_of(found))), type(causes[-1]).__name__)
     return ProviderDown(said("call_lost", name=name, why=told[:300]))
+
+
+def _text_of(error: BaseException) -> str:
+    """What an error says, in one line; it may quote what the other side sent."""
+    text = " ".join(str(getattr(error, "message", "") or error).split())
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _identity(headers: httpx2.Headers) -> dict[str, str]:

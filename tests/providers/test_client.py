@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import traceback
 
 import pytest
 from aiohttp import web
@@ -91,6 +93,19 @@ async def test_a_stream_is_kept_whole(provider):
 
     assert answer.is_stream
     assert answer.body == stream
+
+
+async def test_only_what_has_a_body_tells_of_its_type(provider):
+    async with Client(Target(name="acme", base_url=provider.base_url, api_key="sk-test")) as client:
+        with contextlib.suppress(CallFailed):
+            await client.list_models()
+        await client.send(endpoint="embeddings", request=b"{}")
+
+    models, asked = provider.asked
+    assert (models.path, asked.path) == ("/v1/models", "/v1/embeddings")
+    assert "Content-Type" not in models.headers
+    assert models.headers["Authorization"] == "Bearer sk-test"
+    assert asked.headers["Content-Type"] == "application/json"
 
 
 async def test_the_key_is_sent_as_a_bearer_token(provider):
@@ -218,6 +233,38 @@ async def test_a_connection_that_breaks_off_is_a_provider_that_is_down(provider)
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        b"no HTTP at all\0\xff\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["nothing", "status", "long", "header", "length", "chunk", "later-chunk", "short", "gzip"],
+)
+async def test_an_answer_that_is_no_http_is_a_provider_that_is_down(answer):
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(behave, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Client(Target(name="acme", base_url=f"http://127.0.0.1:{port}/v1")) as client:
+            with pytest.raises(ProviderDown, match=r"^acme can't be reached, or broke off: .+\.$") as caught:
+                await client.list_models()
+
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
     ("address", "mend"),
     [
         ("", "An admin can give it one"),
@@ -241,6 +288,15 @@ async def test_a_key_that_cannot_be_sent_is_refused(provider):
 
     assert isinstance(error, NotCallable)
     assert provider.asked == []
+
+
+@pytest.mark.parametrize("key", ["sk-schlüssel", "sk-\ud800", "sk-…"])
+def test_a_key_that_is_not_ascii_is_refused_without_showing_any_of_it(key):
+    with pytest.raises(NotCallable, match="its address or key holds something that can't be sent") as caught:
+        Client(Target(name="acme", base_url="http://127.0.0.1:1/v1", api_key=key))
+
+    told = "".join(traceback.format_exception(caught.value, limit=0))
+    assert "can't encode" not in told
 
 
 def test_the_key_does_not_show_in_the_targets_text():
