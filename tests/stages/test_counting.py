@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from reviewapp.models import Kept, RateLevel
 from reviewapp.stages.administer import counting
@@ -35,6 +35,19 @@ def test_who_came_to_one_process_has_less_left_at_another():
     left = share(Came("key:a", 60, 30))
 
     assert left["key:a"] == pytest.approx(10, abs=15)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_told_by_who_can_not_hear_does_not_count(monkeypatch):
+    share(Came("key:a", 60, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(counting, "_HEAR", "SELECT 1 / 0")
+        with pytest.raises(DataError):
+            share(Came("key:a", 60, 5))
+
+    share(Came("key:a", 60, 5))
+
+    assert RateLevel.objects.get().level == pytest.approx(55)
 
 
 def test_a_process_to_which_nobody_came_hears_of_the_others():

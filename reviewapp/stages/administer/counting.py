@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
 
 from reviewapp.models import Kept
 
@@ -69,9 +69,12 @@ class Came:
 
 
 def share_counts(*, came: Iterable[Came]) -> dict[str, float]:
-    """Tell the other processes; gives how many calls each who came lately has left, by name."""
+    """Tell the other processes; gives how many calls each who came lately has left, by name.
+
+    Both or neither: who could not hear tells everything again.
+    """
     told = list(came)
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         if told:
             columns = zip(*((one.name, one.per_minute, one.times) for one in told), strict=True)
             cursor.execute(_TELL, [list(column) for column in columns])
