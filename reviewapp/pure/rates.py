@@ -6,6 +6,7 @@ processes share their buckets by telling each other what was taken (`untold`), a
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Hashable, Mapping
 from typing import Final
@@ -20,6 +21,7 @@ class Rate:
         self.per_minute = per_minute
         self._left: dict[Hashable, tuple[float, float]] = {}
         self._untold: dict[Hashable, int] = {}
+        self._is_late = False
         self._lock = threading.Lock()
 
     def take(self, name: Hashable, *, now: float) -> float:
@@ -38,18 +40,25 @@ class Rate:
                 self._untold[name] = self._untold.get(name, 0) + 1
             return 0.0
 
-    def untold(self) -> dict[Hashable, int]:
+    def untold(self, *, now: float) -> dict[Hashable, int]:
         """How often who came since this was asked last: a minute's worth at most.
 
-        Who came for an hour while nobody could be told kept the limit here, and owes no hour.
+        Who came for an hour while nobody could be told kept the limit here, and owes no hour: after that, as
+        much as has not filled up again here. Every process tells of its own, so a minute's worth of each
+        might be several times what the limit allows, though all calls together kept it. At other times all
+        is told: what fills up here fills up in the common bucket too, and each process would have the limit.
         """
         with self._lock:
             untold, self._untold = self._untold, {}
-        return {name: min(times, self.per_minute) for name, times in untold.items()}
+            is_late, self._is_late = self._is_late, False
+            for name in untold if is_late else ():
+                untold[name] = min(untold[name], math.ceil(self.per_minute - self._refilled(name, now)))
+        return {name: min(times, self.per_minute) for name, times in untold.items() if times > 0}
 
     def tell_later(self, untold: Mapping[Hashable, int]) -> None:
         """Nobody could be told of it now."""
         with self._lock:
+            self._is_late = True
             for name, times in untold.items():
                 if name in self._untold or len(self._untold) < _MOST:
                     self._untold[name] = self._untold.get(name, 0) + times

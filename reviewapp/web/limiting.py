@@ -72,7 +72,8 @@ class Limits:
     def share(self) -> None:
         """Tell the other processes who came, and hear it of them. Raises what the database does."""
         rates = {"key": self.by_key, "address": self.by_address, "wrong": self.wrong}
-        untold = {kind: rate.untold() for kind, rate in rates.items()}
+        now = time.monotonic()
+        untold = {kind: rate.untold(now=now) for kind, rate in rates.items()}
         try:
             heard = counting.share_counts(
                 came=[

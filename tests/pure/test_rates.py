@@ -51,7 +51,7 @@ def test_what_came_is_told_once():
     for name in ("a", "a", "b"):
         rate.take(name, now=0.0)
 
-    assert (rate.untold(), rate.untold()) == ({"a": 2, "b": 1}, {})
+    assert (rate.untold(now=0.0), rate.untold(now=0.0)) == ({"a": 2, "b": 1}, {})
 
 
 def test_who_was_refused_is_not_told_of():
@@ -59,18 +59,18 @@ def test_who_was_refused_is_not_told_of():
     for _ in range(3):
         rate.take("a", now=0.0)
 
-    assert rate.untold() == {"a": 1}
+    assert rate.untold(now=0.0) == {"a": 1}
 
 
 def test_what_nobody_could_be_told_of_is_told_later_with_what_came_since():
     rate = Rate(10)
     rate.take("a", now=0.0)
-    untold = rate.untold()
+    untold = rate.untold(now=0.0)
     rate.take("a", now=0.0)
 
     rate.tell_later(untold)
 
-    assert rate.untold() == {"a": 2}
+    assert rate.untold(now=0.0) == {"a": 2}
 
 
 def test_who_came_for_long_while_nobody_could_be_told_owes_no_more_than_a_minute():
@@ -78,9 +78,38 @@ def test_who_came_for_long_while_nobody_could_be_told_owes_no_more_than_a_minute
     for minute in range(60):
         for _ in range(10):
             rate.take("a", now=minute * 60.0)
-        rate.tell_later(rate.untold())
+        rate.tell_later(rate.untold(now=minute * 60.0))
 
-    assert rate.untold() == {"a": 10}
+    assert rate.untold(now=59 * 60.0) == {"a": 10}
+
+
+def test_who_kept_the_limit_while_nobody_could_be_told_owes_nothing_afterwards():
+    processes = [Rate(60) for _ in range(4)]
+    for second in range(0, 3600, 5):
+        # Twelve a minute at each, 48 at all together.
+        for rate in processes:
+            rate.take("a", now=float(second))
+            rate.tell_later(rate.untold(now=float(second)))
+
+    left = 60 - sum(rate.untold(now=3600.0).get("a", 0) for rate in processes)
+    for rate in processes:
+        rate.hear("a", float(left), now=3600.0)
+
+    assert left > 30
+    assert [rate.take("a", now=3600.0) for rate in processes] == [0.0] * 4
+
+
+def test_what_has_filled_up_here_is_told_unless_nobody_could_be_told_before():
+    processes = [Rate(60) for _ in range(4)]
+    for rate in processes:
+        rate.tell_later({})
+        rate.untold(now=0.0)
+    for second in range(30):
+        for rate in processes:
+            rate.take("a", now=float(second))
+
+    # Each would have the limit of its own else.
+    assert [rate.untold(now=60.0) for rate in processes] == [{"a": 30}] * 4
 
 
 def test_what_others_took_is_not_left_here():
@@ -95,7 +124,7 @@ def test_what_others_took_is_not_left_here():
 def test_what_was_taken_while_the_others_were_asked_counts():
     rate = Rate(60)
     rate.take("a", now=0.0)
-    rate.untold()
+    rate.untold(now=0.0)
     rate.take("a", now=0.0)
 
     rate.hear("a", 2.0, now=0.0)
