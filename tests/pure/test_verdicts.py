@@ -533,6 +533,7 @@ def test_embeddings_are_compared_by_their_direction(vectors: tuple[str, str], ki
         ((OLD, NEW), {"grade": "random"}, "changes with every answer"),
         ((OLD, NEW), {"grade": "rotating"}, "a rotating pool (fp_4470… → fp_a1c9…)"),
         ((OLD, NEW), {"states": {NEW: "accepted"}}, "already accepted"),
+        ((OLD, NEW), {"states": {OLD: "accepted"}, "grade": "rotating"}, "Another fingerprint"),
         ((OLD, NEW), {"states": {NEW: "new"}, "grade": "rotating"}, "A new fingerprint"),
         ((OLD, NEW), {"states": {NEW: "retired"}}, "was retired"),
         ((None, None), {}, "No fingerprint was reported."),

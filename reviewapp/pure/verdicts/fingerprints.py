@@ -38,6 +38,9 @@ def relation(original: Reply, attempt: Reply, evidence: Evidence) -> Relation:
     state = evidence.states.get(other)
     if state == "retired" or state == "new":
         return state
+    if state is None and evidence.states:
+        # So new that it is not even counted yet: no member that anybody knows.
+        return "other"
     if evidence.grade == "rotating":
         return "pool"
     return "other" if state is None else "known"
