@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -113,6 +114,17 @@ def only_one(plan: Plan) -> Iterator[bool]:
         file.flush()
         yield crashed
         file.truncate(0)
+
+
+def running_at(data: str | Path) -> str | None:
+    """Where the product that runs on this data folder is reached; None where none does."""
+    try:
+        holder = paths.layout(data).lock.read_text()
+    except OSError:
+        return None
+    found = re.fullmatch(r"process (\d+), (\S+)\n", holder)
+    # Not by trying the lock: who starts in that moment would be refused.
+    return found[2] if found and processes.is_alive(int(found[1])) else None
 
 
 def check_port(plan: Plan, *, patience: float = 0.0) -> None:

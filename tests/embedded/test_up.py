@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +102,20 @@ def test_a_clean_end_is_not_taken_for_a_crash(plan):
 def test_the_lock_is_held_as_long_as_the_product_runs(plan):
     with up.only_one(plan), Path(plan.data, "up.lock").open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_second_terminal_learns_where_the_product_is_reached(plan):
+    assert up.running_at(plan.data) is None
+    with up.only_one(replace(plan, port=8123)):
+        assert up.running_at(plan.data) == "http://127.0.0.1:8123"
+    assert up.running_at(plan.data) is None
+
+
+def test_what_a_crash_left_in_the_lock_file_is_no_address(plan):
+    with up.only_one(plan), subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+        up.paths.layout(plan.data).lock.write_text(f"process {gone.pid}, http://127.0.0.1:8123\n")
+        assert up.running_at(plan.data) is None
 
 
 def test_the_simulators_port_stays_the_same_from_start_to_start(plan):

@@ -62,7 +62,8 @@ def whom(email: str) -> Person:
 
 
 def address() -> str:
-    """Where people reach the app, as far as the settings say."""
+    """Where people reach the app: where it runs on this data, or else as far as the settings say."""
     if settings.PRODUCTION:
         return f"https://{settings.ALLOWED_HOSTS[0].lstrip('.')}"
-    return up.address(host=settings.HOST, port=settings.PORT)
+    # In a second terminal nobody sets the port again.
+    return up.running_at(settings.DATA_DIR) or up.address(host=settings.HOST, port=settings.PORT)
