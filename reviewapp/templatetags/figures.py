@@ -58,12 +58,12 @@ def percent(value: float | None, digits: int = 0) -> str:
     if value is None:
         return DASH
     if 0 < value <= 0.005 and digits == 0:
-        return f"<1{_NARROW_SPACE}%"
+        return _in_a_row(f"<1{_NARROW_SPACE}%")
     if 0.995 <= value < 1 and digits == 0:
-        return f">99{_NARROW_SPACE}%"
+        return _in_a_row(f">99{_NARROW_SPACE}%")
     # Django cuts digits off instead of rounding, which suits only what is nearly all.
     shown = value * 100 if 0.99 < value < 1 else round(value * 100, digits)
-    return f"{number_format(shown, digits)}{_NARROW_SPACE}%"
+    return _in_a_row(f"{number_format(shown, digits)}{_NARROW_SPACE}%")
 
 
 @register.filter
@@ -71,7 +71,7 @@ def typed_percent(value: float) -> str:
     """A share of one that somebody wrote in per cent, as it was written: `10 %`, `2.5 %`, `0.001 %`."""
     written = f"{value * 100:.6f}".rstrip("0").rstrip(".")
     digits = len(written.partition(".")[2])
-    return f"{number_format(written, digits)}{_NARROW_SPACE}%"
+    return _in_a_row(f"{number_format(written, digits)}{_NARROW_SPACE}%")
 
 
 def percents(shares: Sequence[float]) -> list[str]:
@@ -89,16 +89,16 @@ def percents(shares: Sequence[float]) -> list[str]:
 
 def _whole_percent(figure: int, share: float) -> str:
     if figure == 0 and share > 0:
-        return f"<1{_NARROW_SPACE}%"
+        return _in_a_row(f"<1{_NARROW_SPACE}%")
     if figure == 100 and share < 1:
-        return f">99{_NARROW_SPACE}%"
-    return f"{figure}{_NARROW_SPACE}%"
+        return _in_a_row(f">99{_NARROW_SPACE}%")
+    return _in_a_row(f"{figure}{_NARROW_SPACE}%")
 
 
 def _in_a_row(text: str) -> str:
     """A figure with its unit as it is written, also amid words that run from right to left."""
-    # A mark that shows nothing and runs from left to right; isolates would be shown as what may deceive.
-    return f"\u200e{text}" if get_language_bidi() else text
+    # Marks that show nothing and run from left to right; isolates would be shown as what may deceive.
+    return f"\u200e{text}\u200e" if get_language_bidi() else text
 
 
 @register.filter

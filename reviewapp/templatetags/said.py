@@ -56,7 +56,8 @@ class _Reader:
         if _is_english():
             return written
         shown = _NUMBER.sub(_number, written).replace(" ", _NARROW_SPACE)
-        return f"{_LEFT_TO_RIGHT}{shown}" if get_language_bidi() else shown
+        # Behind it too: a sign that ends it, as %, would go over to the words that follow.
+        return f"{_LEFT_TO_RIGHT}{shown}{_LEFT_TO_RIGHT}" if get_language_bidi() else shown
 
     def day(self, day: dt.date, *, with_year: bool) -> str:
         return date_format(day, "DATE_FORMAT" if with_year else "MONTH_DAY_FORMAT")

@@ -55,10 +55,16 @@ def test_a_duration_is_told_in_the_unit_that_fits(value: float, words: str):
 
 def test_a_figure_keeps_its_unit_behind_it_amid_words_from_right_to_left():
     with override("ar"):
-        told = figures.milliseconds(812), figures.seconds(40), figures.file_size(14_000)
+        told = (
+            figures.milliseconds(812),
+            figures.seconds(40),
+            figures.file_size(14_000),
+            figures.percent(0.004),
+        )
 
-    assert [one[0] for one in told] == ["\u200e"] * 3
-    assert plain(told[0][1:]) == "812 ms"
+    # Behind it too: a percent sign would go over to the words that follow.
+    assert [one[0] + one[-1] for one in told] == ["\u200e\u200e"] * 4
+    assert plain(told[0].strip("\u200e")) == "812 ms"
     assert plain(figures.milliseconds(812)) == "812 ms"
 
 
