@@ -313,9 +313,9 @@ def test_rows_with_open_discussions_are_marked_in_the_list_and_in_queues(anna, p
     discuss.move_thread(actor=anna, thread=start(anna, quiet), to="resolved", now=NOW)
     client = signed_in(anna)
     addresses = reverse("interactions"), reverse("review-queue-items", args=[queue.pk])
+    start(anna, loud)
     before = [queries_of(client, address)[1] for address in addresses]
-    for _ in range(2):
-        start(anna, loud)
+    start(anna, loud)
     start(anna, plain)
 
     pages = [queries_of(client, address) for address in addresses]
@@ -326,5 +326,5 @@ def test_rows_with_open_discussions_are_marked_in_the_list_and_in_queues(anna, p
         assert '<span class="visually-hidden">1 open discussion</span>' in page
         assert f"#discussion-{loud.pk}" in page
         assert f"#discussion-{quiet.pk}" not in page
-    # However many there are.
+    # However many more than one there are.
     assert [n for _page, n in pages] == before
