@@ -19,7 +19,8 @@ from django.urls import reverse
 from prometheus_client import CollectorRegistry, generate_latest
 
 from reviewapp import health, replica
-from reviewapp.models import Export, Flag, Interaction
+from reviewapp.models import Export, Flag, Interaction, Project
+from reviewapp.models.composed import Composed
 from reviewapp.models.filters import Filter
 from reviewapp.stages import export, review
 from reviewapp.web import scraping
@@ -109,8 +110,18 @@ def test_the_list_and_what_it_shows_beside_are_read_from_the_replica(client, pro
         answer = client.get(reverse("interactions") + query)
 
     assert answer.status_code == 200
-    assert asked_of(there)
-    assert not asked_of(here)
+    for table in ("reviewapp_interaction", "reviewapp_flag", "reviewapp_alert", "reviewapp_source"):
+        assert asked_of(there, table)
+        assert not asked_of(here, table)
+
+
+def test_a_query_that_is_kept_is_asked_of_whoever_answers(client, copy):
+    name, project = Composed(lambda pk: Project.objects.filter(pk=pk)), factories.make_project()
+
+    for _ in range(2):
+        assert name.first(pk=project.pk)._state.db == "default"
+        with replica.reading(wait_seconds=60):
+            assert name.first(pk=project.pk)._state.db == "replica"
 
 
 def test_the_apis_list_is_read_from_the_replica(client, project, copy):

@@ -51,7 +51,7 @@ class AlertQuerySet(ScopedQuerySet):
     def newest_first(self) -> Self:
         return self.order_by("-last_at", "-id")
 
-    def seen_by(self, person: Person) -> Self:
+    def seen_by(self, person: Person | UUID) -> Self:
         """With `seen` (since it was last raised) and `acknowledged`, as this person left them."""
         marks = AlertMark.objects.filter(alert=OuterRef("pk"), person=person)
         return self.annotate(
@@ -59,7 +59,7 @@ class AlertQuerySet(ScopedQuerySet):
             acknowledged=Exists(marks.filter(acknowledged_at__gte=OuterRef("raised_at"))),
         )
 
-    def unseen_by(self, person: Person, *, since: datetime) -> Self:
+    def unseen_by(self, person: Person | UUID, *, since: datetime) -> Self:
         """Raised since then, and not looked at by this person."""
         return self.filter(raised_at__gte=since).seen_by(person).filter(seen=False)
 

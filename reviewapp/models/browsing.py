@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Count, Sum
 
 from reviewapp import replica
 from reviewapp.models.comparison import Comparison
+from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.discussing import open_counts
 from reviewapp.models.fingerprint import Fingerprint, states_of
 from reviewapp.models.interaction import Interaction
@@ -55,6 +57,20 @@ class ListRow:
         return min(self.flags, key=lambda flag: order[flag.severity], default=None)
 
 
+_FLAGS: Final = Composed(
+    lambda ids: Flag.objects.filter(one_of("interaction", ids), state=FlagState.OPEN).order_by("created_at")
+)
+_VERDICTS: Final = Composed(
+    lambda ids: (
+        Comparison.objects.of_replays()
+        .filter(one_of("original", ids))
+        .order_by("original", "-created_at")
+        .distinct("original")
+        .values_list("original", "verdict", "attempt")
+    )
+)
+
+
 def list_rows(interactions: Sequence[Interaction], *, actor: Actor, search: str = "") -> list[ListRow]:
     """The interactions with their open flags and threads and the verdict of their last replay, in order.
 
@@ -62,15 +78,10 @@ def list_rows(interactions: Sequence[Interaction], *, actor: Actor, search: str 
     """
     ids = [interaction.pk for interaction in interactions]
     flags: dict[UUID, list[Flag]] = {}
-    for flag in Flag.objects.filter(interaction__in=ids, state=FlagState.OPEN).order_by("created_at"):
+    for flag in _FLAGS.rows(ids=ids):
         flags.setdefault(flag.interaction_id, []).append(flag)
     verdicts: dict[UUID, tuple[str, UUID]] = {
-        original: (verdict, attempt)
-        for original, verdict, attempt in Comparison.objects.of_replays()
-        .filter(original__in=ids)
-        .order_by("original", "-created_at")
-        .distinct("original")
-        .values_list("original", "verdict", "attempt")
+        original: (verdict, attempt) for original, verdict, attempt in _VERDICTS.rows(ids=ids)
     }
     states = states_of(interactions)
     passages = passages_of(interactions, search)
@@ -128,16 +139,23 @@ def value_counts(*, project: Project, name: str, limit: int = 200) -> dict[str, 
     return dict(rows.annotate(n=Sum("count")).order_by("-n", column)[:limit])
 
 
-def known_values(*, project: Project, name: str, limit: int = 200) -> list[str]:
-    """Values that interactions of the project have in a filter's field; none for free fields."""
+_MOST_VALUES: Final = 200
+_SOURCES: Final = Composed(
+    lambda project: Source.objects.filter(project=project).order_by("name").values_list("name")[:_MOST_VALUES]
+)
+_PROVIDERS: Final = Composed(
+    lambda project: (
+        Provider.objects.filter(project=project).order_by("name").values_list("name")[:_MOST_VALUES]
+    )
+)
+
+
+def known_values(*, project: Project, name: str, limit: int = _MOST_VALUES) -> list[str]:
+    """Values that interactions of the project have in a filter's field, at most 200; none for free fields."""
     if name == "source":
-        return list(
-            Source.objects.filter(project=project).order_by("name").values_list("name", flat=True)[:limit]
-        )
+        return [name for (name,) in _SOURCES.rows(project=project.pk)[:limit]]
     if name == "provider":
-        return list(
-            Provider.objects.filter(project=project).order_by("name").values_list("name", flat=True)[:limit]
-        )
+        return [name for (name,) in _PROVIDERS.rows(project=project.pk)[:limit]]
     column = _WALKED.get(name)
     if column is None:
         return []

@@ -12,14 +12,16 @@ from the run's comparisons, never stored; what it settled stands in `CarriedVerd
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from reviewapp.models.composed import Composed
 from reviewapp.models.export import Export
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
@@ -313,7 +315,19 @@ class WatchedPool(models.Model):
 
 def undecided_count(*, project: Project) -> int:
     """How many changes wait for a decision: the figure beside Changes."""
-    return int(BackendChange.objects.filter(project=project).undecided().count())
+    found = _UNDECIDED.first(project=project.pk)
+    return 0 if found is None else int(found[1])
+
+
+# Every page asks for it.
+_UNDECIDED: Final = Composed(
+    lambda project: (
+        BackendChange.objects.filter(project=project)
+        .undecided()
+        .values_list("project")
+        .annotate(n=Count("pk"))
+    )
+)
 
 
 def values_of(events: Sequence[ChangeEvent]) -> list[str]:

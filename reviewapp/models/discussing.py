@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery
 
+from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.discussion import Notification as Told
 from reviewapp.models.discussion import Post, Thread, ThreadState
 from reviewapp.models.people import Person
@@ -29,7 +30,7 @@ MOST_WAITING: Final = 20
 DISCUSSED: Final = ("yes", "no", "open", "resolved")
 
 
-def hidden_from(person: Person) -> Q:
+def hidden_from(person: Person | UUID) -> Q:
     """Posts that this person may not read yet."""
     own = QueueSlot.objects.filter(
         item=OuterRef("pk"), person=person, round=OuterRef("round"), state=SlotState.JUDGED
@@ -158,19 +159,46 @@ def discussed(value: str) -> Any:
 
 def open_counts(*, actor: Actor, interactions: Iterable[UUID]) -> dict[UUID, int]:
     """How many open threads each of these has, as far as this actor may read them; of none, nothing."""
-    threads = Thread.objects.filter(
-        project=actor.project, interaction__in=list(interactions), state=ThreadState.OPEN
-    )
-    # Most pages have none. To compose which of them may be read takes longer than all the rest of this.
-    if not threads.exists():
+    asked: dict[str, Any] = {"project": actor.project.pk, "interactions": list(interactions)}
+    # Most pages have none. To plan which of them may be read takes PostgreSQL longer than all the rest.
+    if not _ANY_OPEN.rows(**asked):
         return {}
-    posts = readable(Post.objects.filter(thread=OuterRef("pk")), actor)
-    return dict(threads.filter(Exists(posts)).order_by().values_list("interaction").annotate(n=Count("pk")))
+    if actor.person is None:
+        return dict(_OPEN_COUNTS.rows(**asked))
+    return dict(_OPEN_COUNTS_FOR.rows(**asked, person=actor.person.pk))
+
+
+def _open(project: UUID, interactions: list[UUID]) -> Any:
+    return Thread.objects.filter(one_of("interaction", interactions), project=project, state=ThreadState.OPEN)
+
+
+def _counted(threads: Any, posts: Any) -> Any:
+    return threads.filter(Exists(posts)).order_by().values_list("interaction").annotate(n=Count("pk"))
+
+
+def _posts(project: UUID) -> Any:
+    return Post.objects.filter(thread=OuterRef("pk"), project=project)
+
+
+_ANY_OPEN: Final = Composed(lambda project, interactions: _open(project, interactions).values_list("pk")[:1])
+_OPEN_COUNTS: Final = Composed(
+    lambda project, interactions: _counted(_open(project, interactions), _posts(project))
+)
+_OPEN_COUNTS_FOR: Final = Composed(
+    lambda project, interactions, person: _counted(
+        _open(project, interactions), _posts(project).exclude(hidden_from(person))
+    )
+)
 
 
 def unread(*, actor: Actor) -> Any:
     """What this person has not read yet."""
     return Told.objects.visible_to(actor).filter(person=actor.person, read_at__isnull=True)
+
+
+def unread_by(*, project: UUID, person: UUID) -> Any:
+    """The same of whoever may read in that project."""
+    return Told.objects.filter(project=project, person=person, read_at__isnull=True)
 
 
 def unread_here(*, actor: Actor, interaction_id: UUID) -> bool:

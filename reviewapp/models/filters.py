@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery
@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
+from reviewapp.models.composed import Composed
 from reviewapp.models.discussing import DISCUSSED, discussed
 from reviewapp.models.interaction import (
     CANARY_SOURCE,
@@ -274,8 +275,17 @@ def _named(wanted: Filter, project: Project | UUID) -> Q:
 
 
 def _of(model: type[Source | Provider], name: str, project: Project | UUID, field: str) -> Q:
-    id_ = model.objects.filter(project=project, name=name).values_list("pk", flat=True).first()
-    return Q(**{field: id_}) if id_ is not None else _NOTHING
+    found = _IDS[model].first(project=project.pk if isinstance(project, Project) else project, name=name)
+    return Q(**{field: found[0]}) if found is not None else _NOTHING
+
+
+# Every list asks for one at least.
+_IDS: Final = {
+    model: Composed(
+        lambda project, name, model=model: model.objects.filter(project=project, name=name).values_list("pk")
+    )
+    for model in (Source, Provider)
+}
 
 
 # Of so many interactions, the newest that the rest of a filter matches, the words are looked at.

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models import TextField
 from django.utils.translation import gettext_lazy as _
 
+from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, Project
@@ -253,6 +255,16 @@ def shared_values(pairs: Iterable[tuple[str, str | None]]) -> frozenset[str]:
     return frozenset(value for value, names in models_of.items() if len(names) > _NAMES_OF_ONE_MODEL)
 
 
+_STATES: Final = Composed(
+    lambda projects, providers, models, values: Fingerprint.objects.filter(
+        one_of("project", projects),
+        one_of("provider", providers),
+        one_of("model", models, TextField()),
+        one_of("value", values, TextField()),
+    ).values_list("provider", "model", "value", "state")
+)
+
+
 def states_of(interactions: Sequence[Interaction]) -> dict[UUID, str]:
     """The state of each interaction's fingerprint, by the interaction's id, in one query."""
     told = [one for one in interactions if one.fingerprint]
@@ -260,12 +272,12 @@ def states_of(interactions: Sequence[Interaction]) -> dict[UUID, str]:
         return {}
     known = {
         (provider, model, value): state
-        for provider, model, value, state in Fingerprint.objects.filter(
-            project__in={one.project_id for one in told},
-            provider__in={one.provider_id for one in told},
-            model__in={pool_model(one.model, one.response_model) for one in told},
-            value__in={pool_value(one.fingerprint) for one in told},
-        ).values_list("provider", "model", "value", "state")
+        for provider, model, value, state in _STATES.rows(
+            projects=list({one.project_id for one in told}),
+            providers=list({one.provider_id for one in told}),
+            models=list({pool_model(one.model, one.response_model) for one in told}),
+            values=list({pool_value(one.fingerprint) or "" for one in told}),
+        )
     }
     found = {
         one.pk: known.get(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from reviewapp.models.composed import Composed
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, MadeBy, Project
@@ -36,6 +38,16 @@ class FlagReason(Scoped):
 
     def __str__(self) -> str:
         return self.name
+
+
+_REASONS: Final = Composed(
+    lambda project: FlagReason.objects.filter(project=project, is_active=True).order_by("position")
+)
+
+
+def flag_reasons(project: UUID) -> list[FlagReason]:
+    """What a flag's form offers, in the project's order."""
+    return _REASONS.rows(project=project)
 
 
 class FlagState(models.TextChoices):

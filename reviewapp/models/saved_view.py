@@ -6,16 +6,18 @@ filter stay ages: “since 7d” means the last seven days whenever the view is 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from reviewapp.models.composed import Composed
 from reviewapp.models.people import Person
 from reviewapp.models.project import Project
-from reviewapp.models.scoping import Actor, Scoped, ScopedQuerySet
+from reviewapp.models.scoping import Actor, Permission, Scoped, ScopedQuerySet
 from reviewapp.pure.ids import new_id
 
 
@@ -26,7 +28,7 @@ class SavedViewQuerySet(ScopedQuerySet):
         """What is shared in the actor's project, and the actor's own."""
         return super().visible_to(actor).seen_by(actor.person)
 
-    def seen_by(self, person: Person | None) -> Self:
+    def seen_by(self, person: Person | UUID | None) -> Self:
         """In whichever project: what is shared, and what this person made."""
         return self.filter(Q(is_shared=True) | Q(created_by=person, created_by__isnull=False))
 
@@ -92,13 +94,47 @@ class DefaultView(models.Model):
         return f"{self.view_id} for {self.person_id or 'the project'}"
 
 
-def default_view(*, actor: Actor) -> SavedView | None:
-    """What the list opens with for this person: their own choice, else the project's."""
-    chosen = (
-        DefaultView.objects.filter(Q(person=actor.person) | Q(person=None), project=actor.project)
-        .filter(view__in=SavedView.objects.visible_to(actor).kept())
-        .select_related("view")
-        .order_by(models.F("person").asc(nulls_last=True))
-        .first()
+# The list asks for both each time.
+_VIEWS: Final = Composed(
+    lambda project, person: (
+        SavedView.objects.filter(project=project).seen_by(person).kept().order_by("name", "id")
     )
-    return chosen.view if chosen else None
+)
+_DEFAULTS: Final = Composed(
+    lambda project, person: (
+        DefaultView.objects.filter(Q(person=person) | Q(person=None), project=project)
+        .filter(view__in=SavedView.objects.filter(project=project).seen_by(person).kept())
+        .select_related("view")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the list opens with: a person's own choice, and the project's."""
+
+    own: SavedView | None = None
+    project: SavedView | None = None
+
+    @property
+    def view(self) -> SavedView | None:
+        """The one that counts."""
+        return self.own or self.project
+
+
+def defaults_of(actor: Actor) -> Defaults:
+    """The choices of this person and project, as far as this person sees the views."""
+    if actor.person is None or not actor.may(Permission.READ):
+        return Defaults()
+    found = _DEFAULTS.rows(project=actor.project.pk, person=actor.person.pk)
+    return Defaults(
+        own=next((one.view for one in found if one.person_id is not None), None),
+        project=next((one.view for one in found if one.person_id is None), None),
+    )
+
+
+def views_of(actor: Actor) -> list[SavedView]:
+    """What stands in this person's menu of views, by name."""
+    if actor.person is None or not actor.may(Permission.READ):
+        return []
+    return _VIEWS.rows(project=actor.project.pk, person=actor.person.pk)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.interaction import Interaction
 from reviewapp.models.people import Person
 from reviewapp.models.project import ApiKey, MadeBy, Project
@@ -43,11 +45,19 @@ class AddedTag(MadeBy, Scoped):
         return self.name
 
 
+_ADDED: Final = Composed(
+    lambda ids: (
+        AddedTag.objects.filter(one_of("interaction", ids))
+        .select_related("created_by", "created_by_key")
+        .order_by("created_at", "id")
+    )
+)
+
+
 def added_tags(ids: Sequence[UUID]) -> dict[UUID, list[AddedTag]]:
     """What people added to these interactions, the first added first."""
     found: dict[UUID, list[AddedTag]] = defaultdict(list)
-    rows = AddedTag.objects.filter(interaction__in=ids).select_related("created_by", "created_by_key")
-    for tag in rows.order_by("created_at", "id"):
+    for tag in _ADDED.rows(ids=list(ids)):
         found[tag.interaction_id].append(tag)
     return found
 

@@ -70,6 +70,9 @@ _FIRST_MEMBERSHIP: Final = Composed(
         Membership.objects.filter(person=person).select_related("project").order_by("project__name")[:1]
     )
 )
+_PROJECTS: Final = Composed(
+    lambda person: Project.objects.filter(memberships__person=person).order_by("name")
+)
 
 
 def _actor_of(request: HttpRequest) -> Actor | None:
@@ -203,8 +206,8 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
     actor = getattr(request, "actor", None)
     person = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
     value = Frame(actor=actor, person=person)
-    if actor is not None and not is_fragment(request):
-        value.projects = list(Project.objects.filter(memberships__person=person).order_by("name"))
+    if actor is not None and person is not None and not is_fragment(request):
+        value.projects = _PROJECTS.rows(person=person.pk)
         value.running = running_work(actor=actor)
         value.counts = waiting(actor=actor)
         value.bell = bell(actor=actor, now=timezone.now())

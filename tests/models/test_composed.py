@@ -6,11 +6,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db.models import F
+from django.db.models import F, TextField
 from django.utils import timezone
 
-from reviewapp.models import Membership, Person, Queue, QueueItem
-from reviewapp.models.composed import Composed, NotComposable
+from reviewapp.models import ApiKey, Membership, Person, Queue, QueueItem
+from reviewapp.models.composed import Composed, NotComposable, one_of
+from reviewapp.stages.administer import create_api_key
+from reviewapp.stages.administer.keys import digest_of
 from tests.factories import (
     fill_queue,
     make_actor,
@@ -127,3 +129,37 @@ def test_who_is_asked_for_among_some_people_is_one_of_them():
 
     with pytest.raises(Person.DoesNotExist):
         queue.reviewers.get(pk=stranger.pk)
+
+
+def test_some_are_one_parameter_however_many_they_are(project):
+    queues = [make_queue(project=project, name=name) for name in ("One", "Two", "Three")]
+    some = Composed(lambda ids: Queue.objects.filter(one_of("id", ids)).order_by("created_at", "id"))
+    ids = [queue.pk for queue in queues]
+
+    assert some.rows(ids=[]) == []
+    assert {queue.name for queue in some.rows(ids=ids[:2])} == {"One", "Two"}
+    assert len(some.rows(ids=ids)) == 3
+
+
+def test_some_texts_are_one_parameter_too(project):
+    for name in ("One", "Two"):
+        make_queue(project=project, name=name)
+    others = Composed(lambda names: Queue.objects.exclude(one_of("name", names, TextField())))
+
+    assert len(others.rows(names=[])) == 2
+    assert [queue.name for queue in others.rows(names=["Two", "Three"])] == ["One"]
+
+
+def test_bytes_are_sent_as_they_are(project):
+    key, secret = create_api_key(project=project, name="bot", scopes=["read"], now=timezone.now())
+    by_digest = Composed(lambda digest: ApiKey.objects.filter(digest=digest))
+
+    assert by_digest.first(digest=digest_of(secret)) == key
+    assert by_digest.first(digest=b"another") is None
+
+
+def test_nobody_is_given_what_another_asked_for(project):
+    people = [make_actor(project=make_project(), role="reviewer").person for _ in range(3)]
+    own = Composed(lambda person: Membership.objects.filter(person=person))
+
+    assert [own.first(person=person.pk).person_id for person in people] == [person.pk for person in people]

@@ -142,6 +142,25 @@ def test_the_bell_counts_what_this_person_has_not_seen(project, as_viewer, now):
     assert "2 new alerts" in text_of(as_viewer.get("/"))
 
 
+def test_the_bell_counts_more_than_it_shows(project, as_viewer, viewer, now):
+    alerts = [make_alert(project=project, now=now) for _ in range(9)]
+    make_alert(project=make_project(), now=now)
+
+    assert "9 new alerts" in text_of(as_viewer.get("/alerts/bell/"))
+    for alert in alerts[:4]:
+        AlertMark.objects.create(alert=alert, person=viewer.person, seen_at=now + MINUTE)
+    assert "5 new alerts" in text_of(as_viewer.get("/alerts/bell/"))
+
+
+def test_what_one_person_has_seen_stays_new_for_another(project, as_viewer, as_admin, viewer, now):
+    alert = make_alert(project=project, now=now)
+    AlertMark.objects.create(alert=alert, person=viewer.person, seen_at=now + MINUTE)
+
+    for _ in range(2):
+        assert "No new alerts" in text_of(as_viewer.get("/alerts/bell/"))
+        assert "1 new alert" in text_of(as_admin.get("/alerts/bell/"))
+
+
 def test_the_bell_brings_what_waits_for_people(project, as_viewer):
     make_change(project=project)
 

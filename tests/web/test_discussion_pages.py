@@ -276,6 +276,14 @@ def test_the_bell_counts_what_is_not_read_and_home_lists_what_waits(anna, bo, on
     assert "1 notification for you" not in client.get(reverse("home")).content.decode()
 
 
+def test_the_bell_counts_more_notifications_than_it_shows(anna, bo, one):
+    for _ in range(8):
+        start(anna, one, text="@bo look")
+
+    assert "8 notifications for you" in signed_in(bo).get(reverse("home")).content.decode()
+    assert "notifications for you" not in signed_in(anna).get(reverse("alerts-bell")).content.decode()
+
+
 def test_marked_read_and_unread_and_all(anna, bo, one):
     for _ in range(2):
         start(anna, one, text="@bo look")

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 
 from reviewapp.models import Actor, ApiKey, Permission, Project, Scope, Source
+from reviewapp.models.composed import Composed
 from reviewapp.stages.administer.audit import Refused, write_audit
 
 KEY_PREFIX = "ra_"
@@ -63,11 +65,17 @@ def create_api_key(
     return key, secret
 
 
+# Every request of a program begins with it.
+_BY_DIGEST: Final = Composed(
+    lambda digest: ApiKey.objects.filter(digest=digest).select_related("project", "source")
+)
+
+
 def find_key(*, secret: str, now: datetime) -> ApiKey | None:
     """The usable key that this secret opens."""
     if not secret.startswith(KEY_PREFIX):
         return None
-    key = ApiKey.objects.filter(digest=digest_of(secret)).select_related("project", "source").first()
+    key = _BY_DIGEST.first(digest=digest_of(secret))
     return key if key is not None and key.is_usable(now=now) else None
 
 

@@ -21,7 +21,6 @@ from reviewapp.models import (
     BulkDeed,
     BulkState,
     BulkWork,
-    FlagReason,
     Interaction,
     Permission,
     Queue,
@@ -32,6 +31,7 @@ from reviewapp.models import (
 from reviewapp.models.browsing import value_counts
 from reviewapp.models.bulk import MOVING
 from reviewapp.models.filters import Filter, InvalidFilter, apply, read_filter
+from reviewapp.models.review import flag_reasons
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import find, review
 from reviewapp.stages.administer import Refused
@@ -128,7 +128,7 @@ def new(request: AppRequest) -> HttpResponse:
             "problem": problem,
             "posted": request.POST,
             "tag": request.POST.get("tag", wanted.tag if deed == BulkDeed.UNTAG else ""),
-            "reasons": FlagReason.objects.filter(project=actor.project, is_active=True).order_by("position"),
+            "reasons": flag_reasons(actor.project.pk),
             "severities": Severity.choices,
             "queues": Queue.objects.visible_to(actor)
             .filter(state=QueueState.OPEN)

@@ -24,7 +24,6 @@ from reviewapp.models import (
     Comparison,
     Decision,
     Flag,
-    FlagReason,
     FlagState,
     Interaction,
     Permission,
@@ -34,6 +33,7 @@ from reviewapp.models.bodies import exchange_of
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.probing import Probed, probed_of
 from reviewapp.models.replaying import neighbours
+from reviewapp.models.review import flag_reasons
 from reviewapp.pure.exchange import Exchange
 from reviewapp.stages import compare as stage
 from reviewapp.stages.administer import Refused
@@ -149,9 +149,7 @@ def _around(request: AppRequest, attempt: Attempt) -> dict[str, Any]:
         "judgements": Annotation.objects.filter(
             interaction=attempt.original_id, removed_at__isnull=True
         ).count(),
-        "flag_reasons": FlagReason.objects.filter(project=attempt.project, is_active=True).order_by(
-            "position"
-        ),
+        "flag_reasons": flag_reasons(attempt.project_id),
         "severities": Severity.choices,
         "longest_note": LONGEST_NOTE,
     }

@@ -19,7 +19,6 @@ from reviewapp.models import (
     Attempt,
     Canary,
     Flag,
-    FlagReason,
     FlagState,
     Interaction,
     Permission,
@@ -29,6 +28,7 @@ from reviewapp.models import (
 from reviewapp.models.changing import carried_from, carried_to
 from reviewapp.models.discussing import unread_here
 from reviewapp.models.fingerprint import present_of, states_of
+from reviewapp.models.review import flag_reasons
 from reviewapp.models.reviewing import others_hidden_from
 from reviewapp.models.studying import studies_of
 from reviewapp.models.tag import added_tags
@@ -159,7 +159,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         .exclude(state=FlagState.REMOVED)
         .select_related("created_by", "created_by_key")
         .order_by("created_at"),
-        "flag_reasons": FlagReason.objects.filter(project=found.project, is_active=True).order_by("position"),
+        "flag_reasons": flag_reasons(found.project_id),
         "severities": Severity.choices,
         "annotations": annotations,
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),

@@ -22,19 +22,18 @@ from django_htmx.http import trigger_client_event
 
 from reviewapp import replica
 from reviewapp.models import (
-    DefaultView,
     Endpoint,
     Flag,
-    FlagReason,
     Interaction,
     Permission,
-    SavedView,
     Severity,
     VerdictName,
 )
 from reviewapp.models.browsing import known_values, list_rows
 from reviewapp.models.filters import FILTER_NAMES, Filter, InvalidFilter, apply, read_filter
 from reviewapp.models.pages import InvalidCursor, page_of
+from reviewapp.models.review import flag_reasons
+from reviewapp.models.saved_view import views_of
 from reviewapp.pure.rubrics import InvalidAnswer
 from reviewapp.stages import find, review
 from reviewapp.web.frame import AppRequest, fragment_or_page, is_fragment, needs, toast, vary_on_htmx
@@ -165,9 +164,7 @@ def _list(
             "view_query": replace(listing, columns=tuple(shown)).query,
             # What is done to all that match is done to what is shown.
             "filter_query": urlencode(wanted.browsed.values()),
-            "flag_reasons": FlagReason.objects.filter(project=request.actor.project, is_active=True).order_by(
-                "position"
-            ),
+            "flag_reasons": flag_reasons(request.actor.project.pk),
             "severities": Severity.choices,
             "send_command": _send_command(request),
             "keys_url": reverse("settings-keys") if request.actor.may(Permission.ADMIN) else "",
@@ -182,14 +179,13 @@ def _list(
 def _views(request: AppRequest, listing: Listing) -> dict[str, Any]:
     """The menu of views, and what this person may do to the one that is shown."""
     actor, view = request.actor, listing.view
-    views = list(SavedView.objects.visible_to(actor).kept().order_by("name", "id"))
-    chosen = {one.person_id: one.view_id for one in DefaultView.objects.filter(project=actor.project)}
+    views, defaults = views_of(actor), listing.defaults
     own = actor.person.pk if actor.person else None
     return {
         "shared_views": [one for one in views if one.is_shared],
         "own_views": [one for one in views if not one.is_shared],
-        "my_default": chosen.get(own),
-        "project_default": chosen.get(None),
+        "my_default": defaults.own and defaults.own.pk,
+        "project_default": defaults.project and defaults.project.pk,
         "may_edit_view": view is not None and find.can_edit_view(actor=actor, view=view),
         "may_hide_view": view is not None and view.created_by_id == own,
     }

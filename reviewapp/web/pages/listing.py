@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from reviewapp.models import SavedView
 from reviewapp.models.filters import FILTER_NAMES, InvalidFilter, read_filter
-from reviewapp.models.saved_view import default_view
+from reviewapp.models.saved_view import Defaults, defaults_of
 from reviewapp.web.frame import AppRequest, find_or_404
 
 # What lists can show beside time and text, in this order; the first ones are shown unless one chooses.
@@ -54,7 +54,7 @@ class Listing:
     view: SavedView | None = None
     # Whether the view is shown as it is kept, by its own address.
     is_view: bool = False
-    has_default: bool = False
+    defaults: Defaults = field(default_factory=Defaults)
 
     @property
     def kept(self) -> list[tuple[str, str]]:
@@ -77,7 +77,7 @@ class Listing:
     @property
     def clear_url(self) -> str:
         """The list without filters."""
-        return reverse("interactions") + (f"?view={NO_VIEW}" if self.has_default or self.view else "")
+        return reverse("interactions") + (f"?view={NO_VIEW}" if self.defaults.view or self.view else "")
 
     @property
     def turned_url(self) -> str:
@@ -89,7 +89,7 @@ class Listing:
     def address(self, values: Mapping[str, str]) -> str:
         """The list's address with these values; what is no filter stays."""
         query = urlencode([*values.items(), *self.kept])
-        if not query and self.has_default:
+        if not query and self.defaults.view:
             query = f"view={NO_VIEW}"
         return reverse("interactions") + (f"?{query}" if query else "")
 
@@ -111,11 +111,11 @@ def listing_of(request: AppRequest) -> Listing:
     """What this address asks for. Raises Http404 for a view that is not there for this person."""
     data = request.GET
     wanted = data.get("view", "")
-    chosen = default_view(actor=request.actor)
+    defaults = defaults_of(request.actor)
     if wanted and wanted != NO_VIEW:
-        return _of_view(view_of(request, wanted), data, has_default=chosen is not None)
-    if chosen is not None and not set(data) - {"project"}:
-        return _of_view(chosen, data, has_default=True)
+        return _of_view(view_of(request, wanted), data, defaults)
+    if defaults.view is not None and not set(data) - {"project"}:
+        return _of_view(defaults.view, data, defaults)
     found = read_listing(data)
     begun = _begun_with(request, data.get("of", ""))
     return Listing(
@@ -124,7 +124,7 @@ def listing_of(request: AppRequest) -> Listing:
         oldest_first=found.oldest_first,
         limit=found.limit,
         view=begun,
-        has_default=chosen is not None,
+        defaults=defaults,
     )
 
 
@@ -157,7 +157,7 @@ def _begun_with(request: AppRequest, text: str) -> SavedView | None:
         return None
 
 
-def _of_view(view: SavedView, data: QueryDict, *, has_default: bool) -> Listing:
+def _of_view(view: SavedView, data: QueryDict, defaults: Defaults) -> Listing:
     return Listing(
         values={name: value for name, value in view.filter.items() if name in FILTER_NAMES},
         columns=tuple(name for name in view.columns if name in COLUMNS),
@@ -165,7 +165,7 @@ def _of_view(view: SavedView, data: QueryDict, *, has_default: bool) -> Listing:
         limit=data.get("limit", ""),
         view=view,
         is_view=True,
-        has_default=has_default,
+        defaults=defaults,
     )
 
 
