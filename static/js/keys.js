@@ -89,9 +89,11 @@ sheet?.addEventListener("toggle", () => {
   if (!sheet.open) return;
   const groups = { screen: [], go: [], everywhere: [] };
   const seen = new Set();
-  for (const element of document.querySelectorAll("[data-key]")) {
-    if (element.disabled || element.closest("dialog") || seen.has(element.dataset.key)) continue;
-    seen.add(element.dataset.key);
+  // As they are worked: where a key has two uses, the one of the screen is the true one.
+  const all = [...document.querySelectorAll("[data-key]")].sort((a, b) => Boolean(b.closest("main")) - Boolean(a.closest("main")));
+  for (const element of all) {
+    if (element.disabled || element.closest("dialog") || isFolded(element) || spellings(element).some((key) => seen.has(key))) continue;
+    spellings(element).forEach((key) => seen.add(key));
     const group = element.dataset.key.startsWith("g ") ? "go" : element.closest("main") ? "screen" : "everywhere";
     groups[group].push(element);
   }

@@ -93,6 +93,11 @@ if (root) {
     if (stage || byKey) next();
   });
   root.addEventListener("click", (event) => (byKey = !event.isTrusted), true);
+  // Opening the correction is to write in it.
+  root.addEventListener("click", (event) => {
+    const fold = event.target.closest?.("[data-correction] > summary")?.parentElement;
+    if (fold && !fold.open) setTimeout(() => fold.querySelector("textarea").focus(), 0);
+  });
   // The pointer asks too.
   root.addEventListener("focusin", (event) => {
     const question = event.target.closest?.("[data-ask]");
@@ -129,11 +134,6 @@ if (stage) {
     if (ok) localStorage.removeItem(draft(id));
     // Refused: all that was said is there when the item comes again.
     else if (body) localStorage.setItem(draft(id), JSON.stringify([...new URLSearchParams(body)].filter(([name]) => name !== "csrfmiddlewaretoken")));
-  });
-  // Opening the correction is to write in it.
-  stage.addEventListener("click", (event) => {
-    const fold = event.target.closest?.("[data-correction] > summary")?.parentElement;
-    if (fold && !fold.open) setTimeout(() => fold.querySelector("textarea").focus(), 0);
   });
   shown();
 }

@@ -170,3 +170,22 @@ def test_the_key_a_goes_to_the_first_question(open_page: OpenPage, project, admi
     page.keyboard.press("a")
 
     expect(page.get_by_label("Good", exact=True)).to_be_focused()
+
+
+def test_e_corrects_and_n_comments_as_in_focus_mode_and_the_keys_say_so(open_page: OpenPage, project, admin):
+    one = factories.make_interaction(project=project, answer="Within five days.")
+    page = open_page(f"/interactions/{one.pk}/", person=admin.person)
+    page.wait_for_load_state("load")
+
+    page.keyboard.press("e")
+    expect(page.get_by_label("The answer as it should be")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    expect(page.get_by_label("Comment")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+
+    rows = page.locator("[data-keys=screen] .keys-row").all_inner_texts()
+    told = dict(row.rsplit("\n", 1) for row in rows)
+    assert (told["Correct the answer"], told["Write a comment"]) == ("e", "n")
+    assert [key for label, key in told.items() if label.startswith("Mark as")] == ["w", "o", "b", "d"]

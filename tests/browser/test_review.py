@@ -357,7 +357,7 @@ def test_what_was_typed_outlives_a_reload(open_page: OpenPage, project: Any, rev
     page.reload()
 
     shows(page, "The first.")
-    expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a thought")
+    expect(page.get_by_label(re.compile("^Comment"))).to_have_value("Half a thought")
     expect(page.get_by_label("Minor problems")).to_be_checked()
 
 
@@ -496,7 +496,7 @@ def test_r_asks_again_and_shows_the_comparison_without_leaving(
 
     expect(page.locator("#replayed")).to_contain_text("They part.")
     shows(page, "Within five days.")
-    expect(page.get_by_label(re.compile("^Note"))).to_have_value("Half a thought")
+    expect(page.get_by_label(re.compile("^Comment"))).to_have_value("Half a thought")
     press(page, "1", "1", "Enter")
     shows(page, "The second.")
 

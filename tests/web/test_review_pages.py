@@ -54,6 +54,19 @@ def test_the_list_and_the_rail_tell_what_waits_for_me(project, reviewer, queue):
     assert re.search(r'data-count="review">\s*<span data-figure>3<', page)
 
 
+def test_a_label_has_one_key_wherever_it_is_pressed(project, reviewer, queue):
+    (one, *_rest) = rows = [make_interaction(project=project) for _ in range(2)]
+    fill_queue(queue, *rows)
+    client = signed_in(reviewer)
+    letters = re.compile(r'data-span-label="(\w+)" data-key="(\w)"')
+
+    in_focus = letters.findall(client.get(reverse("review-queue", args=[queue.pk])).content.decode())
+    on_page = letters.findall(client.get(reverse("interaction", args=[one.pk])).content.decode())
+
+    assert in_focus == on_page
+    assert len({letter for _label, letter in in_focus}) == 4
+
+
 def test_home_leads_to_the_queues_that_wait(project, reviewer, queue):
     fill_queue(queue)
 

@@ -39,7 +39,7 @@ from reviewapp.stages.administer import Refused
 from reviewapp.web import rendering
 from reviewapp.web.discussing import show_discussion
 from reviewapp.web.frame import AppRequest, find_or_404, is_fragment, needs, vary_on_htmx
-from reviewapp.web.pages.review.asking import labels_on_page
+from reviewapp.web.pages.review.asking import labels_of
 from reviewapp.web.studying.telling import AskedAs, asked_as
 
 VIEWS = {
@@ -164,7 +164,7 @@ def beside(request: AppRequest, found: Interaction) -> dict[str, Any]:
         "annotations": annotations,
         "my_annotation": next((a for a in annotations if mine and a.created_by_id == mine.pk), None),
         "rubric": rubric,
-        "labels": labels_on_page(rubric.labels if rubric else []),
+        "labels": labels_of(rubric.labels if rubric else []),
         "canary": Canary.objects.filter(interaction=found).first(),
         "cannot_watch": _why_not_watched(found),
         "attempts": [(one, states.get(one.pk, "")) for one in attempts],

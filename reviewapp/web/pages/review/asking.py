@@ -12,11 +12,11 @@ from reviewapp.models import Annotation, Preference, QueueItem, QueueKind, Queue
 from reviewapp.templatetags.judgements import DIGITS
 from reviewapp.templatetags.judgements import questions as drawn_questions
 
-# Without those that do something in focus mode (annotate, correct, go, step, note, previous, replay, skip,
-# talk, undo, the toast's undo), or on an interaction's page (annotate, copy, flag, go, link, Markdown,
-# replay, talk).
-_LETTERS: Final = "bcdfhilmoqvwxy"
-_LETTERS_OF_PAGE: Final = "bdehijknoqsvwxy"
+# The same in focus mode and on an interaction's page, so that a hand learns each label once: without the
+# letters that do something in either (annotate, copy, correct, flag, go, link, Markdown, note, the next and
+# the previous question, previous and Python, replay, skip, talk, undo and the least certain token, and the
+# toast's undo).
+_LETTERS: Final = "bdhioqvwxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +112,11 @@ def _options(values: Iterable[tuple[str, str, bool]]) -> list[Option]:
 
 
 def labels_of(labels: Sequence[Mapping[str, Any]]) -> list[Label]:
-    """Each label with a letter of its own in focus mode: one from its word where that is free."""
-    return _lettered(labels, _LETTERS, {})
-
-
-def labels_on_page(labels: Sequence[Mapping[str, Any]]) -> list[Label]:
-    """The same on an interaction's page: the letter of focus mode, where the page has no other use for it."""
-    return _lettered(labels, _LETTERS_OF_PAGE, {one.key: one.letter for one in labels_of(labels)})
-
-
-def _lettered(labels: Sequence[Mapping[str, Any]], letters: str, rather: Mapping[str, str]) -> list[Label]:
-    free = list(letters)
+    """Each label with a letter of its own, wherever it is pressed: one from its word where that is free."""
+    free = list(_LETTERS)
     found = []
     for label in labels:
-        wanted = [rather.get(label["key"], ""), *label["label"].lower(), *free]
-        letter = next((one for one in wanted if one in free), "")
+        letter = next((one for one in [*label["label"].lower(), *free] if one in free), "")
         if letter:
             free.remove(letter)
         found.append(Label(key=label["key"], label=label["label"], letter=letter))
