@@ -2,15 +2,17 @@
 
     model:gpt-4o-mini fingerprint:none seed:100..199 flagged:yes "exact words" -unwanted
 
-A term whose field is not known is taken as words, so that pasting a URL or a time into the
-box searches for it. Values with spaces stand in quotes: source:"support bot". `is:canary`,
-`is:replay`, `is:flagged`, `is:discussed` and `is:error` are short for canaries:yes, discussed:open and so on.
+A term whose field is not known is taken as words, so that pasting a URL or a time into the box searches for
+it; `unknown_terms` tells which ones may have been meant as filters. Values with spaces stand in quotes:
+source:"support bot". `is:canary`, `is:replay`, `is:flagged`, `is:discussed` and `is:error` are short for
+canaries:yes, discussed:open and so on.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FIELDS: tuple[str, ...] = (
@@ -47,6 +49,22 @@ _IS = {
     "error": ("status", "error"),
 }
 
+# What other tools, and people, call some of the fields.
+_ALSO = {
+    "after": "since",
+    "app": "source",
+    "before": "until",
+    "fp": "fingerprint",
+    "hash": "request_hash",
+    "price": "cost",
+    "system_fingerprint": "fingerprint",
+    "user_id": "user",
+}
+
+# In words that are left a quoted phrase is meant as words, and so is a URL.
+_MEANT = re.compile(
+    r'-?"[^"]*"|(?P<term>(?P<field>[A-Za-z][A-Za-z_-]*):(?P<value>"[^"]*"|[^\s"/][^\s"]*))|\S+'
+)
 _TERM = re.compile(r'(?P<field>[a-z_]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))|(?P<words>-?"[^"]*"|\S+)')
 
 
@@ -72,6 +90,43 @@ def parse_search(text: str) -> Search:
         else:
             words.append(match[0])
     return Search(fields=fields, words=" ".join(words))
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A term that looks like a filter and is none, the one nearest to it ("" where none is near), and the
+    same text as a phrase, which says that words are meant.
+    """
+
+    name: str
+    term: str
+    instead: str
+    quoted: str
+
+
+def unknown_terms(words: str) -> list[Unknown]:
+    """What of a search's words has the form of a filter."""
+    found = []
+    for match in _MEANT.finditer(words):
+        if match["term"] is None:
+            continue
+        name, value = match["field"], match["value"]
+        bare = value.strip('"')
+        if name.lower() == "is":
+            near = _nearest(bare, [*_IS])
+            found.append(Unknown(f"{name}:{bare}", match["term"], near and f"is:{near}", f'"{name}:{bare}"'))
+            continue
+        near = _nearest(name, FIELDS)
+        found.append(Unknown(name, match["term"], near and f"{near}:{value}", f'"{name}:{bare}"'))
+    return found
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    name = name.lower().replace("-", "_")
+    if name in _ALSO and _ALSO[name] in known:
+        return _ALSO[name]
+    beginning = [one for one in known if len(name) > 2 and one.startswith(name)]
+    return next(iter([*beginning, *difflib.get_close_matches(name, known, 1, 0.7)]), "")
 
 
 def write_search(fields: Mapping[str, str], words: str = "") -> str:

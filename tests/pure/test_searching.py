@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.pure.searching import FIELDS, parse_search, write_search
+from reviewapp.pure.searching import FIELDS, parse_search, unknown_terms, write_search
 
 
 def test_fields_are_told_from_words():
@@ -22,6 +23,36 @@ def test_an_unknown_field_is_words():
 
     assert search.fields == {}
     assert search.words == "https://example.org 12:30"
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "instead"),
+    [
+        ("bogus:1", "bogus", ""),
+        ("late modle:gpt-4o refund", "modle", "model:gpt-4o"),
+        ("Model:gpt-4o", "Model", "model:gpt-4o"),
+        ("fp:fp_1", "fp", "fingerprint:fp_1"),
+        ("finish:length", "finish", "finish_reason:length"),
+        ('sorce:"support bot"', "sorce", 'source:"support bot"'),
+        ("request-hash:sha256:ab", "request-hash", "request_hash:sha256:ab"),
+        ("is:flaged", "is:flaged", "is:flagged"),
+        ("is:over", "is:over", ""),
+    ],
+)
+def test_what_looks_like_a_filter_is_told_with_the_nearest_one(words: str, name: str, instead: str):
+    (unknown,) = unknown_terms(words)
+
+    assert (unknown.name, unknown.instead) == (name, instead)
+    assert unknown.term in words
+    assert unknown_terms(unknown.quoted) == []
+    assert parse_search(unknown.quoted).fields == {}
+
+
+@pytest.mark.parametrize(
+    "words", ["https://example.org/a:b", "12:30", '"bogus:1"', '-"see bogus:1 there"', "a: b", "refund", "::"]
+)
+def test_what_is_clearly_words_is_no_unknown_filter(words: str):
+    assert unknown_terms(words) == []
 
 
 def test_is_is_short_for_a_field():

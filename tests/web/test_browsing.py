@@ -100,6 +100,47 @@ def test_a_list_that_only_canary_questions_match_offers_them(client, question):
     assert f"{reverse('interactions')}?model=gpt-4o-mini&amp;canaries=yes" in page
 
 
+def test_an_unknown_filter_is_named_with_the_nearest_and_a_way_to_search_for_its_words(client, asked):
+    page = client.get(reverse("interactions"), {"q": "refund modle:gpt-4o"}).content.decode()
+
+    assert "There is no filter “modle”" in page
+    assert f"{reverse('interactions')}?q=refund+model%3Agpt-4o" in page
+    assert f"{reverse('interactions')}?q=refund+%22modle%3Agpt-4o%22" in page
+
+
+def test_a_filter_that_is_near_to_none_is_told_which_there_are(client, asked):
+    page = client.get(reverse("interactions"), {"q": "bogus:1"}).content.decode()
+
+    assert "There is no filter “bogus”" in page
+    assert "source, provider, model, fingerprint" in page
+
+
+def test_words_in_quotes_are_words(client, asked):
+    page = client.get(reverse("interactions"), {"q": '"bogus:1" https://example.org'}).content.decode()
+
+    assert "There is no filter" not in page
+
+
+def test_a_list_on_which_nothing_is_says_which_condition_to_drop(client, asked):
+    address = reverse("interactions")
+    page = client.get(
+        address, {"source": asked.source.name, "q": "refund", "model": "nobody"}
+    ).content.decode()
+
+    told = page.partition('class="empty-choices"')[2].partition("</ul>")[0]
+    assert told.count("<li>") == 1
+    assert f'href="{address}?q=refund&amp;source={asked.source.name}"' in told.replace(
+        f"?source={asked.source.name}&amp;q=refund", f"?q=refund&amp;source={asked.source.name}"
+    )
+
+
+def test_where_two_conditions_are_in_the_way_none_is_named(client, asked):
+    page = client.get(reverse("interactions"), {"source": "nobody", "model": "nobody"}).content.decode()
+
+    assert "nor all but one of it" in page
+    assert "empty-choices" not in page
+
+
 def test_the_api_lists_canary_questions_with_all_others(project, asked, question):
     key = factories.make_key(project=project)
     headers = {"Authorization": f"Bearer {key}"}

@@ -35,12 +35,16 @@ from reviewapp.models.pages import InvalidCursor, page_of
 from reviewapp.models.review import flag_reasons
 from reviewapp.models.saved_view import views_of
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.pure.searching import FIELDS, unknown_terms
 from reviewapp.stages import find, review
 from reviewapp.web.frame import AppRequest, fragment_or_page, is_fragment, needs, toast, vary_on_htmx
 from reviewapp.web.pages.listing import COLUMNS, Listing, listing_of, shown_columns
 from reviewapp.web.refusals import words_of
 
 PAGE_SIZES = (50, 100, 200)
+# So many conditions of a list that is empty are tried without; so many unknown filters are told.
+MOST_DROPPED = 8
+MOST_UNKNOWN = 3
 
 LABELS: dict[str, Any] = {
     "q": gettext_lazy("words"),
@@ -121,12 +125,14 @@ def _answered(request: AppRequest) -> HttpResponse:
         listing.address({**listing.values, "cursor": cursor}) if cursor else None
         for cursor in (page.older, page.newer)
     )
+    canaries_url = "" if page.items else _canaries_instead(request, listing, wanted)
     return _list(
         request,
         listing,
         wanted,
         rows=list_rows(page.items, actor=request.actor, search=wanted.q),
-        canaries_url="" if page.items else _canaries_instead(request, listing, wanted),
+        canaries_url=canaries_url,
+        in_the_way=[] if page.items or canaries_url else _in_the_way(request, listing, wanted),
         older=older,
         newer=newer,
     )
@@ -145,6 +151,38 @@ def _canaries_instead(request: AppRequest, listing: Listing, wanted: Filter) -> 
     return listing.address(instead.values())
 
 
+def _in_the_way(request: AppRequest, listing: Listing, wanted: Filter) -> list[Chip]:
+    """Where nothing matches: the conditions without which, each by itself, something would."""
+    seen = Interaction.objects.visible_to(request.actor)
+    names = [
+        name
+        for name in list(wanted.values())[:MOST_DROPPED]
+        if apply(seen, replace(wanted, **{name: ""}).browsed, project=request.actor.project).exists()
+    ]
+    return [chip for chip in _chips(wanted.values(), listing) if chip.name in names]
+
+
+def _unknown(listing: Listing) -> list[dict[str, str]]:
+    """What was typed as a filter and is none, with the addresses of what may have been meant."""
+    words = listing.values.get("q", "")
+
+    def with_words(old: str, new: str) -> str:
+        return listing.address({**listing.values, "q": words.replace(old, new, 1)})
+
+    return [
+        {
+            "name": one.name,
+            "term": one.term,
+            "instead": one.instead,
+            "instead_url": one.instead and with_words(one.term, one.instead),
+            "quoted": one.quoted,
+            "quoted_url": with_words(one.term, one.quoted),
+            "known": ", ".join(FIELDS),
+        }
+        for one in unknown_terms(words)[:MOST_UNKNOWN]
+    ]
+
+
 def _list(
     request: AppRequest, listing: Listing, wanted: Filter, *, status: int = 200, **context: Any
 ) -> HttpResponse:
@@ -155,6 +193,7 @@ def _list(
         fragment_or_page(request, "pages/interactions.html", "rows"),
         {
             "chips": _editable(_chips(listing.values, listing), listing.values, fields),
+            "unknown": _unknown(listing),
             "wanted": wanted,
             "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
             "shown": shown,
