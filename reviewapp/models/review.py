@@ -41,13 +41,15 @@ class FlagReason(Scoped):
 
 
 _REASONS: Final = Composed(
-    lambda project: FlagReason.objects.filter(project=project, is_active=True).order_by("position")
+    lambda project: (
+        FlagReason.objects.filter(project=project, is_active=True).order_by("position").values_list("name")
+    )
 )
 
 
-def flag_reasons(project: UUID) -> list[FlagReason]:
+def flag_reasons(project: UUID) -> tuple[str, ...]:
     """What a flag's form offers, in the project's order."""
-    return _REASONS.rows(project=project)
+    return tuple(name for (name,) in _REASONS.rows(project=project))
 
 
 class FlagState(models.TextChoices):

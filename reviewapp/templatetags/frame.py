@@ -62,7 +62,7 @@ class Screen:
 
 
 @register.simple_tag(takes_context=True)
-def screens(context: template.Context) -> list[Screen]:
+def screens(context: template.Context) -> tuple[Screen, ...]:
     """The rail's entries for this request: `{% screens as entries %}`."""
     request = context.get("request")
     path = request.path if request is not None else ""
@@ -79,7 +79,7 @@ def screens(context: template.Context) -> list[Screen]:
                 name=name, url=url, word=word, icon=icon, key=key, count=counts.get(name, 0), current=current
             )
         )
-    return found
+    return tuple(found)
 
 
 def _address(*, name: str) -> str | None:

@@ -195,7 +195,7 @@ def _list(
             "chips": _editable(_chips(listing.values, listing), listing.values, fields),
             "unknown": _unknown(listing),
             "wanted": wanted,
-            "columns": [(name, label, name in shown) for name, label in COLUMNS.items()],
+            "columns": tuple((name, label, name in shown) for name, label in COLUMNS.items()),
             "shown": shown,
             "fields": fields,
             "listing": listing,
@@ -230,16 +230,14 @@ def _views(request: AppRequest, listing: Listing) -> dict[str, Any]:
     }
 
 
-def _editable(
-    found: list[Chip], values: Mapping[str, str], fields: list[tuple[str, str, str, list[str], str]]
-) -> list[Chip]:
+def _editable(found: list[Chip], values: Mapping[str, str], fields: tuple[Field, ...]) -> list[Chip]:
     """The chips with all that their small forms need."""
     known = {name: (options, example) for name, _label, _value, options, example in fields}
     return [
         replace(
             chip,
-            options=tuple(known.get(chip.name, ([], ""))[0]),
-            help=known.get(chip.name, ([], ""))[1],
+            options=known.get(chip.name, ((), ""))[0],
+            help=known.get(chip.name, ((), ""))[1],
             others=tuple((name, value) for name, value in values.items() if name != chip.name),
         )
         for chip in found
@@ -257,20 +255,24 @@ HELP = {
 }
 
 
-def _fields(request: AppRequest, wanted: Filter) -> list[tuple[str, str, str, list[str], str]]:
-    """Name, label, value, choices and example of each filter, for the dialog."""
+# Name, label, value, choices and example.
+Field = tuple[str, str, str, tuple[str, ...], str]
+
+
+def _fields(request: AppRequest, wanted: Filter) -> tuple[Field, ...]:
+    """Each filter, for the dialog."""
     project = request.actor.project
-    return [
+    return tuple(
         (
             name,
             str(LABELS[name]),
             getattr(wanted, name),
-            list(CHOICES.get(name, ())) or known_values(project=project, name=name, limit=60),
+            CHOICES.get(name) or tuple(known_values(project=project, name=name, limit=60)),
             HELP.get(name, ""),
         )
         for name in FILTER_NAMES
         if name != "q"
-    ]
+    )
 
 
 def _send_command(request: HttpRequest) -> str:
