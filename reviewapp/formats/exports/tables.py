@@ -122,6 +122,8 @@ class ParquetWriter:
             "time": pyarrow.timestamp("us", tz="UTC"),
         }
         self._fields = [*COLUMNS, ("request", "text"), ("response", "text")]
+        # The allocator that all else uses: Arrow's own would keep what it has freed beside what others have.
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())
         self._schema = pyarrow.schema([(name, kinds[kind]) for name, kind in self._fields])
         self._pyarrow = pyarrow
         self.file = ExportFile(path)
