@@ -23,6 +23,8 @@ from reviewapp.formats.openai.fields import number
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint
 from reviewapp.pure.rawjson import InvalidJson, Members, RawMember
+from reviewapp.pure.said import figure, said, text_of
+from reviewapp.pure.said.templates.marking import gettext_noop
 
 
 class InvalidBatchLine(Exception):
@@ -64,10 +66,10 @@ def read_batch_requests(lines: Iterable[str]) -> BatchRequests:
         try:
             request = _request(line)
             if request.custom_id in found:
-                raise InvalidBatchLine(f"The custom_id {request.custom_id} occurs a second time.")
+                raise InvalidBatchLine(said("batch_twice", name=request.custom_id))
             found[request.custom_id] = request
         except (InvalidBatchLine, InvalidJson) as error:
-            wrong.append((at, str(error)))
+            wrong.append((at, text_of(error)))
     return BatchRequests(by_id=found, in_order=tuple(found.values()), wrong=tuple(wrong))
 
 
@@ -116,14 +118,12 @@ def _request(line: str) -> BatchRequest:
     members = rawjson.members(line)
     custom_id, body, url = (members.get(name) for name in ("custom_id", "body", "url"))
     if custom_id is None or not isinstance(custom_id.value, str):
-        raise InvalidBatchLine("The line has no custom_id, so no answer can be matched to it.")
+        raise InvalidBatchLine(gettext_noop("The line has no custom_id, so no answer can be matched to it."))
     if body is None or not isinstance(body.value, dict):
-        raise InvalidBatchLine("The line has no body, the request itself.")
+        raise InvalidBatchLine(gettext_noop("The line has no body, the request itself."))
     endpoint = endpoint_of_url(url.value if url else None) or infer_endpoint(body.value)
     if endpoint is None:
-        raise InvalidBatchLine(
-            "The line's url names none of the endpoints: " + ", ".join(PATHS.values()) + "."
-        )
+        raise InvalidBatchLine(said("batch_url", choices=", ".join(PATHS.values())))
     return BatchRequest(custom_id.value, endpoint, body.text)
 
 
@@ -135,31 +135,33 @@ def _row(at: int, line: str, requests: BatchRequests | None) -> BatchRow:
         answer = _object(response)
         recorded = _recorded(members, answer, request, error=_value(members, "error"))
     except (InvalidBatchLine, InvalidJson) as error:
-        return BatchRow(at, reason=str(error))
+        return BatchRow(at, reason=text_of(error))
     return BatchRow(at, recorded)
 
 
 def _document_rows(document: Members, requests: BatchRequests | None) -> Iterator[BatchRow]:
     """The results of a batch kept as one document. Their numbers are those of the results."""
     if not isinstance(_value(document, "results"), list):
-        yield BatchRow(1, reason="This batch holds no results; it is not finished yet.")
+        yield BatchRow(1, reason=gettext_noop("This batch holds no results; it is not finished yet."))
         return
     results = rawjson.items_members(document["results"].text)
     batch = _value(document, "batch")
     endpoint = endpoint_of_url(batch.get("endpoint")) if isinstance(batch, dict) else None
     if requests is not None and len(requests.in_order) != len(results):
-        counts = f"The batch has {len(results)} results, the file of requests {len(requests.in_order)}."
-        yield BatchRow(1, reason=f"{counts} Results without ids can't be matched.")
+        counts = {"results": figure(len(results)), "requests": figure(len(requests.in_order))}
+        yield BatchRow(1, reason=said("batch_counts", **counts))
         return
     for at, result in enumerate(results):
         if isinstance(result, RawMember):
-            yield BatchRow(at + 1, reason="The result is no object; the request failed or has expired.")
+            yield BatchRow(
+                at + 1, reason=gettext_noop("The result is no object; the request failed or has expired.")
+            )
             continue
         try:
             request = requests.in_order[at] if requests else None
             recorded = _recorded(result, result, request, endpoint=endpoint, error=_value(result, "error"))
         except (InvalidBatchLine, InvalidJson) as error:
-            yield BatchRow(at + 1, reason=str(error))
+            yield BatchRow(at + 1, reason=text_of(error))
         else:
             yield BatchRow(at + 1, recorded)
 
@@ -169,9 +171,9 @@ def _matched(members: Members, requests: BatchRequests | None) -> BatchRequest |
         return None
     custom_id = _value(members, "custom_id")
     if not isinstance(custom_id, str):
-        raise InvalidBatchLine("The line has no custom_id, so its request can't be found.")
+        raise InvalidBatchLine(gettext_noop("The line has no custom_id, so its request can't be found."))
     if custom_id not in requests.by_id:
-        raise InvalidBatchLine(f"The custom_id {custom_id} is not in the file of requests.")
+        raise InvalidBatchLine(said("batch_unknown", name=custom_id))
     return requests.by_id[custom_id]
 
 
@@ -189,9 +191,9 @@ def _recorded(
         body = None
     failure = _failure(error) if body is None else None
     if body is None and failure is None and "method" in line:
-        raise InvalidBatchLine("This line is a request; give this file as the one of requests.")
+        raise InvalidBatchLine(gettext_noop("This line is a request; give this file as the one of requests."))
     if body is None and failure is None:
-        raise InvalidBatchLine("The line has neither a response with a body nor an error.")
+        raise InvalidBatchLine(gettext_noop("The line has neither a response with a body nor an error."))
     said = body.value if body is not None and isinstance(body.value, dict) else {}
     if request is not None:
         endpoint, request_text = request.endpoint, request.text
@@ -199,7 +201,9 @@ def _recorded(
         endpoint = endpoint or infer_endpoint({}, said)
         request_text = json.dumps({"model": said["model"]} if isinstance(said.get("model"), str) else {})
     if endpoint is None:
-        raise InvalidBatchLine("Which endpoint answered can't be told; give the file of requests.")
+        raise InvalidBatchLine(
+            gettext_noop("Which endpoint answered can't be told; give the file of requests.")
+        )
     status, request_id = _value(answer, "status_code"), _value(answer, "request_id")
     return Recorded(
         endpoint=endpoint,

@@ -25,6 +25,7 @@ from reviewapp.formats.quickjson import Member, Members
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import ENDPOINTS, Endpoint, Exchange
 from reviewapp.pure.rawjson import InvalidJson
+from reviewapp.pure.said import Said, figure, said, text_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 NAME_LIMIT: Final = 120
@@ -56,7 +57,13 @@ class InvalidInteraction(Exception):
     def __init__(self, field: str, reason: str) -> None:
         self.field = field
         self.reason = reason
-        super().__init__(f"{field}: {reason}" if field else reason)
+        super().__init__(_of_member(field, reason))
+
+
+def _of_member(field: str, reason: str) -> str:
+    if not field or not isinstance(reason, Said):
+        return f"{field}: {reason}" if field else reason
+    return said("file_member", member=field, ours=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ def read_interaction(text: str) -> Recorded:
     try:
         found = quickjson.members(text)
     except InvalidJson as error:
-        raise InvalidInteraction("", f"This is no JSON object. {error}") from None
+        raise InvalidInteraction("", said("file_no_object", ours=text_of(error))) from None
     return read_members(found)
 
 
@@ -104,7 +111,7 @@ def _rows(text: str) -> Sequence[Members | Member]:
     try:
         return quickjson.items_members(text)
     except InvalidJson as error:
-        raise InvalidInteraction("", f"This is no JSON array. {error}") from None
+        raise InvalidInteraction("", said("file_no_array", ours=text_of(error))) from None
 
 
 def read_members(found: Members) -> Recorded:
@@ -229,7 +236,7 @@ def _endpoint(found: Members, request: dict[str, Any], response: Member | None) 
     for endpoint in ENDPOINTS:
         if member.value == endpoint:
             return endpoint
-    raise InvalidInteraction("endpoint", f"must be one of {', '.join(ENDPOINTS)}, or absent.")
+    raise InvalidInteraction("endpoint", said("file_one_of", choices=", ".join(ENDPOINTS)))
 
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -265,7 +272,7 @@ def _checked(value: Any, name: str, *, limit: int) -> str:
         raise InvalidInteraction(name, gettext_noop("must be a string."))
     if len(value) > limit:
         raise InvalidInteraction(
-            name, f"has {len(value):,} characters, at most {limit:,} fit; keep longer texts in metadata."
+            name, said("file_text_too_long", characters=figure(len(value)), most=figure(limit))
         )
     if _unstorable(value):
         raise InvalidInteraction(name, gettext_noop("holds a NUL or half a surrogate pair; leave it out."))
@@ -289,9 +296,7 @@ def _latency(found: Members) -> int | None:
         return None
     # Not NaN and not a boolean; a fraction of a millisecond is rounded.
     if type(member.value) not in (int, float) or not 0 <= member.value <= LATENCY_LIMIT:
-        raise InvalidInteraction(
-            "latency_ms", f"must be a number of milliseconds from 0 to {LATENCY_LIMIT:,}."
-        )
+        raise InvalidInteraction("latency_ms", said("file_latency", most=figure(LATENCY_LIMIT)))
     latency: float = member.value
     return round(latency)
 
@@ -300,7 +305,9 @@ def _time(found: Members, name: str) -> datetime | None:
     member = _raw(found, name)
     if member is None:
         return None
-    mend = "must be a time as in ISO 8601, such as 2026-11-22T10:00:00Z (without a zone it is UTC)."
+    mend = gettext_noop(
+        "must be a time as in ISO 8601, such as 2026-11-22T10:00:00Z (without a zone it is UTC)."
+    )
     if not isinstance(member.value, str):
         raise InvalidInteraction(name, mend)
     try:
@@ -331,7 +338,9 @@ def _tags(found: Members) -> tuple[str, ...]:
     tags = [_checked(tag, "tags", limit=TAG_LIMIT).strip() for tag in member.value]
     distinct = tuple(dict.fromkeys(tag for tag in tags if tag))
     if len(distinct) > TAGS_LIMIT:
-        raise InvalidInteraction("tags", f"has {len(distinct):,} tags, at most {TAGS_LIMIT} fit.")
+        raise InvalidInteraction(
+            "tags", said("file_tags", number=figure(len(distinct)), most=figure(TAGS_LIMIT))
+        )
     return distinct
 
 
@@ -345,7 +354,7 @@ def _headers(found: Members) -> dict[str, str]:
         )
     if len(member.value) > HEADERS_LIMIT:
         raise InvalidInteraction(
-            "headers", f"has {len(member.value):,} headers, at most {HEADERS_LIMIT} fit."
+            "headers", said("file_headers", number=figure(len(member.value)), most=figure(HEADERS_LIMIT))
         )
     return {
         _checked(name, "headers", limit=CONTEXT_LIMIT).lower(): _checked(value, "headers", limit=HEADER_LIMIT)
@@ -379,6 +388,6 @@ def _metadata(found: Members) -> str | None:
     if text is not None and len(text) > METADATA_LIMIT:
         raise InvalidInteraction(
             "metadata",
-            f"has {len(text):,} characters, at most {METADATA_LIMIT:,} fit (unknown members count).",
+            said("file_metadata", characters=figure(len(text)), most=figure(METADATA_LIMIT)),
         )
     return text

@@ -23,6 +23,8 @@ from collections.abc import Callable, Collection, Mapping
 from json.decoder import JSONDecodeError
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from reviewapp.pure.said import Said, figure, said
+
 # Deep enough for any schema or conversation seen, shallow enough for recursion over the value
 # from within a web framework's stack.
 MAX_DEPTH = 200
@@ -44,17 +46,18 @@ class InvalidJson(Exception):
     def __init__(self, reason: str, *, position: int | None = None, text: str | None = None) -> None:
         self.reason = reason
         self.position = position
-        super().__init__(f"{reason}{_place(text, position)}")
+        super().__init__(_placed(reason, text, position))
 
 
-def _place(text: str | None, position: int | None) -> str:
+def _placed(reason: str, text: str | None, position: int | None) -> Said:
+    """The reason with its place; what is told of a file is read in many languages."""
     if position is None:
-        return "."
+        return said("json_ends", ours=reason)
     if text is None:
-        return f" at character {position + 1:,}."
+        return said("json_at_character", ours=reason, character=figure(position + 1))
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    return f" at line {line:,}, column {column:,}."
+    return said("json_at", ours=reason, line=figure(line), column=figure(column))
 
 
 class RawMember(NamedTuple):
@@ -138,7 +141,7 @@ def decode(data: bytes | str) -> str:
             data = data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InvalidJson(
-                f"The bytes are not UTF-8: byte {error.object[error.start]:#04x} stands", position=error.start
+                said("json_not_utf8", byte=f"{error.object[error.start]:#04x}"), position=error.start
             ) from None
     return data.removeprefix(_BOM)
 
@@ -191,12 +194,12 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     except JSONDecodeError as error:
         raise InvalidJson(error.msg, position=error.pos, text=text) from None
     except RecursionError:
-        raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels") from None
+        raise InvalidJson(said("json_too_deep", levels=figure(MAX_DEPTH))) from None
     except ValueError:
         # The only other one: Python refuses to convert so many digits, for the time it would take.
         raise InvalidJson("An integer has more than 4,300 digits") from None
     if end - position > 2 * MAX_DEPTH and not fits(value, text[position:end]):
-        raise InvalidJson(f"The value is nested deeper than {MAX_DEPTH} levels")
+        raise InvalidJson(said("json_too_deep", levels=figure(MAX_DEPTH)))
     return value, end
 
 

@@ -40,6 +40,8 @@ _BETWEEN: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # Of an interaction that can't be recorded: `request: is missing.`
 _MEMBER: Final = re.compile(r"(?P<member>[a-z_]+): (?P<reason>.+)", re.DOTALL)
+# Of what was set aside: what follows are the database's own words.
+_REFUSED: Final = re.compile(r"The database refuses it: (?P<why>.+)", re.DOTALL)
 _NUMBER: Final = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -119,7 +121,13 @@ def in_words(text: str | None) -> SafeString | str:
 @register.filter
 def reason_in_words(text: str) -> SafeString | str:
     """Why something of a file can't be recorded; the member's name that begins it stays as it is."""
-    found = _MEMBER.fullmatch(text)
+    if not isinstance(text, Said) and not _is_english() and (refused := _REFUSED.fullmatch(text)):
+        return format_html(
+            '{} <span lang="en" dir="ltr">{}</span>',
+            gettext("The database refuses it:"),
+            readable(refused["why"]),
+        )
+    found = None if isinstance(text, Said) else _MEMBER.fullmatch(text)
     if found is not None and (words := in_reader(found["reason"])) != found["reason"]:
         return format_html("{}: {}", readable(found["member"]), readable(words))
     return in_words(text)

@@ -281,8 +281,50 @@ def test_what_is_left_out_of_a_file_is_named_in_german(admin):
     assert "Span, der kein Aufruf eines Modells ist" in in_german(admin, file)
 
 
-def test_a_reason_of_others_is_marked_as_english(admin):
+def test_what_stands_in_a_reason_is_told_in_german_too(admin):
     file = worked_on(bring(admin, '{"a": 1}'))
+
+    page = in_german(admin, file)
+
+    assert "Kein Format erkannt: Die Datei ist ein Dokument mit den Feldern a." in page
+    assert file.error == "No format is recognised: the file is a document with the members a."
+    assert 'lang="en"' not in page.partition('id="import-state"')[2]
+
+
+def test_a_line_that_is_no_json_says_where_in_german(admin):
+    one = {"request": {"model": "m", "messages": []}, "response": {"choices": []}}
+    many = one | {"tags": ["t"] * 2 + [f"t{n}" for n in range(2000)]}
+    file = worked_on(bring(admin, "\n".join([json.dumps(one), '{"request": }', json.dumps(many)])))
+
+    page = in_german(admin, file)
+
+    assert "Das ist kein JSON-Objekt. Hier wird ein Wert erwartet, in Zeile 1, Spalte 13." in page
+    assert "tags: hat 2\u202f001 Tags, höchstens" in page
+    assert [reason for _n, reason in file.found["wrong"]] == [
+        "This is no JSON object. Expecting value at line 1, column 13.",
+        "tags: has 2,001 tags, at most 50 fit.",
+    ]
+
+
+def test_what_is_left_out_is_told_in_german_with_its_kind(admin):
+    file = worked_on(bring(admin, LINES))
+
+    assert "chain-Lauf von LangSmith" in in_german(admin, file)
+
+
+def test_what_the_database_refused_is_marked_as_its_own_words(admin):
+    file = worked_on(bring(admin, LINES))
+    FileImport.objects.filter(pk=file.pk).update(
+        state="done", set_aside=["The database refuses it: value too long"]
+    )
+    page = in_german(admin, file)
+
+    assert 'Die Datenbank weist es zurück: <span lang="en" dir="ltr">value too long</span>' in page
+
+
+def test_a_reason_of_an_older_import_is_marked_as_english(admin):
+    file = worked_on(bring(admin, '{"a": 1}'))
+    FileImport.objects.filter(pk=file.pk).update(found={})
 
     assert '<span lang="en" dir="ltr">No format is recognised: the file is a document' in in_german(
         admin, file

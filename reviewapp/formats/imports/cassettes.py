@@ -22,6 +22,8 @@ from reviewapp.formats.openai import endpoint_of_url, kept_headers
 from reviewapp.formats.openai.fields import integer, object_of, objects_in, text_of
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 from reviewapp.pure.streams import parse_sse
 
@@ -36,7 +38,7 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         told = " ".join(str(error).split())[:200]
-        raise NotImportable(f"The file is no YAML that can be read: {told}.") from None
+        raise NotImportable(tell("file_yaml", why=told)) from None
 
 
 def is_cassette(value: Any) -> bool:
@@ -65,7 +67,7 @@ def cassette(value: Any) -> Iterator[Line]:
         try:
             yield Line(number, _exchange(exchange, request, url, endpoint))
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
 
 
 def _exchange(exchange: JsonObject, request: JsonObject, url: str, endpoint: Endpoint) -> Recorded:
@@ -138,15 +140,13 @@ def _unpacked(data: bytes, headers: dict[str, str]) -> bytes:
         if headers.get("content-encoding") in ("br", "zstd") and not data.lstrip().startswith(
             (b"{", b"data:")
         ):
-            raise NotImportable(
-                f"The response is packed with {headers['content-encoding']}, which is not read here."
-            )
+            raise NotImportable(tell("file_packed", encoding=headers["content-encoding"]))
         return data
     try:
         unpacker = zlib.decompressobj(wbits=31)
         found = unpacker.decompress(data, _BODY_LIMIT)
     except zlib.error as error:
-        raise NotImportable(f"The response is no gzip, though it begins as one: {error}.") from None
+        raise NotImportable(tell("file_gzip", why=str(error))) from None
     if unpacker.unconsumed_tail:
         raise NotImportable(gettext_noop("The response unpacks to more than 64 MiB."))
     return found

@@ -34,6 +34,8 @@ from reviewapp.formats.messages import chat_messages, opened, tool_call
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 # Unpacked, and what one member may hold; an archive of Inspect is mostly text, packed ten to one.
@@ -64,7 +66,7 @@ def promptfoo(value: Any) -> Iterator[Line]:
         try:
             recorded = _result(result, provider, started_at, run)
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
             continue
         yield Line(
             number, recorded, name=f"promptfoo {run} {result['id']}" if run and result.get("id") else ""
@@ -155,18 +157,18 @@ def inspect_archive(data: bytes) -> Iterator[Line]:
                     number += 1
                     yield line_at(line, number)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise NotImportable(f"The zip can't be read: {error}.") from None
+        raise NotImportable(tell("file_zip", why=str(error))) from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> Any:
     with archive.open(name) as file:
         data = file.read(MEMBER_LIMIT + 1)
     if len(data) > MEMBER_LIMIT:
-        raise NotImportable(f"{name} unpacks to more than 128 MiB.")
+        raise NotImportable(tell("file_unpacks", name=name))
     try:
         return rawjson.parse(data)
     except rawjson.InvalidJson as error:
-        raise NotImportable(f"{name}: {error}") from None
+        raise NotImportable(tell("file_member", member=name, ours=reason_of(error))) from None
 
 
 def line_at(line: Line, number: int) -> Line:
@@ -183,14 +185,14 @@ def _sample(sample: JsonObject, about: JsonObject) -> Iterator[Line]:
         try:
             recorded = _event(_attached(event, attachments), objects_in(pool), sample, about)
         except NotImportable as error:
-            yield Line(0, reason=str(error))
+            yield Line(0, reason=reason_of(error))
         else:
             yield Line(0, recorded, name=f"{name} {event.get('uuid') or at}")
     if not events:
         try:
             yield Line(0, _whole_sample(_attached(sample, attachments), about), name=name)
         except NotImportable as error:
-            yield Line(0, reason=str(error))
+            yield Line(0, reason=reason_of(error))
 
 
 def _event(event: JsonObject, pool: list[JsonObject], sample: JsonObject, about: JsonObject) -> Recorded:

@@ -17,6 +17,7 @@ from reviewapp.formats.openai.fields import filled, integer, number, object_of, 
 from reviewapp.formats.said import Said
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 
@@ -118,7 +119,7 @@ def call(
         try:
             rawjson.parse(text or "{}")
         except rawjson.InvalidJson as reason:
-            raise NotImportable(str(reason)) from None
+            raise NotImportable(reason_of(reason)) from None
     if recorded.response_text is None and recorded.chunks_text is None and recorded.error is None:
         raise NotImportable(gettext_noop("It holds neither an answer nor an error."))
     return recorded

@@ -17,6 +17,8 @@ from reviewapp.formats.interchange import InvalidInteraction, read_members
 from reviewapp.formats.quickjson import Members
 from reviewapp.formats.said import Said, read_said
 from reviewapp.pure import rawjson
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 BLANK: Final = b"\xef\xbb\xbf \t\r\n"
@@ -50,7 +52,7 @@ def own_line(number: int, raw: bytes) -> Iterator[Line]:
     try:
         found = quickjson.members(rawjson.decode(raw))
     except rawjson.InvalidJson as error:
-        yield Line(number, reason=f"This is no JSON object. {error}")
+        yield Line(number, reason=tell("file_no_object", ours=reason_of(error)))
         return
     yield from _of_members(number, found, digest_of(number, raw.strip()))
 
@@ -64,7 +66,7 @@ def _array(data: bytes) -> Iterator[Line]:
     try:
         rows = quickjson.items_members(rawjson.decode(data))
     except rawjson.InvalidJson as error:
-        yield Line(1, reason=f"This is no JSON array. {error}")
+        yield Line(1, reason=tell("file_no_array", ours=reason_of(error)))
         return
     for number, row in enumerate(rows, start=1):
         if isinstance(row, dict):
@@ -77,7 +79,7 @@ def _of_members(number: int, found: Members, digest: bytes = b"") -> Iterator[Li
     try:
         recorded = read_members(found)
     except InvalidInteraction as error:
-        yield Line(number, reason=str(error))
+        yield Line(number, reason=reason_of(error))
         return
     replays, answers = _replays(found)
     left = replays - len(answers)
@@ -92,7 +94,7 @@ def _of_members(number: int, found: Members, digest: bytes = b"") -> Iterator[Li
         try:
             again = read_members(answer)
         except InvalidInteraction as error:
-            yield Line(number, reason=f"(the answer of a replay) {error}")
+            yield Line(number, reason=tell("file_of_replay", ours=reason_of(error)))
         else:
             inner = digest and hashlib.sha256(digest + b"%d" % at).digest()
             yield Line(number, again, digest=inner, said=_said(answer) or None)

@@ -21,6 +21,8 @@ from reviewapp.formats.interchange import Recorded
 from reviewapp.formats.messages import chat_messages, opened
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.pure.exchange import Endpoint, JsonObject
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 # What a stored completion tells of its request.
@@ -59,7 +61,7 @@ def stored_completions(value: Any) -> Iterator[Line]:
         try:
             yield Line(number, _stored(item), name=f"openai {item.get('id')}")
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
 
 
 def _stored(item: JsonObject) -> Recorded:
@@ -91,9 +93,9 @@ def openai_evals(value: Any) -> Iterator[Line]:
                 name = f"evals {item.get('run_id')} {item.get('event_id')}"
                 yield Line(number, _sampling(item), name=name)
             else:
-                yield Line(number, left_out=f"{item.get('type') or 'head'} of an eval")
+                yield Line(number, left_out=tell("left_eval", file_kind=str(item.get("type") or "head")))
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
 
 
 def _eval_item(item: JsonObject, sample: JsonObject) -> Recorded:
@@ -147,14 +149,14 @@ def litellm(value: Any) -> Iterator[Line]:
     for number, item in enumerate(each(value), start=1):
         endpoint = _CALL_TYPES.get(str(item.get("call_type")))
         if endpoint is None:
-            yield Line(number, left_out=f"{item.get('call_type') or 'entry'} of LiteLLM")
+            yield Line(number, left_out=tell("left_litellm", file_kind=str(item.get("call_type") or "entry")))
             continue
         try:
             yield Line(
                 number, _litellm(item, endpoint), name=f"litellm {item.get('id') or item.get('request_id')}"
             )
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
 
 
 def _litellm(item: JsonObject, endpoint: Endpoint) -> Recorded:
@@ -214,9 +216,9 @@ def llm_logs(data: bytes) -> Iterator[Line]:
                 told = {name: row[name] for name in row.keys()}  # noqa: SIM118  # a row iterates its values
                 yield Line(number, _llm_row(told), name=f"llm {told.get('id')}")
             except NotImportable as error:
-                yield Line(number, reason=str(error))
+                yield Line(number, reason=reason_of(error))
     except sqlite3.Error as error:
-        raise NotImportable(f"This SQLite file is no log database of llm: {error}.") from None
+        raise NotImportable(tell("file_sqlite", why=str(error))) from None
     finally:
         connection.close()
 

@@ -21,6 +21,8 @@ from reviewapp.formats.imports.own import BLANK, digest_of, own
 from reviewapp.formats.imports.recognising import FORMATS, format_of, seems_yaml, unrecognised
 from reviewapp.formats.otlp import InvalidExport, read_protobuf
 from reviewapp.pure import rawjson
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 AUTO: Final = "auto"
@@ -62,7 +64,7 @@ def read_file(
     """The format, and the things in the file; `requests` is a batch's input file. Raises NotImportable."""
     lines = iter(lines)
     if format != AUTO and format not in FORMATS:
-        raise NotImportable(f"“{format}” is no format; choose from {', '.join(FORMATS)}.")
+        raise NotImportable(tell("file_format", format=format, choices=", ".join(FORMATS)))
     if format == AUTO:
         format, lines = _recognised(lines)  # noqa: A001
     return format, _digested(_read(format, lines, requests))
@@ -118,7 +120,7 @@ def _of_zip(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
     except zipfile.BadZipFile as error:
-        raise NotImportable(f"The zip can't be read: {error}.") from None
+        raise NotImportable(tell("file_zip", why=str(error))) from None
     return next((found for found, member in _ZIPPED.items() if member in names), "inspect")
 
 
@@ -135,9 +137,9 @@ def _unzipped(lines: Iterator[bytes], member: str) -> Iterator[bytes]:
             with archive.open(member) as file:
                 yield from file
     except KeyError:
-        raise NotImportable(f"The zip holds no {member}.") from None
+        raise NotImportable(tell("file_zip_lacks", name=member)) from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise NotImportable(f"The zip can't be read: {error}.") from None
+        raise NotImportable(tell("file_zip", why=str(error))) from None
 
 
 def _of_whole(data: bytes) -> str:
@@ -185,7 +187,7 @@ def _batch(lines: Iterator[bytes], requests: Iterable[bytes] | None) -> Iterator
     """The output of an OpenAI batch; the requests come from its input file."""
     asked = read_batch_requests(_text(requests)) if requests is not None else None
     for number, reason in asked.wrong if asked is not None else ():
-        yield Line(number, reason=f"(of the requests) {reason}")
+        yield Line(number, reason=tell("file_of_requests", ours=reason))
     for row in read_batch(_text(lines), requests=asked):
         if row.recorded is None:
             yield Line(row.line, reason=row.reason or gettext_noop("It holds no answer."))
@@ -197,7 +199,7 @@ def _protobuf(data: bytes) -> Iterator[Line]:
     try:
         export = read_protobuf(data)
     except InvalidExport as error:
-        raise NotImportable(str(error)) from None
+        raise NotImportable(reason_of(error)) from None
     yield from (Line(1, reason=reason) for reason in export.refused)
     yield from tracing.span_lines(export.spans, 1)
 
@@ -222,7 +224,7 @@ def _document(format: str, data: bytes) -> Iterator[Line]:  # noqa: A002
         try:
             values.append(rawjson.parse(line))
         except rawjson.InvalidJson as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
     yield from read(values)
 
 

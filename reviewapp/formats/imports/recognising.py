@@ -8,6 +8,7 @@ from reviewapp.formats.imports.cassettes import is_cassette
 from reviewapp.formats.imports.judged import is_argilla, is_evaluations, is_label_studio
 from reviewapp.formats.openai.fields import object_of, text_of
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said import said as tell
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 # Every format, and what it is called on screen. What is a tool's own name is called so in every language.
@@ -134,8 +135,9 @@ def seems_yaml(head: bytes) -> bool:
 def unrecognised(value: Any) -> str:
     """Why a value is of no format: what stands in it."""
     first = value[0] if isinstance(value, list) and value else value
-    what = "an array" if isinstance(value, list) else "a document"
     if isinstance(first, dict):
         names = ", ".join(sorted(text_of(name) or "" for name in first)[:8])
-        return f"No format is recognised: the file is {what} with the members {names}."
-    return f"No format is recognised: the file is {what} without an object in it."
+        if isinstance(value, list):
+            return tell("file_array_of", names=names)
+        return tell("file_document_of", names=names)
+    return tell("file_array") if isinstance(value, list) else tell("file_document")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from reviewapp.formats.imports.lines import Line
 from reviewapp.formats.interchange import read_recorded
 from reviewapp.formats.openai import seed_of
+from reviewapp.pure.said import to_store
 
 # So many reasons are kept, each with its line; the rest is counted.
 REASONS_KEPT: Final = 200
@@ -77,6 +78,15 @@ class Tally:
             "known": self.known,
             "judgements": self.judgements,
             "flags": self.flags,
+            "messages": self._messages(),
+        }
+
+    def _messages(self) -> dict[str, Any]:
+        """What the texts were composed of, so that readers of other languages have them in theirs."""
+        left_out = {text: to_store(text=text) for text in self.left_out}
+        return {
+            "wrong": [(to_store(text=reason) or {}).get("text") for _number, reason in self.wrong],
+            "left_out": {text: kept["text"] for text, kept in left_out.items() if kept is not None},
         }
 
 

@@ -13,6 +13,8 @@ from reviewapp.formats.messages import opened
 from reviewapp.formats.openai.fields import filled, object_of, objects_in, text_of
 from reviewapp.formats.otlp import InvalidCall, call_name, genai, read_call, read_spans
 from reviewapp.pure.exchange import JsonObject
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 from reviewapp.pure.said.templates.marking import gettext_noop
 
 # Of Langfuse's parameters those that are settings of a request; integrations put much else there.
@@ -36,7 +38,7 @@ def langfuse(value: Any) -> Iterator[Line]:
             number += 1
             kind = text_of(observation.get("type")) or "observation"
             if kind != "GENERATION" and not (kind == "EMBEDDING" and observation.get("model")):
-                yield Line(number, left_out=f"{kind.lower()} of Langfuse")
+                yield Line(number, left_out=tell("left_langfuse", file_kind=kind.lower()))
                 continue
             yield _line(number, _generation, observation, trace, name=f"langfuse {observation.get('id')}")
 
@@ -108,7 +110,9 @@ def langsmith(value: Any) -> Iterator[Line]:
             run |= {name: told for name, told in part.items() if told not in (None, {}, [])}
     for number, (key, run) in enumerate(runs.items(), start=1):
         if run.get("run_type") != "llm":
-            yield Line(number, left_out=f"{run.get('run_type') or 'unfinished'} run of LangSmith")
+            yield Line(
+                number, left_out=tell("left_langsmith", file_kind=str(run.get("run_type") or "unfinished"))
+            )
         else:
             yield _line(number, _run, run, name=f"langsmith {key}")
 
@@ -226,7 +230,7 @@ def span_lines(spans: Any, number: int) -> Iterator[Line]:
         try:
             recorded = read_call(span)
         except InvalidCall as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
             continue
         if recorded is None:
             yield Line(number, left_out=gettext_noop("span that is no call of a model"))
@@ -245,11 +249,11 @@ def openai_agents(value: Any) -> Iterator[Line]:
             yield _line(number, _agents_response, item, data, name=f"openai-agents {item.get('id')}")
         elif kind == "response":
             told = data.get("response_id")
-            yield Line(
-                number, reason=f"Of the response {told} the trace holds only the id, not what was said."
-            )
+            yield Line(number, reason=tell("file_only_id", name=str(told)))
         else:
-            yield Line(number, left_out=f"{kind or item.get('object') or 'item'} of OpenAI Agents")
+            yield Line(
+                number, left_out=tell("left_agents", file_kind=str(kind or item.get("object") or "item"))
+            )
 
 
 def _agents_generation(item: JsonObject, data: JsonObject) -> Recorded:
@@ -289,4 +293,4 @@ def _line(number: int, read: Any, *values: Any, name: str) -> Line:
     try:
         return Line(number, read(*values), name=name)
     except NotImportable as error:
-        return Line(number, reason=str(error))
+        return Line(number, reason=reason_of(error))

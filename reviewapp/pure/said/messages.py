@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias, Union
 
-from reviewapp.pure.said.templates import FIGURES, TEMPLATES, WORDS, Several
+from reviewapp.pure.said.templates import FIGURES, OURS, TEMPLATES, WORDS, Several
 from reviewapp.pure.words import storable
 
 
@@ -152,6 +152,8 @@ def _written(place: str, value: Param, language: Language) -> str | int:
             return language.between(value.by).join(str(_written("", item, language)) for item in value.items)
     if place in FIGURES:
         return language.figure(value)
+    if place == OURS and value:
+        return language.one(value)
     word = WORDS.get(place, {}).get(value)
     return language.name(value) if word is None else language.one(word)
 

@@ -28,6 +28,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from reviewapp.models import FailedMessage, Interaction, Project
 from reviewapp.models.privacy import opened, seal
 from reviewapp.pure.redaction import Hider
+from reviewapp.pure.said.templates.marking import gettext_noop
 from reviewapp.stages.record import hiding
 from reviewapp.stages.record.arrival import (
     Arrival,
@@ -93,8 +94,10 @@ class DatabaseAway(Exception):
     """The database can't be reached or can't work now; nothing is lost when it is tried again."""
 
 
-ID_TAKEN = "The id is taken by an interaction of another project; send it with an id of its own, or without."
-PROJECT_GONE = "The project does not exist any more."
+ID_TAKEN = gettext_noop(
+    "The id is taken by an interaction of another project; send it with an id of its own, or without."
+)
+PROJECT_GONE = gettext_noop("The project does not exist any more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,7 @@ def _note(servings: Sequence[tuple[bytes, Serving]], batch: _Batch) -> None:
         log.error("A serving can't be noted: %s", type(error).__name__)
         [(frame, serving)] = servings
         # Who asked may be what its source hides.
-        batch.failures.append((seal(frame), serving.project, "The database refuses it."))
+        batch.failures.append((seal(frame), serving.project, gettext_noop("The database refuses it.")))
 
 
 def _is_too_much(error: Exception) -> bool:

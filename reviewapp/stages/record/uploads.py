@@ -35,6 +35,7 @@ from django.utils.translation import gettext as _
 from reviewapp.formats.imports import AUTO, FORMATS, Line, NotImportable, Tally, read_file
 from reviewapp.formats.said import Said
 from reviewapp.models import Actor, FileImport, FileImportState, Permission, Project, system_actor
+from reviewapp.pure import said as wording
 from reviewapp.pure.words import storable
 from reviewapp.stages.administer import Refused, write_audit
 from reviewapp.stages.record import DatabaseAway, frames_of, ids_of, known_among, record_frames, scope_of
@@ -207,9 +208,9 @@ def work_on_file(*, import_id: UUID, saying: Saying) -> None:
     except _Lost:
         _drop_if_cancelled(file)
     except NotImportable as error:
-        _end(file, state=FileImportState.FAILED, error=str(error))
+        _end(file, state=FileImportState.FAILED, error=wording.text_of(error))
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-        _end(file, state=FileImportState.FAILED, error=_("The file can't be read: %s.") % error)
+        _end(file, state=FileImportState.FAILED, error=wording.said("file_unreadable", why=str(error)))
     except (DatabaseAway, OperationalError, InterfaceError) as error:
         # Not the file's fault, and it passes: once the heartbeat is cold a worker takes the file up again.
         log.warning("file import %s goes on when the database works again: %s", file.pk, error)
@@ -218,7 +219,7 @@ def work_on_file(*, import_id: UUID, saying: Saying) -> None:
     except Exception as error:
         # Left as it is, the file would be taken up again every minute for ever.
         log.exception("file import %s failed", file.pk)
-        reason = _("Something unforeseen is in the file (%s); the log says more.") % type(error).__name__
+        reason = wording.said("file_unforeseen", name=type(error).__name__)
         _end(file, state=FileImportState.FAILED, error=reason)
 
 
@@ -292,7 +293,8 @@ def _nothing(tally: Tally) -> str:
         return tally.wrong[0][1]
     if tally.left_out:
         what, count = tally.left_out.most_common(1)[0]
-        return _("There is no call of a model in it: %(count)d × %(what)s.") % {"count": count, "what": what}
+        told = what if isinstance(what, wording.Said) else wording.say("ours", ours=what)
+        return wording.said("file_no_call", count=count, what=told)
     return _("There is no call of a model in it.")
 
 
@@ -396,6 +398,10 @@ def _storable(value: Any) -> Any:
 
 def _end(file: FileImport, *, state: str, error: str | None = None, **values: Any) -> None:
     reason = None if error is None else storable(error)
+    if isinstance(error, wording.Said):
+        found = values.get("found", file.found)
+        messages = {**found.get("messages", {}), "error": (wording.to_store(error=error) or {}).get("error")}
+        values["found"] = {**found, "messages": messages}
     if _held(file).update(state=state, finished_at=timezone.now(), error=reason, **values):
         _drop(file)
     else:

@@ -23,6 +23,7 @@ from reviewapp.formats.said import (
 from reviewapp.pure import rawjson
 from reviewapp.pure.exchange import JsonObject
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.pure.said import text_of as reason_of
 
 
 def is_argilla(value: Any) -> bool:
@@ -38,7 +39,7 @@ def argilla(value: Any) -> Iterator[Line]:
         try:
             recorded = content_of(about.get("content"), object_of(record.get("fields")), "fields")
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
             continue
         name = f"argilla {record['_server_id']}" if record.get("_server_id") and not about else ""
         yield Line(number, recorded, name=name, said=_records_said(record, about) or None)

@@ -16,6 +16,8 @@ from reviewapp.formats.said import (
 )
 from reviewapp.pure.exchange import JsonObject
 from reviewapp.pure.rubrics import check_spans
+from reviewapp.pure.said import said as tell
+from reviewapp.pure.said import text_of as reason_of
 
 _ANY_LENGTH: Final = 2**31
 _PROMPTS: Final = ("prompt", "question", "instruction", "input", "messages", "dialogue", "text")
@@ -30,11 +32,11 @@ def content_of(value: Any, fields: JsonObject, where: str) -> Recorded:
         try:
             return read_interaction(json.dumps(content))
         except InvalidInteraction as error:
-            raise NotImportable(str(error)) from None
+            raise NotImportable(reason_of(error)) from None
     answer = next((text for name in _ANSWERS if (text := filled(fields.get(name)))), None)
     prompt = next((fields[name] for name in _PROMPTS if fields.get(name) and fields[name] != answer), None)
     if answer is None:
-        raise NotImportable(f"It holds no answer: none of {', '.join(_ANSWERS)} is a text in its {where}.")
+        raise NotImportable(tell("file_no_answer", choices=", ".join(_ANSWERS), where=where))
     model = filled(fields.get("model"))
     messages = prompt if isinstance(prompt, list) else [{"role": "user", "content": text_of(prompt) or ""}]
     return call(

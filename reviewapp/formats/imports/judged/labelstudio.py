@@ -26,6 +26,7 @@ from reviewapp.formats.said import (
 )
 from reviewapp.pure.exchange import JsonObject
 from reviewapp.pure.rubrics import InvalidAnswer
+from reviewapp.pure.said import text_of as reason_of
 
 _ITEMS: Final = UUID("0d0d9f5e-5a0c-4a3e-8f0c-3c3f4d1d5a11")
 
@@ -44,7 +45,7 @@ def label_studio(value: Any) -> Iterator[Line]:
         try:
             recorded = content_of(about.get("content"), data, "data")
         except NotImportable as error:
-            yield Line(number, reason=str(error))
+            yield Line(number, reason=reason_of(error))
             continue
         name = f"label-studio {task.get('project')} {task['id']}" if task.get("id") and not about else ""
         yield Line(number, recorded, name=name, said=_tasks_said(task, about, name) or None)

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from reviewapp.formats.imports import AUTO, FORMATS
 from reviewapp.formats.interchange import NAME_LIMIT
 from reviewapp.models import FileImport, FileImportState, Permission
+from reviewapp.pure.said import stored
 from reviewapp.stages.administer import Refused
 from reviewapp.stages.record import uploads
 from reviewapp.tasks import record_file
@@ -97,6 +98,7 @@ def imports(request: AppRequest) -> HttpResponse:
 def found(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
     """What is in a file, and what became of it."""
     file = _load(request, id)
+    wrong, composed = file.found.get("wrong", []), file.found.get("messages", {})
     template = "pages/settings/import-file.html" + ("#state" if is_fragment(request) else "")
     return vary_on_htmx(
         section(
@@ -110,8 +112,17 @@ def found(request: AppRequest, id: UUID) -> HttpResponse:  # noqa: A002
             replays_left=file.found.get("not_brought", {}).get("replays", 0),
             # Foreseen, and once it is done what came of it.
             said=file.brought or file.found.get("said"),
-            left_out=sorted((in_reader(what), n) for what, n in file.found.get("left_out", {}).items()),
-            wrong=file.found.get("wrong", []),
+            left_out=sorted(
+                (in_reader(stored(what, composed.get("left_out", {}).get(what))), n)
+                for what, n in file.found.get("left_out", {}).items()
+            ),
+            wrong=[
+                (number, stored(reason, parts))
+                for (number, reason), parts in zip(
+                    wrong, composed.get("wrong") or [None] * len(wrong), strict=False
+                )
+            ],
+            error=stored(file.error or "", composed.get("error")),
             more_wrong=file.found.get("wrong_count", 0) - len(file.found.get("wrong", [])),
         )
     )
