@@ -69,6 +69,14 @@ def test_an_array_is_taken_item_by_item(send):
     assert response.json()["rejected"][0]["error"].startswith("request: is missing")
 
 
+def test_the_member_that_is_wrong_is_named_apart_from_the_words(send):
+    of_many = send([ONE, ONE | {"status": 99}, "rubbish"]).json()["rejected"]
+    alone = send([ONE | {"status": 99}]).json()
+
+    assert [item.get("field") for item in of_many] == ["status", None]
+    assert alone["field"] == alone["rejected"][0]["field"] == "status"
+
+
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "application/x-ndjson; charset=utf-8"])
 def test_lines_are_taken_line_by_line(send, kind):
     lines = b"\n".join([json.dumps(ONE).encode(), b"", b"{", json.dumps(ONE).encode(), b""])

@@ -40,7 +40,8 @@ def read_posted(
     receipt = Receipt([], [], [])
     for index, item in enumerate(bodies.items_of(data, headers.get("Content-Type", ""))):
         if isinstance(item, InvalidInteraction):
-            receipt.rejected.append({"index": index, "error": str(item)})
+            named = {"field": item.field} if item.field else {}
+            receipt.rejected.append({"index": index, "error": str(item), **named})
             continue
         if item.source is None and source is not None:
             item = replace(item, source=source)
@@ -50,5 +51,6 @@ def read_posted(
     if not receipt.frames:
         one = len(receipt.rejected) == 1
         detail = receipt.rejected[0]["error"] if one else "None of the interactions is valid."
-        raise Problem(422, detail, rejected=receipt.rejected)
+        named = {"field": receipt.rejected[0]["field"]} if one and "field" in receipt.rejected[0] else {}
+        raise Problem(422, detail, rejected=receipt.rejected, **named)
     return receipt

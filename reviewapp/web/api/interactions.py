@@ -23,10 +23,11 @@ router = Router(tags=["interactions"])
 
 
 class Rejected(Schema):
-    """An item that was not taken, and why."""
+    """An item that was not taken, and why; `field` is the member that is wrong, where it is one."""
 
     index: int
     error: str
+    field: str | None = None
 
 
 class Received(Schema):
