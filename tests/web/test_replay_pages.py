@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from reviewapp.models import Attempt, AuditEntry, Comparison, ReplayRun
+from reviewapp.models.replaying import RunRow
+from reviewapp.web.pages.replays import outcome
 from tests.factories import (
     make_actor,
     make_attempt,
@@ -274,6 +276,14 @@ def test_a_run_that_is_not_there_is_no_choice(signed_in, value):
 
 
 # ---- one run ----
+
+
+def test_the_outcome_of_one_answer_is_told_in_the_singular():
+    assert (
+        outcome(RunRow(run=ReplayRun(), verdicts={"nondeterministic": 1}))
+        == "The answer came back different."
+    )
+    assert outcome(RunRow(run=ReplayRun(), verdicts={"identical": 1})) == "The answer came back the same."
 
 
 def test_a_run_tells_its_outcome_in_a_sentence(signed_in, project):

@@ -120,7 +120,9 @@ def outcome(row: RunRow) -> str:
         parts.append(words % {"n": count(answered)})
     elif answered:
         words = _("%(same)s of %(all)s answers came back the same.")
-        if not same:
+        if not same and answered == 1:
+            words = _("The answer came back different.")
+        elif not same:
             words = _("None of the %(all)s answers came back the same.")
         parts.append(words % {"same": count(same), "all": count(answered)})
     changed = row.verdicts.get(VerdictName.BACKEND_CHANGED, 0)
