@@ -37,7 +37,9 @@ class ScheduledTask:
 
     name: str
     last_run_at: datetime | None
+    # When by the clock, where it is sent so; else how many seconds lie between.
     every: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,12 @@ def schedule() -> list[ScheduledTask]:
     """What the scheduler sends, and when it last did, longest ago first."""
     rows = PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab")
     found = [
-        ScheduledTask(row.name, row.last_run_at, str(row.interval or row.crontab or ""))
+        ScheduledTask(
+            row.name,
+            row.last_run_at,
+            str(row.crontab or ""),
+            row.interval.schedule.run_every.total_seconds() if row.interval else None,
+        )
         for row in rows.exclude(name="celery.backend_cleanup")
     ]
     return sorted(found, key=lambda task: (task.last_run_at is not None, task.last_run_at, task.name))

@@ -109,6 +109,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
 
+    @property
+    def scope_words(self) -> list[tuple[str, str]]:
+        """Each scope with what it lets the key do."""
+        return [(scope, str(Scope(scope).label)) for scope in self.scopes]
+
     def is_usable(self, *, now: datetime) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

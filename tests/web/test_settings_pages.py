@@ -48,6 +48,21 @@ def test_a_new_key_is_shown_once(signed_in):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_what_a_key_may_is_listed_in_the_words_of_its_choice(signed_in):
+    signed_in.post(reverse("settings-keys"), {"name": "all", "scopes": ["admin"], "expires": ""})
+
+    page = signed_in.get(reverse("settings-keys")).content.decode()
+
+    assert '<span class="tag" title="admin">Everything</span>' in page
+
+
+def test_the_empty_choice_of_a_hold_is_words(signed_in):
+    page = signed_in.get(reverse("settings-privacy")).content.decode()
+
+    assert "No source</option>" in page
+    assert "---------" not in page
+
+
 def test_a_key_without_a_scope_is_refused_in_the_form(signed_in):
     answer = signed_in.post(reverse("settings-keys"), {"name": "bot", "expires": ""})
 
@@ -267,7 +282,7 @@ def test_the_parts_tell_when_the_scheduler_last_sent_each_task_and_what_waits_lo
     page = client.get("/settings/operations/parts/").content.decode()
 
     assert page.index("canary-nightly") < page.index("watch-pull")
-    assert "every 5 seconds" in page
+    assert "every 5\u202fs" in page
     assert "Set aside, of all projects</dt><dd>1, the oldest" in page
 
 

@@ -75,7 +75,10 @@ class HoldForm(forms.Form):
 
     prefix = "hold"
     source = forms.ModelChoiceField(
-        label=gettext_lazy("A source"), queryset=Source.objects.none(), required=False
+        label=gettext_lazy("A source"),
+        queryset=Source.objects.none(),
+        empty_label=gettext_lazy("No source"),
+        required=False,
     )
     interaction = forms.UUIDField(label=gettext_lazy("Or one interaction, by its id"), required=False)
     reason = forms.CharField(label=gettext_lazy("Why"), max_length=300)
