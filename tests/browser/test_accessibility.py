@@ -301,6 +301,7 @@ PAGES: dict[str, tuple[str, Callable[[World], str] | None, str]] = {
     "interactions, nothing found": ("interactions", None, "?model=none-such"),
     "interactions, refused filter": ("interactions", None, "?seed=abc"),
     "interactions, found": ("interactions", None, "?q=parcel"),
+    "interactions, unknown filter": ("interactions", None, "?q=parcel+modle:gpt-4o+bogus:1"),
     "bulk-new": ("bulk-new", None, "?deed=annotate&flagged=yes"),
     "bulk-new, untag": ("bulk-new", None, "?deed=untag"),
     "bulk": ("bulk", by_id(BulkWork), ""),
