@@ -347,11 +347,15 @@ def _every(rows: int, step: int, offset: int) -> str:
     return f"FROM generate_series({first}, {rows - 1}, {step}) AS n"
 
 
+# What the database's triggers would have noted.
+_ASKED: Final = "(%(begin)s::timestamptz + n * interval '1 s')"
+
+
 def _people(cursor: Any, rows: int, given: Mapping[str, Any]) -> None:
     """Flags, annotations, tags and discussions."""
     then = "(%(begin)s::timestamptz + n * interval '1 s' + interval '1 h')"
     own = {"id": "gen_random_uuid()", "project_id": "%(project)s", "created_at": then}
-    on = own | {"interaction_id": id_of("n")}
+    on = own | {"interaction_id": id_of("n"), "asked_at": _ASKED}
     flag = {
         "reason": "'Wrong'",
         "severity": f"(ARRAY['low', 'medium', 'high', 'critical'])[n / {FLAGGED_EVERY} %% 4 + 1]",
@@ -429,6 +433,7 @@ def _replays(cursor: Any, rows: int, given: Mapping[str, Any]) -> None:
         asked
         | {
             "id": "gen_random_uuid()",
+            "asked_at": _ASKED,
             "attempt_id": answer,
             "verdict": f"(ARRAY{verdicts})[n / {REPLAYED_EVERY} %% {len(verdicts)} + 1]",
             "sentence": "'The answers were compared.'",

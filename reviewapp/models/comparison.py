@@ -46,6 +46,8 @@ class Comparison(Scoped):
     # The attempt's own, so that a run's verdicts are counted and listed from one index.
     run = models.ForeignKey(ReplayRun, on_delete=models.CASCADE, related_name="+", db_index=False)
     original = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="comparisons")
+    # When the original was asked, so that the list can be walked here; the database keeps it.
+    asked_at = models.DateTimeField(null=True, editable=False)
     verdict = models.CharField(max_length=20, choices=VerdictName.choices)
     confidence = models.FloatField(null=True)
     sentence = models.TextField()
@@ -77,8 +79,10 @@ class Comparison(Scoped):
             models.Index(fields=["original", "-created_at"], name="comparison_of_original"),
             # A run's counts by verdict, and its attempts with one verdict, those of one original together.
             models.Index(fields=["run", "verdict", "original", "attempt"], name="comparison_of_run"),
-            # `verdict=`: the interactions whose last replay had one that is rare.
-            models.Index(fields=["project", "verdict", "original"], name="comparison_of_verdict"),
+            # `verdict=`: the interactions whose last replay had it, in the order of the list.
+            models.Index(
+                fields=["project", "verdict", "-asked_at", "-original"], name="comparison_along_the_list"
+            ),
             # What Home tells of reproducibility: the newest of a project.
             models.Index(fields=["project", "-created_at"], name="comparison_newest"),
         ]

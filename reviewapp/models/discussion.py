@@ -48,6 +48,8 @@ class Thread(MadeBy, Scoped):
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="threads")
+    # When the interaction was asked, so that the list can be walked here; the database keeps it.
+    asked_at = models.DateTimeField(null=True, editable=False)
     place = models.CharField(max_length=8, choices=ThreadPlace.choices, default=ThreadPlace.WHOLE)
     # Which message of the request, counted from 0; and the words, as they are recorded.
     message = models.PositiveIntegerField(null=True)
@@ -74,8 +76,15 @@ class Thread(MadeBy, Scoped):
             ),
         ]
         indexes = [
-            # `discussed:open`, and whether anything is.
+            # `discussed:resolved`, and whether anything is.
             models.Index(fields=["project", "interaction"], name="thread_open", condition=Q(state="open")),
+            # `discussed:yes`, and `discussed:open`, in the order of the list.
+            models.Index(fields=["project", "-asked_at", "-interaction"], name="thread_along_the_list"),
+            models.Index(
+                fields=["project", "-asked_at", "-interaction"],
+                name="thread_open_along_the_list",
+                condition=Q(state="open"),
+            ),
             # The API's list, newest first.
             models.Index(fields=["project", "-created_at", "-id"], name="thread_newest"),
         ]

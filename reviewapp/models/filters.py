@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 from reviewapp.models.comparison import Comparison, Decision, VerdictName
 from reviewapp.models.composed import Composed
 from reviewapp.models.discussing import DISCUSSED, discussed
+from reviewapp.models.discussion import Thread, ThreadState
 from reviewapp.models.interaction import (
     CANARY_SOURCE,
     CANARY_TAG,
@@ -32,6 +33,7 @@ from reviewapp.models.interaction import (
 )
 from reviewapp.models.project import Project
 from reviewapp.models.provider import Provider
+from reviewapp.models.replay import ReplayRun, RunKind
 from reviewapp.models.review import Flag, FlagState
 from reviewapp.models.source import Source
 from reviewapp.models.tag import AddedTag, Selection
@@ -204,10 +206,7 @@ def condition(wanted: Filter) -> Q:
         q &= Q(endpoint=wanted.endpoint)
     if wanted.request_hash:
         q &= Q(request_hash=_digest(wanted.request_hash))
-    if wanted.since:
-        q &= Q(started_at__gte=_moment("since", wanted.since))
-    if wanted.until:
-        q &= Q(started_at__lt=_moment("until", wanted.until))
+    q &= _between(wanted, "started_at")
     if wanted.regressions:
         _regressions(wanted.regressions)
     if wanted.selection:
@@ -225,26 +224,37 @@ def condition(wanted: Filter) -> Q:
     return q
 
 
+def _between(wanted: Filter, time: str) -> Q:
+    q = Q()
+    if wanted.since:
+        q &= Q(**{f"{time}__gte": _moment("since", wanted.since)})
+    if wanted.until:
+        q &= Q(**{f"{time}__lt": _moment("until", wanted.until)})
+    return q
+
+
 def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | UUID) -> InteractionQuerySet:
     """The queryset, which is of that project, narrowed. Raises InvalidFilter."""
-    result = queryset.filter(condition(wanted) & _named(wanted, project))
-    if wanted.flagged:
+    rare = _rarest(wanted, project)
+    if rare is None:
+        result = queryset.filter(condition(wanted) & _named(wanted, project))
+    else:
+        # Where the list is walked there, its bounds stand there as well, and not twice: PostgreSQL would take
+        # the one for narrowing what the other leaves.
+        unbounded = replace(wanted, since="", until="")
+        result = queryset.filter(condition(unbounded) & _named(wanted, project))
+        result = _walked(result, rare, _between(wanted, f"{rare.related}__asked_at"))
+    if wanted.flagged and not (rare and rare.field == "flagged"):
         # The project stands in the condition so that the partial index of open flags serves it.
         flagged = Exists(
             Flag.objects.filter(project=OuterRef("project"), interaction=OuterRef("pk"), state=FlagState.OPEN)
         )
         result = result.filter(flagged if wanted.flagged == "yes" else ~flagged)
-    if wanted.discussed:
+    if wanted.discussed and not (rare and rare.field == "discussed"):
         result = result.filter(discussed(wanted.discussed))
-    if wanted.verdict:
-        # From the comparisons, which are few: to ask every interaction for its last one takes seconds.
-        told = Comparison.objects.of_replays()
-        newer = told.filter(original=OuterRef("original"), created_at__gt=OuterRef("created_at"))
-        last = told.filter(~Exists(newer), original=OuterRef("pk"), project=project, verdict=wanted.verdict)
-        result = result.filter(Exists(last))
     if wanted.regressions:
         result = result.filter(_regressions(wanted.regressions))
-    if wanted.tag:
+    if wanted.tag and not (rare and rare.field == "tag"):
         is_alone = wanted.values().keys() <= {"tag", *_ALONG_THE_LIST}
         result = result.filter(_tagged(wanted.tag, project, is_alone=is_alone))
     if wanted.selection:
@@ -255,6 +265,74 @@ def apply(queryset: InteractionQuerySet, wanted: Filter, *, project: Project | U
             return result.filter(_NOTHING)
         result = _matching(result, SearchQuery(query, config="simple", search_type="raw"))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Rare:
+    """What few interactions have, in a table that has them in the order of the list."""
+
+    field: str
+    # The name of the table's rows among an interaction's relations.
+    related: str
+    # Which of its rows say so. Of those of one interaction exactly one does, so that none comes twice.
+    condition: Q
+
+
+def _rarest(wanted: Filter, project: Project | UUID) -> _Rare | None:
+    """The part of a filter by which the list is walked instead of by the interactions; none of most."""
+    if wanted.verdict:
+        return _Rare("verdict", "comparisons", _last_verdict(wanted.verdict, project))
+    if wanted.discussed in {"yes", "open", "resolved"}:
+        return _Rare("discussed", "threads", _discussed(wanted.discussed, project))
+    if wanted.flagged == "yes":
+        own = Q(flags__project=project, flags__state=FlagState.OPEN)
+        earlier = Flag.objects.filter(
+            project=OuterRef("project"), interaction=OuterRef("pk"), state=FlagState.OPEN
+        ).filter(pk__lt=OuterRef("flags__pk"))
+        return _Rare("flagged", "flags", own & ~Q(Exists(earlier)))
+    if wanted.tag and _is_given_alone(wanted.tag, project):
+        return _Rare("tag", "added_tags", Q(added_tags__project=project, added_tags__name=wanted.tag))
+    return None
+
+
+def _walked(queryset: InteractionQuerySet, rare: _Rare, bounds: Q) -> InteractionQuerySet:
+    """Joined with what few have, and to be walked along that.
+
+    An index there gives the newest that have it, and the walk ends at a page of them; to look for all of them
+    by their ids and sort them would take ten times as long among ten times as many.
+    """
+    joined = queryset.filter(rare.condition & bounds)
+    timed: InteractionQuerySet = joined.alias(asked_beside=F(f"{rare.related}__asked_at"))
+    return timed.along("asked_beside")
+
+
+def _last_verdict(verdict: str, project: Project | UUID) -> Q:
+    """The last comparison of a replay of it, if it has this verdict; of those at one moment, one that has."""
+    own = Q(comparisons__project=project, comparisons__verdict=verdict)
+    of_replay = Exists(ReplayRun.objects.exclude(kind=RunKind.STUDY).filter(pk=OuterRef("comparisons__run")))
+    at = OuterRef("comparisons__created_at")
+    later = Comparison.objects.of_replays().filter(original=OuterRef("pk"), created_at__gte=at)
+    other = Q(verdict=verdict, pk__lt=OuterRef("comparisons__pk"))
+    return own & Q(of_replay) & ~Q(Exists(later.filter(Q(created_at__gt=at) | other)))
+
+
+def _discussed(value: str, project: Project | UUID) -> Q:
+    """The first thread on it: of all, or of the open ones."""
+    own = Q(threads__project=project)
+    others = Thread.objects.filter(project=OuterRef("project"), interaction=OuterRef("pk"))
+    open_ = others.filter(state=ThreadState.OPEN)
+    if value == "open":
+        own, others = own & Q(threads__state=ThreadState.OPEN), open_
+    first = own & ~Q(Exists(others.filter(pk__lt=OuterRef("threads__pk"))))
+    return first & ~Q(Exists(open_)) if value == "resolved" else first
+
+
+def _is_given_alone(name: str, project: Project | UUID) -> bool:
+    """Whether people gave this tag and nothing was recorded with it."""
+    return (
+        AddedTag.objects.filter(project=project, name=name).exists()
+        and not Interaction.objects.filter(_recorded_with(name), project=project).exists()
+    )
 
 
 def _named(wanted: Filter, project: Project | UUID) -> Q:
@@ -303,7 +381,7 @@ def _matching(queryset: InteractionQuerySet, query: SearchQuery) -> InteractionQ
     a word that nobody wrote. So a few hundred of the newest are looked at first, and the way that is wrong
     is closed.
     """
-    newest = list(queryset.order_by("-started_at", "-id").values_list("pk", "project_id")[:_SAMPLE])
+    newest = list(queryset.newest_first().values_list("pk", "project_id")[:_SAMPLE])
     texts = InteractionText.objects.filter(document=query)
     common = texts.filter(interaction__in=[pk for pk, _ in newest]).values_list("pk")[:_COMMON]
     if len(newest) < _SAMPLE or len(common) >= _COMMON:
@@ -330,8 +408,7 @@ def _tagged(name: str, project: Project | UUID, *, is_alone: bool) -> Any:
     The walk along the list that PostgreSQL takes for a tag of which its statistics know nothing ends at the
     end of the list where few have the tag. So those are found first: two small indexes have them.
     """
-    # What the second half says follows from the first; it stands here for the partial index.
-    recorded = Q(tags__contains=[name]) & ~Q(tags=[])
+    recorded = _recorded_with(name)
     given = AddedTag.objects.filter(project=project, name=name)
     ids = (Interaction.objects.filter(recorded, project=project).values("pk"), given.values("interaction"))
     there = 0
@@ -350,6 +427,11 @@ def _tagged(name: str, project: Project | UUID, *, is_alone: bool) -> Any:
     if len(few) <= _FEW:
         return recorded | Q(pk__in=few) if few else recorded
     return walked
+
+
+def _recorded_with(name: str) -> Q:
+    # What the second half says follows from the first; it stands here for the partial index.
+    return Q(tags__contains=[name]) & ~Q(tags=[])
 
 
 def _chosen(text: str) -> list[UUID]:

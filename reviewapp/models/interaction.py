@@ -52,7 +52,22 @@ class InteractionQuerySet(ScopedQuerySet):
         return self.exclude(IS_CANARY)
 
     def newest_first(self) -> Self:
-        return self.order_by("-started_at", "-id")
+        return self.order_by(f"-{self.time}", "-id")
+
+    # The time of the interaction by which the list is walked: its own, or the same one that stands beside
+    # what few interactions have, where a filter joined that (models/filters.py).
+    time: str = "started_at"
+
+    def along(self, time: str) -> Self:
+        """To be walked by that time, which is the same as the interaction's own."""
+        walked: Self = self._chain()  # type: ignore[attr-defined]
+        walked.time = time
+        return walked
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone.time = self.time
+        return clone
 
 
 class Interaction(Scoped):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.postgres.operations import (
     AddIndexConcurrently,
@@ -24,6 +25,19 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 _WAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 1.0
 _TRIES: Final = 120
+
+_FILLED_AT_ONCE: Final = 1000
+_FILL = """
+WITH batch AS MATERIALIZED (
+    SELECT id FROM {table} WHERE id > %s ORDER BY id LIMIT %s
+), free AS MATERIALIZED (
+    SELECT id FROM {table} WHERE id IN (SELECT id FROM batch) AND {column} IS NULL
+    FOR NO KEY UPDATE SKIP LOCKED
+), filled AS (
+    UPDATE {table} SET {column} = ({value}) WHERE id IN (SELECT id FROM free)
+)
+SELECT (SELECT id FROM batch ORDER BY id DESC LIMIT 1)
+"""
 
 _LEAVES = """
 SELECT part.relname, made.relname, coalesce(i.indisvalid, false)
@@ -103,6 +117,72 @@ class AddFieldOnline(NotInTransactionMixin, migrations.AddField):
                 "SELECT EXISTS (SELECT FROM pg_attribute"
                 " WHERE attrelid = %s::regclass AND attname = %s AND NOT attisdropped)",
                 [model._meta.db_table, model._meta.get_field(self.name).column],
+            )
+            return bool(cursor.fetchone()[0])
+
+
+class RunSQLOnline(NotInTransactionMixin, migrations.RunSQL):
+    """A statement whose lock on a table is short, once it has it: for it a moment is waited, again and again.
+
+    It must be one that may run twice (`OR REPLACE`, `IF EXISTS`).
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        plainly = super().database_forwards
+        _patiently(schema_editor, lambda: plainly(app_label, schema_editor, from_state, to_state))
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        plainly = super().database_backwards
+        _patiently(schema_editor, lambda: plainly(app_label, schema_editor, from_state, to_state))
+
+
+class FillOnline(NotInTransactionMixin, migrations.RunPython):
+    """Give a column of the rows that are there the value of an expression, a thousand rows at a time.
+
+    The table must have the key `id`. Rows that somebody holds are left and looked for again, so nobody waits
+    for this while it waits for them. Rows that come meanwhile are for a default or a trigger. What was cut
+    off is gone on with when the migration runs again. At the end the planner is told what the column holds.
+    """
+
+    def __init__(self, table: str, column: str, expression: str) -> None:
+        self.table, self.column, self.expression = table, column, expression
+        super().__init__(self._fill, migrations.RunPython.noop, elidable=True)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return self.__class__.__name__, [self.table, self.column, self.expression], {}
+
+    def describe(self) -> str:
+        return f"Fill {self.table}.{self.column}"
+
+    def _fill(self, apps: Any, schema_editor: Any) -> None:
+        for left in reversed(range(_TRIES)):
+            if not self._pass(schema_editor):
+                break
+            if not left:
+                raise OperationalError(f"Rows of {self.table} are held by somebody; end that and try again.")
+            time.sleep(_PAUSE_SECONDS)
+        with schema_editor.connection.cursor() as cursor:
+            _run(cursor, "ANALYZE {}", self.table)
+
+    def _pass(self, schema_editor: Any) -> bool:
+        """Fill what nobody holds; whether anything is left."""
+        names = {"table": sql.Identifier(self.table), "column": sql.Identifier(self.column)}
+        # By the key, for to find what is empty still would be to read all that is filled again and again.
+        statement = sql.SQL(_FILL).format(**names, value=sql.SQL(self.expression)).as_string(None)
+        after = UUID(int=0)
+        with schema_editor.connection.cursor() as cursor:
+            while True:
+                cursor.execute(statement, [after, _FILLED_AT_ONCE])
+                (last,) = cursor.fetchone()
+                if last is None:
+                    break
+                after = last
+            cursor.execute(
+                sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NULL)")
+                .format(**names)
+                .as_string(None)
             )
             return bool(cursor.fetchone()[0])
 

@@ -53,19 +53,21 @@ def page_of(
     Reads one row more than asked for, to know whether another page follows. `read` may make other things of
     the rows than the queryset does, as long as they have the time and the id. Raises InvalidCursor.
     """
+    # What the rows have by that name may stand elsewhere too, where PostgreSQL finds these rows in order.
+    key = getattr(queryset, "time", by) if by == "started_at" else by
     direction, moment, id_ = _read(cursor) if cursor else ("n" if oldest_first else "o", None, None)
     rows = queryset
     if direction == "o":
         if moment is not None:
             # <= on the first column is what the index can use; the rest sorts out the ties.
-            rows = rows.filter(Q(**{f"{by}__lte": moment}) & ~Q(**{by: moment, "id__gte": id_}))
-        found = read(rows.order_by(f"-{by}", "-id")[: limit + 1])
+            rows = rows.filter(Q(**{f"{key}__lte": moment}) & ~Q(**{key: moment, "id__gte": id_}))
+        found = read(rows.order_by(f"-{key}", "-id")[: limit + 1])
         more, items = len(found) > limit, found[:limit]
         has_newer, has_older = bool(cursor), more
     else:
         if moment is not None:
-            rows = rows.filter(Q(**{f"{by}__gte": moment}) & ~Q(**{by: moment, "id__lte": id_}))
-        found = read(rows.order_by(by, "id")[: limit + 1])
+            rows = rows.filter(Q(**{f"{key}__gte": moment}) & ~Q(**{key: moment, "id__lte": id_}))
+        found = read(rows.order_by(key, "id")[: limit + 1])
         more, items = len(found) > limit, found[:limit][::-1]
         has_newer, has_older = more, bool(cursor)
     return Page(

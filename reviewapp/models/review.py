@@ -72,6 +72,8 @@ class Flag(MadeBy, Scoped):
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="flags")
+    # When the interaction was asked, so that the list can be walked here; the database keeps it.
+    asked_at = models.DateTimeField(null=True, editable=False)
     reason = models.CharField(max_length=80)
     severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.MEDIUM)
     note = models.TextField(blank=True)
@@ -90,9 +92,15 @@ class Flag(MadeBy, Scoped):
             ),
         ]
         indexes = [
-            # `flagged=yes`, and the count beside Flagged: open flags of a project.
+            # `flagged=no`, and the count beside Flagged: open flags of a project.
             models.Index(
                 fields=["project", "interaction"], name="flag_open", condition=models.Q(state="open")
+            ),
+            # `flagged=yes`: those in the order of the list.
+            models.Index(
+                fields=["project", "-asked_at", "-interaction"],
+                name="flag_along_the_list",
+                condition=models.Q(state="open"),
             ),
             # The newest of them, on Home.
             models.Index(

@@ -30,6 +30,8 @@ class AddedTag(MadeBy, Scoped):
     id: models.UUIDField[UUID, UUID] = models.UUIDField(primary_key=True, default=new_id, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     interaction = models.ForeignKey(Interaction, on_delete=models.CASCADE, related_name="added_tags")
+    # When the interaction was asked, so that the list can be walked here; the database keeps it.
+    asked_at = models.DateTimeField(null=True, editable=False)
     name = models.CharField(max_length=TAG_LIMIT)
     created_by = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
     created_by_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+")
@@ -37,8 +39,14 @@ class AddedTag(MadeBy, Scoped):
 
     class Meta:
         constraints = [
-            # Also the index for `tag:`, and for the names there are.
+            # Also the index for the names there are, and for whether an interaction has one.
             models.UniqueConstraint(fields=["project", "name", "interaction"], name="added_tag_once"),
+        ]
+        indexes = [
+            # `tag=`, in the order of the list.
+            models.Index(
+                fields=["project", "name", "-asked_at", "-interaction"], name="added_tag_along_the_list"
+            ),
         ]
 
     def __str__(self) -> str:

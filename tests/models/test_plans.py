@@ -16,7 +16,17 @@ from django.db import connection
 from django.db.models import Value
 from django.test.utils import CaptureQueriesContext
 
-from reviewapp.models import Interaction, InteractionBody, InteractionText, system_actor
+from reviewapp.models import (
+    AddedTag,
+    Attempt,
+    Comparison,
+    Flag,
+    Interaction,
+    InteractionBody,
+    InteractionText,
+    Thread,
+    system_actor,
+)
 from reviewapp.models.browsing import known_values, list_rows, recent_values
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.interaction import compress
@@ -27,13 +37,16 @@ from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export
 from tests import emptying
-from tests.factories import NOW, make_project, make_provider, make_source
+from tests.factories import NOW, make_project, make_provider, make_run, make_source
 
 ROWS = 4_000
 BELIEVED = 1_000_000
 RARE, COMMON = "zymurgist", "release"
 # Every table with a row for each interaction.
 LARGE = ("reviewapp_interaction", "reviewapp_interactionbody", "reviewapp_interactiontext")
+# And those with a row for what few have.
+BESIDE = ("reviewapp_flag", "reviewapp_thread", "reviewapp_addedtag", "reviewapp_comparison")
+MARKED_EVERY = 20
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +250,155 @@ def test_a_common_word_is_found_along_the_list(stored):
     assert "interaction_words" not in used
 
 
+@pytest.fixture(scope="module")
+def marked(stored, django_db_blocker):
+    """Of the million one in twenty was flagged, discussed, replayed and tagged, some twice."""
+    with django_db_blocker.unblock():
+        found = list(Interaction.objects.filter(project=stored).order_by("started_at")[::MARKED_EVERY])
+        run = make_run(project=stored)
+        for number in range(2):
+            for model, values in (
+                (Flag, {"reason": "Wrong"}),
+                (Thread, {"changed_at": NOW, "state": "open" if number else "resolved"}),
+                (AddedTag, {"name": f"given-{number}"}),
+            ):
+                model.objects.bulk_create(
+                    model(project=stored, interaction=one, created_at=NOW, **values)
+                    for one in found[:: number + 1]
+                )
+            attempts = [
+                Attempt(
+                    project=stored,
+                    run=run,
+                    original=one,
+                    provider_id=one.provider_id,
+                    number=number,
+                    created_at=NOW,
+                )
+                for one in found
+            ]
+            Attempt.objects.bulk_create(attempts)
+            Comparison.objects.bulk_create(
+                Comparison(
+                    project=stored,
+                    run=run,
+                    attempt=attempt,
+                    original_id=attempt.original_id,
+                    verdict="identical" if number else "nondeterministic",
+                    sentence="Same.",
+                    method=1,
+                    created_at=NOW + timedelta(minutes=number * (place % 2)),
+                )
+                for place, attempt in enumerate(attempts)
+            )
+        with connection.cursor() as cursor:
+            for name in BESIDE:
+                cursor.execute(f"ALTER TABLE {name} SET (autovacuum_enabled = off)")
+            cursor.execute(f"ANALYZE {', '.join(BESIDE)}, reviewapp_replayrun")
+            cursor.execute(
+                "UPDATE pg_class SET reltuples = reltuples * %(times)s"
+                " WHERE oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ANY(%(names)s::regclass[]))"
+                " OR oid = ANY(%(names)s::regclass[])",
+                {"times": BELIEVED // ROWS, "names": list(BESIDE)},
+            )
+        yield stored
+        with connection.cursor() as cursor:
+            for name in BESIDE:
+                cursor.execute(f"ALTER TABLE {name} RESET (autovacuum_enabled)")
+
+
+FLAGGED = {"flagged": "yes"}
+RARE_FILTERS = {
+    "flag_along_the_list": FLAGGED,
+    "thread_along_the_list": {"discussed": "yes"},
+    "thread_open_along_the_list": {"discussed": "open"},
+    "added_tag_along_the_list": {"tag": "given-1"},
+    "comparison_along_the_list": {"verdict": "identical"},
+}
+
+
 @pytest.mark.django_db
-def test_a_verdict_is_looked_for_among_the_comparisons(stored):
+@pytest.mark.parametrize(
+    ("index", "values"),
+    [
+        *RARE_FILTERS.items(),
+        ("thread_along_the_list", {"discussed": "resolved"}),
+        ("comparison_along_the_list", {"verdict": "nondeterministic"}),
+        *((index, {**values, "fingerprint": "fp_2"}) for index, values in RARE_FILTERS.items()),
+        *(
+            (index, {**values, "until": (NOW + timedelta(minutes=30)).isoformat()})
+            for index, values in RARE_FILTERS.items()
+        ),
+        ("comparison_along_the_list", {"verdict": "identical", **FLAGGED}),
+        ("thread_along_the_list", {"discussed": "yes", **FLAGGED}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("far_in", [False, True])
+def test_what_few_have_is_walked_in_order_and_not_sorted(marked, index, values, far_in):
+    """Of ten times as many that have it all would be looked up and sorted, for a page of fifty."""
+    seen = Interaction.objects.visible_to(system_actor(project=marked))
+    cursor = page_of(seen, limit=ROWS // 2).older if far_in else ""
+
+    def deed():
+        rows = apply(seen, read_filter(values), project=marked).select_related("source", "provider")
+        page_of(rows, limit=50, cursor=cursor)
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    found = list(nodes(plan["Plan"]))
+    assert not [node for node in found if "Sort" in node["Node Type"]], sql
+    (scan,) = [node for node in found if node.get("Index Name") == index]
+    # What bounds the page and the times narrows the index itself.
+    if far_in or "until" in values:
+        assert "asked_at" in scan["Index Cond"], sql
+    scans = [node for node in found if node.get("Relation Name") == LARGE[0]]
+    assert [node.get("Index Name") for node in scans] == ["reviewapp_interaction_pkey"], sql
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("index", "other"),
+    [
+        ("interaction_trace", {"trace": "trace-17"}),
+        ("interaction_session", {"session": "session-17"}),
+        ("interaction_user", {"user": "user-17"}),
+        ("interaction_seed", {"seed": "7919"}),
+        ("interaction_hash", {"request_hash": hashlib.sha256(b"17").hexdigest()}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("values", RARE_FILTERS.values(), ids=str)
+def test_what_fewer_have_still_is_looked_at_first(marked, index, other, values):
+    seen = Interaction.objects.visible_to(system_actor(project=marked))
+
+    def deed():
+        page_of(apply(seen, read_filter({**values, **other}), project=marked), limit=50)
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert index in used, sql
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("values", [{"flagged": "no"}, {"discussed": "no"}], ids=str)
+def test_what_few_do_not_have_is_found_along_the_list(marked, values):
+    seen = Interaction.objects.visible_to(system_actor(project=marked))
+
+    def deed():
+        page_of(apply(seen, read_filter(values), project=marked), limit=50)
+
+    sql, (plan,) = plans_of(deed)[-1]
+
+    found = list(nodes(plan["Plan"]))
+    assert not [node for node in found if node["Node Type"] in ("Sort", "Hash")], sql
+    used = {node.get("Index Name") for node in found}
+    assert used & {"interaction_newest", "interaction_with_answers"}, sql
+
+
+@pytest.mark.django_db
+def test_a_verdict_that_none_has_is_not_looked_for_along_the_list(stored):
     """Of a million interactions hardly one was replayed: to ask each for its last verdict takes seconds."""
     seen = Interaction.objects.visible_to(system_actor(project=stored))
 

@@ -28,7 +28,9 @@ from reviewapp.models import (
     Provider,
     Watermark,
 )
+from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.interaction import compress
+from reviewapp.models.pages import page_of
 from reviewapp.stages import find
 from tests.factories import NOW
 
@@ -75,6 +77,13 @@ def test_what_an_earlier_installation_kept_is_there_after_every_step_since(insta
     assert AuditUnsealed.objects.using(UPGRADE).filter(entry_id=ids["entry"]).exists()
     # What people did and own.
     assert Flag.objects.using(UPGRADE).get().reason == "Wrong"
+    with as_default(installation):
+        for values in ({"flagged": "yes"}, {"discussed": "open"}, {"tag": "seen"}, {"verdict": "identical"}):
+            found = apply(Interaction.objects.all(), read_filter(values), project=interaction.project_id)
+            page = page_of(found, limit=1)
+            # And behind a cursor, where a time that is not there would leave it out.
+            assert [row.pk for row in page.items] == [interaction.pk], values
+            assert found.filter(**{f"{found.time}__lte": NOW}).exists(), values
     assert Annotation.objects.using(UPGRADE).get().scores == {"verdict": "good"}
     assert Membership.objects.using(UPGRADE).get().role == "admin"
     assert ApiKey.objects.using(UPGRADE).get().scopes == ["ingest"]
@@ -145,6 +154,8 @@ def keep_something(apps: Any) -> dict[str, Any]:
     compared = {"verdict": "identical", "sentence": "Same.", "method": 1, "created_at": NOW}
     make("Comparison", project=project, run=run, attempt=attempt, original=original, **compared)
     make("Flag", project=project, interaction=original, reason="Wrong", created_at=NOW)
+    make("Thread", project=project, interaction=original, created_at=NOW, changed_at=NOW)
+    make("AddedTag", project=project, interaction=original, name="seen", created_at=NOW)
     rubric = make("Rubric", project=project, name="Quality", created_at=NOW)
     judged = {"scores": {"verdict": "good"}, "created_at": NOW, "updated_at": NOW}
     make("Annotation", project=project, interaction=original, rubric=rubric, **judged)

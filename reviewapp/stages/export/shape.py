@@ -157,11 +157,12 @@ class StoredPages:
     """
 
     def __init__(self, queryset: Any, *, rows: int, most: int) -> None:
-        after = Q(started_at__gte=_FIRST_TIME) & ~Q(started_at=_FIRST_TIME, id__lte=_FIRST_ID)
+        time = queryset.time
+        after = Q(**{f"{time}__gte": _FIRST_TIME}) & ~Q(**{time: _FIRST_TIME, "id__lte": _FIRST_ID})
         named = queryset.filter(after).annotate(
             size=RawSQL(_SIZE, []),  # noqa: S611  # a constant of this module
         )
-        asked = named.order_by("started_at", "id").values_list(*_COLUMNS, "size")[:rows]
+        asked = named.order_by(time, "id").values_list(*_COLUMNS, "size")[:rows]
         self._rows, self._values = asked.query.sql_with_params()
         assert sum(value is _FIRST_TIME for value in self._values) == 2
         assert sum(value is _FIRST_ID for value in self._values) == 1
