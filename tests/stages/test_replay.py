@@ -5,6 +5,7 @@ import json
 import threading
 import urllib.request
 from datetime import timedelta
+from uuid import RFC_4122
 
 import pytest
 from django.db import connection
@@ -87,6 +88,18 @@ def test_the_same_seed_on_an_unchanged_backend_gives_the_identical_answer(projec
     answers = Interaction.objects.filter(replay_of=original)
     assert answers.count() == 3
     assert {answer.seed for answer in answers} == {7}
+
+
+def test_ids_of_a_runs_attempts_are_of_version_7_and_in_the_order_of_asking(project, provider):
+    reviewer = make_actor(project=project, role="reviewer")
+    originals = [make_interaction(project=project, provider=provider) for _ in range(7)]
+    run = start(reviewer, originals, attempts=30)
+
+    attempts = list(Attempt.objects.filter(run=run).order_by("pk"))
+
+    assert [one.number for one in attempts] == [n for n in range(1, 31) for _ in originals]
+    assert {(one.pk.version, one.pk.variant) for one in attempts} == {(7, RFC_4122)}
+    assert len({one.pk.int & (1 << 62) - 1 for one in attempts}) == 210
 
 
 @pytest.mark.django_db(transaction=True)

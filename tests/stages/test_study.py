@@ -256,7 +256,8 @@ def test_interactions_are_asked_of_each_provider_and_model(admin, project, serve
 
 
 def test_answers_are_told_apart_by_fingerprint(admin, server, original):
-    turns = itertools.cycle(["fp_a", "fp_b"])
+    # Arms are asked in turns, so of each it is one, then the other.
+    turns = itertools.cycle(["fp_a", "fp_a", "fp_b", "fp_b"])
     server.behave = lambda _: completion("Within five days.", fingerprint=next(turns))
 
     found = finished(started(admin, Providers([original.pk], [Arm(), Arm(model="large")]), repeats=4))

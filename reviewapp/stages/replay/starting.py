@@ -312,29 +312,35 @@ def start_scheduled_run(
     return run
 
 
-# A UUID of version 7 as in pure/ids.py: 48 bits of milliseconds, then chance. set_bit turns version 4
-# into 7. Each thousand rows carry the next millisecond, so that they are asked in their order.
+# A UUID of version 7 as in pure/ids.py: 48 bits of milliseconds, twelve of a counter, then chance. set_bit
+# writes the version before the counter. Each thousand rows carry the next millisecond, so that they are asked
+# and listed in their order.
 _INSERT = """
 INSERT INTO reviewapp_attempt
     (id, project_id, run_id, original_id, provider_id, variant_id, number, state, tries, created_at)
 SELECT
     encode(
-        set_bit(set_bit(overlay(
-            uuid_send(gen_random_uuid())
-            PLACING substring(
-                int8send(%s + row_number() OVER (
-                    ORDER BY number, variant.position, chosen.started_at, chosen.id
-                ) / 1000) FROM 3
+        set_bit(set_bit(set_bit(overlay(
+            overlay(
+                uuid_send(gen_random_uuid())
+                PLACING int2send((place %% 1000)::int2)
+                FROM 7 FOR 2
             )
+            PLACING substring(int8send(%s + place / 1000) FROM 3)
             FROM 1 FOR 6
-        ), 52, 1), 53, 1),
+        ), 52, 1), 53, 1), 54, 1),
         'hex'
     )::uuid,
-    %s, %s, chosen.id, coalesce(variant.provider_id, %s, chosen.provider_id), variant.id,
-    coalesce(variant.position, 0) * %s + number, 'queued', 0, %s
-FROM ({chosen}) AS chosen (id, provider_id, started_at)
-    CROSS JOIN generate_series(1, %s) AS number
-    LEFT JOIN reviewapp_replayvariant AS variant ON variant.run_id = %s
+    %s, %s, original, coalesce(way, %s, own), variant, position * %s + number, 'queued', 0, %s
+FROM (
+    SELECT chosen.id AS original, chosen.provider_id AS own,
+        variant.provider_id AS way, variant.id AS variant,
+        coalesce(variant.position, 0) AS position, number,
+        row_number() OVER (ORDER BY number, variant.position, chosen.started_at, chosen.id) AS place
+    FROM ({chosen}) AS chosen (id, provider_id, started_at)
+        CROSS JOIN generate_series(1, %s) AS number
+        LEFT JOIN reviewapp_replayvariant AS variant ON variant.run_id = %s
+) AS asked
 """
 
 
