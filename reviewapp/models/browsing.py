@@ -64,7 +64,8 @@ _VERDICTS: Final = Composed(
     lambda ids: (
         Comparison.objects.of_replays()
         .filter(one_of("original", ids))
-        .order_by("original", "-created_at")
+        # Those of one batch are of one moment.
+        .order_by("original", "-created_at", "-attempt")
         .distinct("original")
         .values_list("original", "verdict", "attempt")
     )

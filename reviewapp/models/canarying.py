@@ -212,14 +212,19 @@ class History:
         """How the backend stood from `since` to `until`.
 
         *Changed* where a check in that time confirmed a change; *steady* where the baseline knew it at the
-        beginning and a check near the end found it the same; *unknown* where nobody watched all of it.
+        beginning and the first check after the end, soon, found it the same; *steady so far* where there was
+        none since and the last one, shortly before, did; *unknown* where nobody watched all of it.
         """
         if any(since < at <= until for at in self.changed):
             return "changed"
         slack = 2 * self.every
         known = self.known_since is not None and self.known_since <= since + slack
-        near = any(until - slack <= at <= until + slack for at in self.same)
-        return "steady" if known and near else "unknown"
+        if not known:
+            return "unknown"
+        after = min((at for at in (*self.changed, *self.same) if at >= until), default=None)
+        if after is not None:
+            return "steady" if after in self.same and after <= until + slack else "unknown"
+        return "steady_so_far" if any(until - slack <= at for at in self.same) else "unknown"
 
 
 class Histories:

@@ -307,13 +307,13 @@ def _walked(queryset: InteractionQuerySet, rare: _Rare, bounds: Q) -> Interactio
 
 
 def _last_verdict(verdict: str, project: Project | UUID) -> Q:
-    """The last comparison of a replay of it, if it has this verdict; of those at one moment, one that has."""
+    """The last comparison of a replay of it (of one moment: the last attempt's), if it has this verdict."""
     own = Q(comparisons__project=project, comparisons__verdict=verdict)
     of_replay = Exists(ReplayRun.objects.exclude(kind=RunKind.STUDY).filter(pk=OuterRef("comparisons__run")))
     at = OuterRef("comparisons__created_at")
     later = Comparison.objects.of_replays().filter(original=OuterRef("pk"), created_at__gte=at)
-    other = Q(verdict=verdict, pk__lt=OuterRef("comparisons__pk"))
-    return own & Q(of_replay) & ~Q(Exists(later.filter(Q(created_at__gt=at) | other)))
+    beside = Q(attempt__gt=OuterRef("comparisons__attempt"))
+    return own & Q(of_replay) & ~Q(Exists(later.filter(Q(created_at__gt=at) | beside)))
 
 
 def _discussed(value: str, project: Project | UUID) -> Q:

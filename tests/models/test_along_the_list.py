@@ -13,11 +13,20 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from reviewapp.models import AddedTag, Comparison, Flag, Interaction, Thread
+from reviewapp.models.browsing import list_rows
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.pages import page_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages.export.shape import StoredPages, fetch_stored
-from tests.factories import NOW, make_attempt, make_interaction, make_project, make_run, make_source
+from tests.factories import (
+    NOW,
+    make_actor,
+    make_attempt,
+    make_interaction,
+    make_project,
+    make_run,
+    make_source,
+)
 
 VERDICTS = ("identical", "nondeterministic", "backend_changed")
 SPAN = (NOW + timedelta(seconds=5), NOW + timedelta(seconds=22))
@@ -76,7 +85,7 @@ class World:
         at = NOW + timedelta(seconds=rng.randrange(3))
         Comparison.objects.filter(attempt=attempt).update(created_at=at)
         if kind != "study":
-            self.told[row.pk].append((at, verdict))
+            self.told[row.pk].append((at, attempt.pk, verdict))
 
     def has(self, row, values):
         rules = {
@@ -87,7 +96,7 @@ class World:
                 "open": "open" in self.threads[row.pk],
                 "resolved": set(self.threads[row.pk]) == {"resolved"},
             }[value],
-            "verdict": lambda value: (max(self.told[row.pk], default=(None,))[0], value) in self.told[row.pk],
+            "verdict": lambda value: max(self.told[row.pk], default=(None,))[-1] == value,
             "tag": lambda value: value in {*row.tags, *self.given[row.pk]},
             "source": lambda value: row.source.name == value,
             "fingerprint": lambda value: row.fingerprint == value,
@@ -147,6 +156,14 @@ def test_what_few_have_is_found_as_by_looking_at_every_interaction(world):
         assert set(Interaction.objects.filter(pk__in=rows.values("pk")).values_list("pk", flat=True)) == set(
             expected
         ), values
+
+
+def test_the_list_shows_the_verdict_that_it_is_filtered_by(world):
+    reader = make_actor(project=world.project)
+    for verdict in VERDICTS:
+        rows = list_rows(list(world.found({"verdict": verdict})), actor=reader)
+
+        assert {row.verdict for row in rows} == {verdict}
 
 
 def test_pages_of_what_few_have_hold_each_once_in_both_directions(world):

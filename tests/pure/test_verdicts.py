@@ -359,6 +359,24 @@ def test_steady_canaries_make_nondeterminism_the_likelier_explanation() -> None:
     assert verdict.confidence < 0.8
 
 
+def test_canaries_from_before_the_replay_say_nothing_of_a_fingerprint_never_seen_before() -> None:
+    states: Any = {"fp_a": "accepted", "fp_b": "accepted", "fp_new": "new"}
+    context = Evidence(canary="steady_so_far", grade="rotating", states=states)
+    before = answer("Paris.", fingerprint="fp_a")
+
+    kinds = [
+        compare(before, answer("Lyon.", fingerprint=name), context=context).kind
+        for name in ("fp_a", "fp_b", "fp_new", "fp_uncounted")
+    ]
+
+    assert kinds == [
+        VerdictKind.NONDETERMINISTIC,
+        VerdictKind.NONDETERMINISTIC,
+        VerdictKind.INCONCLUSIVE,
+        VerdictKind.INCONCLUSIVE,
+    ]
+
+
 def test_another_model_named_by_the_provider_is_a_change() -> None:
     verdict = compare(answer("Paris."), answer("Lyon.", model="gpt-4o-mini-2025-11-01"))
 
@@ -652,7 +670,7 @@ evidences = st.builds(
         ),
         max_size=12,
     ).map(tuple),
-    canary=st.sampled_from(["changed", "steady", "unknown"]),
+    canary=st.sampled_from(["changed", "steady", "steady_so_far", "unknown"]),
 )
 
 

@@ -660,6 +660,23 @@ def test_a_comparison_within_a_watched_and_quiet_time_is_told_so(project):
     assert (watched_all_the_time, asked_before_anybody_watched) == ("steady", "unknown")
 
 
+def test_between_two_checks_the_one_before_speaks_until_the_one_after_does(project):
+    canaries = make_canaries(project=project, model="m")
+    make_session(canaries=canaries, created_at=NOW)
+    make_check(canaries=canaries, created_at=NOW + timedelta(hours=6))
+
+    def between():
+        return asked_again(project, asked=NOW + timedelta(hours=1), answered=NOW + timedelta(hours=7))
+
+    so_far = between()
+    changed = make_check(canaries=canaries, created_at=NOW + timedelta(hours=8), verdict="backend_changed")
+    told_later = between()
+    changed.delete()
+    make_check(canaries=canaries, created_at=NOW + timedelta(hours=8))
+
+    assert (so_far, told_later, between()) == ("steady_so_far", "unknown", "steady")
+
+
 def test_a_real_servers_quantisation_is_found_and_its_noise_is_not(admin, project):
     need_tiny_model()
     with serving("base") as before, serving("q8_0") as after:

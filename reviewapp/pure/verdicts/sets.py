@@ -70,7 +70,6 @@ class _Set:
         self.noise = measure_noise([attempt for _, attempt in answered])
         self.together: Together = gather(original.reply, answered, context.equivalence)
         self.drop = drop_among([attempt for _, attempt in answered], self.together, context)
-        self.canary = context.canary
         self.comparings: dict[int, Comparing] = {}
         verdicts: list[Verdict] = []
         for place, attempt in enumerate(attempts):
@@ -185,7 +184,8 @@ class _Set:
         """What the same request was answered before: the noise that was measured then."""
         leader = self._leader()
         stayed = all(self.comparings[place].weight.leaning == "chance" for place in self.odd)
-        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=self.canary == "steady")
+        steady = all(comparing.steady for comparing in self.comparings.values())
+        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=steady)
         if found is None:
             return None
         kind, confidence, told = found

@@ -138,6 +138,17 @@ class Comparing:
         return self.weight.leaning == "moved" and supported
 
     @property
+    def steady(self) -> bool:
+        """Whether the canaries speak for a backend that stayed as it was.
+
+        A check from before the replay says nothing of a value that nobody has seen before it.
+        """
+        canary = self.context.canary
+        return canary == "steady" or (
+            canary == "steady_so_far" and self.relation not in fingerprints.UNKNOWN_VALUES
+        )
+
+    @property
     def names_other_model(self) -> bool:
         """Whether the provider states that another model answered."""
         return self.other_name and not fingerprints.is_file(self.attempt.reply.model)
@@ -255,7 +266,7 @@ class Comparing:
         if self.weight.leaning == "moved":
             return None
         stayed = self.weight.leaning == "chance"
-        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=self.context.canary == "steady")
+        found = judge_drop(self.drop, probabilities_stayed=stayed, steady=self.steady)
         if found is None:
             return None
         kind, confidence, told = found
@@ -274,7 +285,7 @@ class Comparing:
         if self.context.canary == "changed":
             parts = [*self.head(), self._where(), say("canary_changed")]
             return self._verdict(VerdictKind.BACKEND_CHANGED, GOOD, parts, "canaries")
-        if self.context.canary == "steady":
+        if self.steady:
             parts = [self.clause(), self._where(), say("canary_steady")]
             return self._verdict(VerdictKind.NONDETERMINISTIC, FAIR, parts, "canaries")
         return None

@@ -18,13 +18,14 @@ from reviewapp.pure.exchange import Exchange
 from reviewapp.pure.said import ENGLISH, Language, Message
 
 # Stored with each comparison. Raise it when the same two answers may get another verdict.
-METHOD_VERSION: Final = 2
+METHOD_VERSION: Final = 3
 
 # How well the provider's fingerprint tells backends apart, as learnt from data.
 Grade: TypeAlias = Literal["informative", "rotating", "constant", "random", "none", "unknown"]
 FingerprintState: TypeAlias = Literal["new", "accepted", "overlap", "retired"]
-# What the canaries of this provider and model say about the time from the original to the replay.
-CanaryState: TypeAlias = Literal["changed", "steady", "unknown"]
+# What the canaries of this provider and model say about the time from the original to the replay. Steady so
+# far: up to the last check before the replay; what changed after that check, no canary was asked about.
+CanaryState: TypeAlias = Literal["changed", "steady", "steady_so_far", "unknown"]
 Figure: TypeAlias = float | int | str | bool | None
 
 # Which rule decided, see `single` and `sets`.
