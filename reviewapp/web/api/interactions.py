@@ -23,7 +23,7 @@ router = Router(tags=["interactions"])
 
 
 class Rejected(Schema):
-    """An item that was not taken, and why; `field` is the member that is wrong, where it is one."""
+    """An item that was not taken, and why; `field` is the member that is wrong, absent where none is."""
 
     index: int
     error: str
@@ -63,6 +63,7 @@ _BODY: dict[str, Any] = {
     "",
     auth=KeyAuth(Permission.INGEST),
     response={202: Received},
+    exclude_none=True,
     openapi_extra=_BODY,
     summary="Send interactions",
 )
