@@ -30,7 +30,7 @@ from reviewapp.templatetags.said import (
 
 OTHERS = [code for code, _ in settings.LANGUAGES if code != "en"]
 # Nothing in them is a word.
-WORDLESS = {"verbatim", "verified", "part_moved", "part_value", "test_no_answer"}
+WORDLESS = {"verbatim", "ours", "verified", "part_moved", "part_value", "test_no_answer"}
 
 
 def row(**texts: Any) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from reviewapp.pure.said.templates.marking import Template, gettext_noop
 TEMPLATES: Final[Mapping[str, Template]] = {
     # ---- texts of ours without places, and what they are about ----
     "ours": "%(ours)s",
-    "file_member": "%(member)s: %(ours)s",
+    "file_member": gettext_noop("%(member)s: %(ours)s"),
     "file_of_replay": gettext_noop("(the answer of a replay) %(ours)s"),
     "file_of_requests": gettext_noop("(of the requests) %(ours)s"),
     # ---- JSON ----
-    "json_ends": "%(ours)s.",
+    "json_ends": gettext_noop("%(ours)s."),
     "json_at": gettext_noop("%(ours)s at line %(line)s, column %(column)s."),
     "json_at_character": gettext_noop("%(ours)s at character %(character)s."),
     "json_too_deep": gettext_noop("The value is nested deeper than %(levels)s levels"),
