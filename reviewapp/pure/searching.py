@@ -104,10 +104,10 @@ class Unknown:
     quoted: str
 
 
-def unknown_terms(words: str) -> list[Unknown]:
-    """What of a search's words has the form of a filter."""
+def unknown_terms(text: str) -> list[Unknown]:
+    """What of a search has the form of a filter and is none; one whose value can't be used is one."""
     found = []
-    for match in _MEANT.finditer(words):
+    for match in _MEANT.finditer(parse_search(text).words):
         if match["term"] is None:
             continue
         name, value = match["field"], match["value"]

@@ -55,6 +55,14 @@ def test_what_is_clearly_words_is_no_unknown_filter(words: str):
     assert unknown_terms(words) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["verdict:foo", "seed:abc refund", "cost:>abc", "flagged:maybe is:canary", 'source:"support bot"']
+)
+def test_a_filter_is_known_whatever_its_value(text: str):
+    assert unknown_terms(text) == []
+    assert [one.name for one in unknown_terms(f"{text} modle:x")] == ["modle"]
+
+
 def test_is_is_short_for_a_field():
     assert parse_search("is:canary refund").fields == {"canaries": "yes"}
     assert parse_search("is:flagged is:error").fields == {"flagged": "yes", "status": "error"}

@@ -115,6 +115,16 @@ def test_a_filter_that_is_near_to_none_is_told_which_there_are(client, asked):
     assert "source, provider, model, fingerprint" in page
 
 
+@pytest.mark.parametrize("typed", ["verdict:foo", "seed:abc", "cost:>abc", "flagged:maybe"])
+def test_a_filter_with_a_wrong_value_is_one_that_there_is(client, asked, typed):
+    response = client.get(reverse("interactions"), {"q": typed})
+    page = response.content.decode()
+
+    assert response.status_code == 422
+    assert "This filter can't be used" in page
+    assert "There is no filter" not in page
+
+
 def test_words_in_quotes_are_words(client, asked):
     page = client.get(reverse("interactions"), {"q": '"bogus:1" https://example.org'}).content.decode()
 
