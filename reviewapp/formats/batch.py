@@ -69,7 +69,7 @@ def read_batch_requests(lines: Iterable[str]) -> BatchRequests:
                 raise InvalidBatchLine(said("batch_twice", name=request.custom_id))
             found[request.custom_id] = request
         except (InvalidBatchLine, InvalidJson) as error:
-            wrong.append((at, text_of(error)))
+            wrong.append((at, _reason(error)))
     return BatchRequests(by_id=found, in_order=tuple(found.values()), wrong=tuple(wrong))
 
 
@@ -135,8 +135,14 @@ def _row(at: int, line: str, requests: BatchRequests | None) -> BatchRow:
         answer = _object(response)
         recorded = _recorded(members, answer, request, error=_value(members, "error"))
     except (InvalidBatchLine, InvalidJson) as error:
-        return BatchRow(at, reason=text_of(error))
+        return BatchRow(at, reason=_reason(error))
     return BatchRow(at, recorded)
+
+
+def _reason(error: InvalidBatchLine | InvalidJson) -> str:
+    if isinstance(error, InvalidJson) and error.is_cut:
+        return said("file_line_cut")
+    return text_of(error)
 
 
 def _document_rows(document: Members, requests: BatchRequests | None) -> Iterator[BatchRow]:

@@ -37,16 +37,42 @@ _scan = json.JSONDecoder().raw_decode
 _blank = re.compile(r"[ \t\n\r]*").match
 # A member's name without escapes, as nearly all are, up to where its value starts.
 _plain_name = re.compile(r'[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*').match
-_BLANKS = frozenset(" \t\n\r")
+_SPACES = " \t\n\r"
+_BLANKS = frozenset(_SPACES)
+# What the standard library says, without the "at" that some of its texts end with: of a string without an
+# end, and how it begins of an escape that is none.
+_ENDLESS = "Unterminated string starting"
+_ESCAPE = "Invalid \\"
+_half_escape = re.compile(r"\\?(u[0-9A-Fa-f]{0,4})?").fullmatch
+# What a value that is no string may go on with.
+_TAILS = ("true", "false", "null", "-0", ".0", "e-0", "e+0", "E-0", "E+0")
 
 
 class InvalidJson(Exception):
-    """The text is not JSON, or is JSON beyond what can be read. `position` is a character offset."""
+    """The text is not JSON, or is JSON beyond what can be read. `position` is a character offset.
+
+    `is_cut` tells that nothing is wrong but that the text ends too early.
+    """
 
     def __init__(self, reason: str, *, position: int | None = None, text: str | None = None) -> None:
         self.reason = reason
         self.position = position
-        super().__init__(_placed(reason, text, position))
+        self.is_cut = position is not None and text is not None and _is_cut(reason, text, position)
+        super().__init__(said("json_cut") if self.is_cut else _placed(reason, text, position))
+
+
+def _is_cut(reason: str, text: str, position: int) -> bool:
+    """Whether what is wrong at the position is that the text ends.
+
+    In a text that is cut within a string, the end of its line is the character that stands there.
+    """
+    rest = text[position:].strip(_SPACES)
+    if not text[:position].strip(_SPACES):
+        return False
+    if reason.startswith(_ESCAPE):
+        return _half_escape(rest) is not None
+    # Where nothing is left, that is the beginning of each.
+    return reason == _ENDLESS or any(tail.startswith(rest) for tail in _TAILS)
 
 
 def _placed(reason: str, text: str | None, position: int | None) -> Said:
@@ -57,6 +83,9 @@ def _placed(reason: str, text: str | None, position: int | None) -> Said:
         return said("json_at_character", ours=reason, character=figure(position + 1))
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
+    if "\n" not in text.strip(_SPACES):
+        # A line of a file has its own number there, which isn't 1.
+        return said("json_at_column", ours=reason, column=figure(column))
     return said("json_at", ours=reason, line=figure(line), column=figure(column))
 
 
@@ -192,7 +221,7 @@ def _value(text: str, position: int) -> tuple[Any, int]:
     try:
         value, end = _scan(text, position)
     except JSONDecodeError as error:
-        raise InvalidJson(error.msg, position=error.pos, text=text) from None
+        raise InvalidJson(error.msg.removesuffix(" at"), position=error.pos, text=text) from None
     except RecursionError:
         raise InvalidJson(said("json_too_deep", levels=figure(MAX_DEPTH))) from None
     except ValueError:

@@ -148,7 +148,7 @@ def test_a_first_line_that_is_broken_stops_nothing_either():
         ('{"custom_id": "b"}', "no body"),
         ('{"custom_id": "b", "body": {}, "url": "/v1/files"}', "url names none"),
         (request_line("a"), "a second time"),
-        ("{", "in double quotes is expected"),
+        ("{", "The line ends before its JSON does"),
     ],
 )
 def test_a_line_that_is_no_request_is_told(line, reason):

@@ -213,6 +213,33 @@ def test_an_error_says_where():
         rawjson.members('{\n "a": 1,\n "b": [}\n}')
 
 
+WHOLE = '{"a": [1, {"b": "\\u00e9\\n"}], "c": "d", "e": -1.5, "f": [true, null, false]}'
+
+
+@pytest.mark.parametrize("end", ["", "\n", " \r\n"])
+@pytest.mark.parametrize("at", range(1, len(WHOLE)))
+def test_a_text_that_is_cut_off_is_told_so(at, end):
+    for read in (rawjson.parse, rawjson.members):
+        with pytest.raises(InvalidJson, match="The text ends before its JSON does") as told:
+            read(WHOLE[:at] + end)
+        assert told.value.is_cut
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", '{"a": }', '{"a": "\t"}', '{"a": 1}}', '{"a": "\\x"}', '{"a": nil']
+)
+def test_what_is_wrong_before_the_end_is_not_cut_off(text):
+    with pytest.raises(InvalidJson) as told:
+        rawjson.members(text)
+
+    assert not told.value.is_cut
+
+
+def test_of_a_single_line_the_column_is_told():
+    with pytest.raises(InvalidJson, match=r"^Invalid control character at column 8\.$"):
+        rawjson.members('{"a": "\t"}\n')
+
+
 def test_a_value_of_another_kind_is_refused_in_words():
     with pytest.raises(InvalidJson, match="An object"):
         rawjson.members("[1]")

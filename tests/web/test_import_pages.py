@@ -298,12 +298,25 @@ def test_a_line_that_is_no_json_says_where_in_german(admin):
 
     page = in_german(admin, file)
 
-    assert "Das ist kein JSON-Objekt. Hier wird ein Wert erwartet, in Zeile 1, Spalte 13." in page
+    assert "Das ist kein JSON-Objekt. Hier wird ein Wert erwartet, in Spalte 13." in page
     assert "tags: hat 2\u202f001 Tags, höchstens" in page
     assert [reason for _n, reason in file.found["wrong"]] == [
-        "This is no JSON object. Expecting value at line 1, column 13.",
+        "This is no JSON object. Expecting value at column 13.",
         "tags: has 2,001 tags, at most 50 fit.",
     ]
+
+
+def test_a_line_that_is_cut_off_is_told_with_the_mend(admin):
+    one = json.dumps({"request": {"model": "m", "messages": []}, "response": {"choices": [], "id": "abc"}})
+    file = worked_on(bring(admin, "\n".join([one, one[:-5], one])))
+
+    ((number, reason),) = file.found["wrong"]
+    assert number == 2
+    assert reason == (
+        "The line ends before its JSON does: it was cut off, or a closing quote or bracket is missing."
+        " Bring in the file again once the line is whole."
+    )
+    assert "Die Zeile endet, bevor ihr JSON zu Ende ist" in in_german(admin, file)
 
 
 def test_what_is_left_out_is_told_in_german_with_its_kind(admin):

@@ -52,7 +52,9 @@ def own_line(number: int, raw: bytes) -> Iterator[Line]:
     try:
         found = quickjson.members(rawjson.decode(raw))
     except rawjson.InvalidJson as error:
-        yield Line(number, reason=tell("file_no_object", ours=reason_of(error)))
+        is_cut_line = error.is_cut and b"\n" not in raw.strip()
+        reason = tell("file_line_cut") if is_cut_line else tell("file_no_object", ours=reason_of(error))
+        yield Line(number, reason=reason)
         return
     yield from _of_members(number, found, digest_of(number, raw.strip()))
 

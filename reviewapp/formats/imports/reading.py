@@ -224,7 +224,7 @@ def _document(format: str, data: bytes) -> Iterator[Line]:  # noqa: A002
         try:
             values.append(rawjson.parse(line))
         except rawjson.InvalidJson as error:
-            yield Line(number, reason=reason_of(error))
+            yield Line(number, reason=tell("file_line_cut") if error.is_cut else reason_of(error))
     yield from read(values)
 
 

@@ -16,9 +16,17 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     # ---- JSON ----
     "json_ends": gettext_noop("%(ours)s."),
     "json_at": gettext_noop("%(ours)s at line %(line)s, column %(column)s."),
+    "json_at_column": gettext_noop("%(ours)s at column %(column)s."),
     "json_at_character": gettext_noop("%(ours)s at character %(character)s."),
+    "json_cut": gettext_noop(
+        "The text ends before its JSON does: it was cut off, or a closing quote or bracket is missing."
+    ),
     "json_too_deep": gettext_noop("The value is nested deeper than %(levels)s levels"),
     "json_not_utf8": gettext_noop("The bytes are not UTF-8: byte %(byte)s stands"),
+    "file_line_cut": gettext_noop(
+        "The line ends before its JSON does: it was cut off, or a closing quote or bracket is missing."
+        " Bring in the file again once the line is whole."
+    ),
     "file_no_object": gettext_noop("This is no JSON object. %(ours)s"),
     "file_no_array": gettext_noop("This is no JSON array. %(ours)s"),
     # ---- members of an interaction ----
@@ -85,6 +93,8 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
             gettext_noop("Expecting ',' delimiter"),
             gettext_noop("Expecting ':' delimiter"),
             gettext_noop("Expecting property name enclosed in double quotes"),
+            gettext_noop("Invalid control character"),
+            # As imports before kept them.
             gettext_noop("Unterminated string starting at"),
             gettext_noop("Invalid control character at"),
             gettext_noop("Illegal trailing comma before end of object"),
