@@ -64,10 +64,10 @@ class AddIndexOnline(AddIndexConcurrently):
         model = to_state.apps.get_model(app_label, self.model_name)
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
-        if not _is_partitioned(schema_editor, model):
+        if _is_partitioned(schema_editor, model):
+            _on_partitions(schema_editor, model, self.index)
+        elif not _is_made(schema_editor, self.index):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
-        _on_partitions(schema_editor, model, self.index)
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         model = from_state.apps.get_model(app_label, self.model_name)
@@ -220,6 +220,17 @@ def _is_partitioned(schema_editor: Any, model: Any) -> bool:
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass", [model._meta.db_table])
         return bool(cursor.fetchone()[0])
+
+
+def _is_made(schema_editor: Any, index: Any) -> bool:
+    """Whether an earlier run made it; what that left half made is taken away."""
+    with schema_editor.connection.cursor() as cursor:
+        name = schema_editor.quote_name(index.name)
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
+        found = cursor.fetchone()
+        if found is not None and not found[0]:
+            _run(cursor, "DROP INDEX CONCURRENTLY {}", index.name)
+        return bool(found and found[0])
 
 
 def _on_partitions(schema_editor: Any, model: Any, index: Any) -> None:

@@ -186,6 +186,21 @@ def test_an_index_is_made_and_taken_away_on_plain_and_on_partitioned_tables(own)
     assert indexes_of("response_model") == {}
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_index_on_a_plain_table_is_gone_on_with_after_a_run_that_was_cut_off(own, is_whole):
+    operation = AddIndexOnline("interaction", models.Index(fields=["response_model"], name="made_here"))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX made_here ON reviewapp_interaction (response_model)")
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = %s WHERE indexrelid = 'made_here'::regclass", [is_whole]
+        )
+
+    migrated(operation)
+
+    assert indexes_of("response_model") == {"reviewapp_interaction": True}
+    migrated(operation, backwards=True)
+
+
 # ---- columns of several tables, one at a time ----
 
 
