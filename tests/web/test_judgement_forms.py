@@ -134,3 +134,12 @@ def test_the_page_gives_the_answer_to_its_scripts_character_for_character(client
     page = client.get(reverse("interaction", args=[odd.pk])).content.decode()
 
     assert r'data-text="&quot;a\r\nb\u0000c \ud83d &lt;b&gt;&amp;amp;&quot;"' in page
+
+
+def test_what_people_named_keeps_its_own_direction_beside_the_pages(client, one):
+    annotate(client, one, **ANSWERED)
+
+    page = client.get(reverse("interaction", args=[one.pk])).content.decode()
+
+    assert "<dt><bdi>Is the answer good enough to send?</bdi></dt>" in page
+    assert "<bdi>Minor problems</bdi></label>" in page
