@@ -235,6 +235,22 @@ def test_on_a_phone_equal_lines_stand_once_and_others_under_each_other(open_page
     assert one["y"] < other["y"]
 
 
+def test_the_decisions_stay_within_the_margins_of_a_phone(open_page: OpenPage, project, person):
+    (attempt,) = compared(project, "One thing.", "Another thing.")
+
+    page = open_page(
+        reverse("compare", args=[attempt.pk]),
+        person=person,
+        width=390,
+        extra_http_headers={"accept-language": "de"},
+    )
+
+    for box in [one.bounding_box() for one in page.locator("#decision .button-group .button").all()]:
+        assert box is not None
+        assert box["x"] >= 16
+        assert box["x"] + box["width"] <= 390 - 16
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("mode", ["words", "tokens", "json", "unified", "rendered"])

@@ -250,6 +250,22 @@ def test_an_overlap_that_passed_unseen_shows_as_retired_by_itself(still: datetim
     expect(row).to_contain_text("No longer seen when its overlap had passed.")
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("width", [390, 320])
+def test_every_period_can_be_seen_on_a_phone(open_page: OpenPage, person: Person, width: int, language: str):
+    page = open_page(
+        "/fingerprints/", person=person, width=width, extra_http_headers={"accept-language": language}
+    )
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    head = page.locator(".page-head").bounding_box()
+    assert head is not None
+    for box in [one.bounding_box() for one in page.locator(".page-head .segment").all()]:
+        assert box is not None
+        assert head["x"] <= box["x"]
+        assert box["x"] + box["width"] <= head["x"] + head["width"]
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_nothing_stands_in_anybodys_way(open_page: OpenPage, person: Person, width: int, theme: str):
     page = open_page(
