@@ -327,3 +327,16 @@ def test_a_reader_without_scripts_can_read(open_page: OpenPage, person):
     page.locator(".conversation summary").first.click()
 
     expect(page.get_by_text("Never promise what the policy does not say.")).to_be_visible()
+
+
+def test_an_interaction_begins_right_below_its_head(open_page: OpenPage):
+    project = factories.make_project(name="Demo")
+    one = factories.make_interaction(project=project)
+    person = factories.make_member(project=project, role="reviewer")
+
+    page = open_page(f"/interactions/{one.pk}/", person=person)
+
+    head, tabs = (page.locator(name).first.bounding_box() for name in (".page-head", ".tabs"))
+    assert head is not None
+    assert tabs is not None
+    assert tabs["y"] - (head["y"] + head["height"]) <= 24
