@@ -27,7 +27,7 @@ from tests.serving import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-NOTE = re.compile("^Note")
+COMMENT = re.compile("^Comment")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_what_was_typed_outlives_the_window_and_the_server(
     shows(page, "The second.")
     expect(page.locator("[data-span-list] mark")).to_contain_text("The")
     expect(page.get_by_label("The answer as it should be")).to_have_value("The second. And more.")
-    expect(page.get_by_label(NOTE)).to_have_value("Half a ")
+    expect(page.get_by_label(COMMENT)).to_have_value("Half a ")
     assert eventually(lambda: kept() == [("minor", None, [], "Whole.")])
 
 
