@@ -100,6 +100,12 @@ def test_a_list_that_only_canary_questions_match_offers_them(client, question):
     assert f"{reverse('interactions')}?model=gpt-4o-mini&amp;canaries=yes" in page
 
 
+def test_what_an_unknown_filter_is_changed_into_leaves_terms_that_it_is_a_part_of(client, asked):
+    page = client.get(reverse("interactions"), {"q": "xmodle:a modle:a"}).content.decode()
+
+    assert f"{reverse('interactions')}?q=xmodle%3Aa+%22modle%3Aa%22" in page
+
+
 def test_an_unknown_filter_is_named_with_the_nearest_and_a_way_to_search_for_its_words(client, asked):
     page = client.get(reverse("interactions"), {"q": "refund modle:gpt-4o"}).content.decode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -167,7 +168,9 @@ def _unknown(listing: Listing) -> list[dict[str, str]]:
     words = listing.values.get("q", "")
 
     def with_words(old: str, new: str) -> str:
-        return listing.address({**listing.values, "q": words.replace(old, new, 1)})
+        # The whole term: `modle:a` is a part of `xmodle:a`, too.
+        changed = re.sub(rf"(?<!\S){re.escape(old)}(?!\S)", lambda _: new, words, count=1)
+        return listing.address({**listing.values, "q": changed})
 
     return [
         {
