@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connections
-from django.db.models import BooleanField, F, Field, Func, UUIDField, Value
+from django.db.models import BigIntegerField, BooleanField, F, Field, Func, Subquery, UUIDField, Value
 from django.db.models.query import ModelIterable, get_related_populators
 from psycopg import Binary
 
@@ -178,3 +178,12 @@ def one_of(name: str, values: Collection[Any], field: Field[Any, Any] | None = N
     """
     sent = Value(list(values), output_field=ArrayField(field or UUIDField()))
     return Func(F(name), sent, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
+
+
+def counted(queryset: Any) -> Subquery:
+    """How many rows a queryset has, as one figure among others; up to where it is cut off, if it is."""
+    return Subquery(
+        queryset.values("pk"),
+        template="(SELECT count(*) FROM (%(subquery)s) counted)",
+        output_field=BigIntegerField(),
+    )

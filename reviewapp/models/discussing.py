@@ -13,19 +13,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q, Subquery
 
 from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.discussion import Notification as Told
 from reviewapp.models.discussion import Post, Thread, ThreadState
 from reviewapp.models.people import Person
 from reviewapp.models.queue import OPEN_STATES, QueueItem, QueueSlot, SlotState
-from reviewapp.models.scoping import Actor
+from reviewapp.models.scoping import Actor, Permission
 
 # More threads of one interaction are not drawn at once; the oldest resolved ones wait behind a link.
 MOST_THREADS: Final = 100
 # Home and a person's page show so many that wait.
 MOST_WAITING: Final = 20
+# They are looked for among so many posts that the person was told of: more nobody answers still.
+MOST_TOLD: Final = 1000
 # What the filter `discussed` takes.
 DISCUSSED: Final = ("yes", "no", "open", "resolved")
 
@@ -120,30 +122,40 @@ def discussion_of(*, actor: Actor, interactions: list[UUID]) -> Discussion:
 
 
 def waiting_threads(*, actor: Actor) -> list[Thread]:
-    """Open threads in which somebody wrote to this person what they have not answered, the newest first."""
+    """Open threads in which somebody wrote to this person what they have not answered, the newest first.
+
+    Looked for among the newest `MOST_TOLD` that the person was told of, not among all open threads.
+    """
     person = actor.person
-    if person is None:
+    if person is None or not actor.may(Permission.READ):
         return []
-    mine = Post.objects.filter(thread=OuterRef("pk"), created_by=person).order_by("-created_at")
-    told = Told.objects.filter(person=person, post__thread=OuterRef("pk"), post__removed_at__isnull=True)
-    rows = (
-        Thread.objects.visible_to(actor)
-        .filter(state=ThreadState.OPEN)
-        .annotate(
-            mine_at=Subquery(mine.values("created_at")[:1]),
-            told_at=Subquery(told.order_by("-post__created_at").values("post__created_at")[:1]),
-            told_by=Subquery(told.order_by("-post__created_at").values("post__created_by")[:1]),
-        )
-        .filter(told_at__isnull=False)
-        .filter(Q(mine_at__isnull=True) | Q(told_at__gt=F("mine_at")))
-        .select_related("interaction")
-        .order_by("-told_at", "-id")
-    )
-    found = list(rows[:MOST_WAITING])
-    people = Person.objects.in_bulk([thread.told_by for thread in found if thread.told_by])
-    for thread in found:
-        thread.writer = people.get(thread.told_by)
+    found: list[Thread] = []
+    for post in _UNANSWERED.rows(project=actor.project.pk, person=person.pk):
+        # Told beside what the table has.
+        thread: Any = post.thread
+        thread.told_at, thread.told_by, thread.writer = post.created_at, post.created_by_id, post.created_by
+        found.append(thread)
     return found
+
+
+def _unanswered(project: UUID, person: UUID) -> Any:
+    """The last post of each thread that the person was told of, where they wrote nothing after it."""
+    told = Told.objects.filter(person=person, project=project).order_by("-created_at", "-id")
+    posts = Post.objects.filter(pk__in=told.filter(post__isnull=False).values("post")[:MOST_TOLD])
+    posts = posts.filter(removed_at__isnull=True, thread__project=project, thread__state=ThreadState.OPEN)
+    last = posts.order_by("thread", "-created_at", "-id").distinct("thread")
+    later = Post.objects.filter(
+        thread=OuterRef("thread"), created_by=person, created_at__gte=OuterRef("created_at")
+    )
+    return (
+        Post.objects.filter(pk__in=last.values("pk"))
+        .exclude(Exists(later))
+        .select_related("thread__interaction", "created_by")
+        .order_by("-created_at", "-thread")[:MOST_WAITING]
+    )
+
+
+_UNANSWERED: Final = Composed(_unanswered)
 
 
 def discussed(value: str) -> Any:

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Q
 
 from reviewapp.models.change import BackendChange
 from reviewapp.models.comparison import Comparison
+from reviewapp.models.composed import Composed, counted
 from reviewapp.models.interaction import CANARY_SOURCE, FailedMessage, Interaction
+from reviewapp.models.project import Project
 from reviewapp.models.replay import ReplayRun, RunKind, RunState
 from reviewapp.models.review import Annotation, Flag, FlagState
-from reviewapp.models.scoping import Actor
+from reviewapp.models.scoping import Actor, Permission
 from reviewapp.models.source import Source
 
 BOUND = 1000
@@ -63,54 +66,107 @@ class Overview:
     has_more_replays: bool
 
 
-def _at_most(queryset: Any) -> int:
-    return len(queryset.values_list("pk")[:BOUND])
+def _news(project: UUID) -> Any:
+    """What sources asked for themselves."""
+    return Interaction.objects.filter(project=project).originals().without_canaries()
+
+
+def _errors(project: UUID, since: datetime) -> Any:
+    is_error = Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True)
+    return _news(project).filter(is_error).filter(started_at__gte=since).newest_first()
+
+
+def _open_flags(project: UUID) -> Any:
+    return Flag.objects.filter(project=project, state=FlagState.OPEN)
+
+
+def _runs(project: UUID) -> Any:
+    # What canaries ask by schedule is no news; what they find is, as a change. A study has its own page.
+    runs = ReplayRun.objects.filter(project=project).exclude(kind__in=[RunKind.CANARY, RunKind.STUDY])
+    return runs.select_related("created_by").order_by("-created_at")
+
+
+def _changes(project: UUID) -> Any:
+    changes = BackendChange.objects.filter(project=project).select_related("provider").newest_first()
+    return changes.defer("provider__api_key")
+
+
+def _figures(project: UUID, since: datetime) -> Any:
+    """Recorded, errors, flagged, judged, failed: in one statement, each counted to the bound."""
+    return Project.objects.filter(pk=project).values_list(
+        # In order, so that the bound is reached by walking an index, not the table.
+        counted(_news(project).filter(started_at__gte=since).newest_first()[:BOUND]),
+        counted(_errors(project, since)[:BOUND]),
+        counted(_open_flags(project)[:BOUND]),
+        counted(Annotation.objects.filter(project=project, created_at__gte=since)[:BOUND]),
+        counted(FailedMessage.objects.filter(project=project, recorded_at=None)[:BOUND]),
+    )
+
+
+# Home is where everybody begins.
+_FIGURES: Final = Composed(_figures)
+_NEWEST: Final = Composed(lambda project: _news(project).select_related("source").newest_first()[:6])
+_FLAGGED: Final = Composed(
+    lambda project: (
+        _open_flags(project).select_related("interaction", "created_by").order_by("-created_at")[:6]
+    )
+)
+_CHANGES_WAITING: Final = Composed(lambda project: _changes(project).undecided()[:5])
+_CHANGES_DECIDED: Final = Composed(lambda project, since: _changes(project).filter(decided_at__gte=since)[:5])
+_RUNS_GOING: Final = Composed(
+    lambda project: _runs(project).filter(state__in=[RunState.QUEUED, RunState.RUNNING])[:5]
+)
+_RUNS_FINISHED: Final = Composed(
+    lambda project, since: _runs(project).filter(state=RunState.DONE, finished_at__gte=since)[:5]
+)
+_NEW_SOURCES: Final = Composed(
+    lambda project, since: (
+        Source.objects.filter(project=project, created_at__gte=since)
+        .exclude(name=CANARY_SOURCE)
+        .order_by("-created_at")[:8]
+    )
+)
 
 
 def overview(*, actor: Actor, since: datetime, now: datetime) -> Overview:
-    """What changed since `since`."""
-    interactions = Interaction.objects.visible_to(actor).originals().without_canaries()
-    newest = list(interactions.select_related("source").newest_first()[:6])
-    errors = interactions.filter(Q(status__gt=200) | Q(status__lt=200) | Q(status__isnull=True))
-    # What canaries ask by schedule is no news; what they find is, as a change. A study has its own page.
-    runs = ReplayRun.objects.visible_to(actor).exclude(kind__in=[RunKind.CANARY, RunKind.STUDY])
-    runs = runs.select_related("created_by")
-    changes = BackendChange.objects.visible_to(actor).select_related("provider").newest_first()
-    changes = changes.defer("provider__api_key")
+    """What changed since `since`. Raises NotAllowed where the actor may not read."""
+    actor.check(Permission.READ)
+    project = actor.project.pk
+    recorded, errors, flagged, judged, failed = _FIGURES.first(project=project, since=since)
     reproduced = reproducibility(actor=actor, since=now - timedelta(days=30))
+    newest = _NEWEST.rows(project=project)
     return Overview(
-        # In order, so that the bound is reached by walking an index, not the table.
-        recorded=_at_most(interactions.filter(started_at__gte=since).newest_first()),
-        errors=_at_most(errors.filter(started_at__gte=since).newest_first()),
-        flagged=_at_most(Flag.objects.visible_to(actor).filter(state=FlagState.OPEN)),
-        judged=_at_most(Annotation.objects.visible_to(actor).filter(created_at__gte=since)),
-        changes_waiting=list(changes.undecided()[:5]),
-        changes_decided=list(changes.filter(decided_at__gte=since)[:5]),
-        runs_going=list(
-            runs.filter(state__in=[RunState.QUEUED, RunState.RUNNING]).order_by("-created_at")[:5]
-        ),
-        runs_finished=list(
-            runs.filter(state=RunState.DONE, finished_at__gte=since).order_by("-created_at")[:5]
-        ),
+        recorded=recorded,
+        errors=errors,
+        flagged=flagged,
+        judged=judged,
+        changes_waiting=_CHANGES_WAITING.rows(project=project),
+        changes_decided=_CHANGES_DECIDED.rows(project=project, since=since),
+        runs_going=_RUNS_GOING.rows(project=project),
+        runs_finished=_RUNS_FINISHED.rows(project=project, since=since),
         reproducibility=reproduced[:MODELS],
         has_more_replays=sum(row.replays for row in reproduced) >= BOUND,
-        new_sources=list(
-            Source.objects.visible_to(actor)
-            .filter(created_at__gte=since)
-            .exclude(name=CANARY_SOURCE)
-            .order_by("-created_at")[:8]
-        ),
+        new_sources=_NEW_SOURCES.rows(project=project, since=since),
         newest=newest,
-        flagged_newest=list(
-            Flag.objects.visible_to(actor)
-            .filter(state=FlagState.OPEN)
-            .select_related("interaction", "created_by")
-            .order_by("-created_at")[:6]
-        ),
-        failed_messages=_at_most(FailedMessage.objects.filter(project=actor.project, recorded_at=None)),
+        flagged_newest=_FLAGGED.rows(project=project),
+        failed_messages=failed,
         since=since,
         is_empty=not newest,
     )
+
+
+def _replayed(project: UUID, since: datetime) -> Any:
+    """Model and verdict of the newest replays.
+
+    Counted afterwards: to group them PostgreSQL would look for each once more.
+    """
+    rows = Comparison.objects.filter(project=project, created_at__gte=since).of_replays()
+    # What is asked by schedule, over and over, would drown what people asked.
+    rows = rows.exclude(verdict="failed").exclude(run__kind=RunKind.CANARY).order_by("-created_at")
+    return rows.values_list("original__model", "verdict")[:BOUND]
+
+
+_REPLAYED: Final = Composed(_replayed)
 
 
 def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
@@ -118,18 +174,10 @@ def reproducibility(*, actor: Actor, since: datetime) -> list[Reproducibility]:
 
     Of the newest replays, at most `BOUND`.
     """
-    newest = (
-        Comparison.objects.visible_to(actor)
-        .of_replays()
-        .filter(created_at__gte=since)
-        .exclude(verdict="failed")
-        # What is asked by schedule, over and over, would drown what people asked.
-        .exclude(run__kind=RunKind.CANARY)
-        .order_by("-created_at")
-    )
-    # Counted here: to group them PostgreSQL would look for each of them once more.
+    if not actor.may(Permission.READ):
+        return []
     found: dict[str, Counter[str]] = {}
-    for model, verdict in newest.values_list("original__model", "verdict")[:BOUND]:
+    for model, verdict in _REPLAYED.rows(project=actor.project.pk, since=since):
         found.setdefault(model, Counter())[verdict] += 1
     rows = [
         Reproducibility(

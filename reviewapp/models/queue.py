@@ -135,7 +135,7 @@ OPEN_STATES: tuple[str, ...] = (ItemState.PENDING, ItemState.IN_PROGRESS, ItemSt
 class QueueItemQuerySet(ScopedQuerySet):
     """Items of queues."""
 
-    def waiting_for(self, person: Person) -> Self:
+    def waiting_for(self, person: Person | UUID) -> Self:
         """Items with a place that this person could take: nobody sees the same item twice."""
         mine = QueueSlot.objects.filter(item=OuterRef("pk"), person=person, round=OuterRef("round"))
         return self.filter(free__gt=0).exclude(Exists(mine.exclude(state=SlotState.LEFT)))

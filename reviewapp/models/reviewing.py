@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q
 
+from reviewapp.models.composed import Composed
 from reviewapp.models.people import Person
 from reviewapp.models.queue import (
     OPEN_STATES,
@@ -69,11 +70,16 @@ def progress_of(queues: Iterable[Queue]) -> dict[UUID, Progress]:
 
 def open_to(actor: Actor) -> Any:
     """The open queues in which this person may judge."""
-    queues = Queue.objects.visible_to(actor).filter(state=QueueState.OPEN)
-    if not actor.may(Permission.REVIEW) or actor.person is None:
-        return queues.none()
+    may = actor.may(Permission.REVIEW) and actor.may(Permission.READ)
+    if not may or actor.person is None:
+        return Queue.objects.none()
+    return _open_to(actor.project.pk, actor.person.pk)
+
+
+def _open_to(project: UUID, person: UUID) -> Any:
+    queues = Queue.objects.filter(project=project, state=QueueState.OPEN)
     named = Queue.reviewers.through.objects.filter(queue=OuterRef("pk"))
-    return queues.filter(~Exists(named) | Exists(named.filter(person=actor.person)))
+    return queues.filter(~Exists(named) | Exists(named.filter(person=person)))
 
 
 def adjudicated_by(actor: Actor) -> Any:
@@ -91,14 +97,29 @@ def to_do(*, actor: Actor) -> dict[UUID, int]:
     person = actor.person
     if person is None:
         return {}
-    queues = open_to(actor)
-    waiting = QueueItem.objects.filter(queue__in=queues).waiting_for(person)
-    held = QueueSlot.objects.filter(queue__in=queues, person=person, state=SlotState.LEASED)
+    if not actor.may(Permission.REVIEW) or not actor.may(Permission.READ):
+        return {}
     found: dict[UUID, int] = {}
-    for rows in (waiting, held):
-        for queue, count in rows.order_by().values_list("queue").annotate(n=Count("pk")):
+    for rows in (_TO_JUDGE, _AT_HAND):
+        for queue, count in rows.rows(project=actor.project.pk, person=person.pk):
             found[queue] = found.get(queue, 0) + count
     return found
+
+
+def _by_queue(rows: Any) -> Any:
+    return rows.order_by().values_list("queue").annotate(n=Count("pk"))
+
+
+_TO_JUDGE: Final = Composed(
+    lambda project, person: _by_queue(
+        QueueItem.objects.filter(queue__in=_open_to(project, person)).waiting_for(person)
+    )
+)
+_AT_HAND: Final = Composed(
+    lambda project, person: _by_queue(
+        QueueSlot.objects.filter(queue__in=_open_to(project, person), person=person, state=SlotState.LEASED)
+    )
+)
 
 
 # Items with a place that the person could take, as `QueueItemQuerySet.waiting_for` has them, up to the bound.

@@ -28,6 +28,7 @@ from reviewapp.models import (
     system_actor,
 )
 from reviewapp.models.browsing import known_values, list_rows, recent_values
+from reviewapp.models.discussing import waiting_threads
 from reviewapp.models.filters import apply, read_filter
 from reviewapp.models.interaction import compress
 from reviewapp.models.overview import overview, reproducibility
@@ -37,7 +38,7 @@ from reviewapp.models.traffic import traffic_of
 from reviewapp.pure.ids import new_id
 from reviewapp.stages import export
 from tests import emptying
-from tests.factories import NOW, make_project, make_provider, make_run, make_source
+from tests.factories import NOW, make_actor, make_project, make_provider, make_run, make_source
 
 ROWS = 4_000
 BELIEVED = 1_000_000
@@ -151,10 +152,10 @@ def nodes(plan):
         yield from nodes(child)
 
 
-def assert_no_scan(deed):
+def assert_no_scan(deed, tables=LARGE):
     for sql, (plan,) in plans_of(deed):
         for node in nodes(plan["Plan"]):
-            scanned = node["Node Type"].endswith("Seq Scan") and node.get("Relation Name") in LARGE
+            scanned = node["Node Type"].endswith("Seq Scan") and node.get("Relation Name") in tables
             assert not scanned, (
                 f"{node['Relation Name']} is read whole by {sql}\n{json.dumps(plan, indent=1)}"
             )
@@ -526,6 +527,19 @@ def test_home_is_read_by_indexes(stored):
     actor = system_actor(project=stored)
 
     assert_no_scan(lambda: overview(actor=actor, since=NOW, now=NOW + timedelta(hours=2)))
+
+
+@pytest.mark.django_db
+def test_threads_that_wait_are_looked_for_where_the_person_was_told(marked):
+    """Open threads are as many as a project has; of most of them this person was told nothing."""
+    reviewer = make_actor(project=marked, role="reviewer")
+
+    ((sql, (plan,)),) = plans_of(lambda: waiting_threads(actor=reviewer))
+
+    used = {node["Index Name"] for node in nodes(plan["Plan"]) if "Index Name" in node}
+    assert "notification_newest" in used, sql
+    assert not {name for name in used if name.startswith("thread_")}, sql
+    assert_no_scan(lambda: waiting_threads(actor=reviewer), tables=(*LARGE, "reviewapp_thread"))
 
 
 @pytest.mark.django_db

@@ -281,6 +281,38 @@ def test_a_thread_waits_for_whom_it_names_until_they_answer(anna, bo, one):
     assert [row.writer for row in waiting_threads(actor=anna)] == [bo.person]
 
 
+def test_threads_wait_in_the_order_in_which_one_was_told_last_and_name_who_wrote_it(
+    project, anna, bo, admin, one, django_assert_num_queries
+):
+    older = start(anna, one, text="@bo first")
+    newer = start(anna, one, text="@bo second", now=NOW + MINUTE)
+    discuss.reply(actor=admin, thread=older, text="@bo and I ask again", now=NOW + 2 * MINUTE)
+
+    with django_assert_num_queries(1):
+        found = waiting_threads(actor=bo)
+        told_of = [(row.pk, row.writer, row.interaction) for row in found]
+
+    assert told_of == [(older.pk, admin.person, one), (newer.pk, anna.person, one)]
+
+
+def test_what_was_removed_waits_for_nobody(anna, bo, one):
+    thread = start(anna, one, text="@bo look")
+    discuss.reply(actor=anna, thread=thread, text="@bo sorry", now=NOW + MINUTE)
+
+    discuss.remove_post(actor=anna, post=thread.posts.order_by("created_at").last(), now=NOW + 2 * MINUTE)
+
+    (waiting,) = waiting_threads(actor=bo)
+    assert waiting.told_at == NOW
+
+
+def test_a_thread_of_another_project_waits_there(anna, bo, one):
+    elsewhere = make_project(name="Elsewhere")
+    there = make_actor(project=elsewhere, role="reviewer", person=bo.person)
+    start(anna, one, text="@bo look")
+
+    assert waiting_threads(actor=there) == []
+
+
 def test_a_resolved_thread_waits_for_nobody(anna, bo, one):
     thread = start(anna, one, text="@bo look")
 

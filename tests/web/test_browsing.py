@@ -11,9 +11,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from reviewapp.models import NotAllowed, actor_for_key
+from reviewapp.models import overview as home
+from reviewapp.models.composed import Composed
 from reviewapp.models.filters import read_filter
 from reviewapp.models.overview import overview
-from reviewapp.stages import export
+from reviewapp.stages import administer, export
 from tests import factories
 from tests.factories import NOW
 
@@ -63,7 +66,8 @@ def test_what_canaries_ask_by_schedule_is_no_part_of_reproducibility(project, ad
 def test_reproducibility_is_told_of_the_newest_replays_alone_and_says_so(
     project, admin, client, asked, monkeypatch
 ):
-    monkeypatch.setattr("reviewapp.models.overview.BOUND", 3)
+    monkeypatch.setattr(home, "BOUND", 3)
+    monkeypatch.setattr(home, "_REPLAYED", Composed(home._replayed))
     factories.make_run(project=project, verdicts=["nondeterministic"] * 2 + ["identical"] * 3)
 
     bounded = told(admin)
@@ -72,6 +76,26 @@ def test_reproducibility_is_told_of_the_newest_replays_alone_and_says_so(
 
     assert ([row.replays for row in bounded.reproducibility], bounded.has_more_replays) == ([3], True)
     assert ([row.replays for row in whole.reproducibility], whole.has_more_replays) == ([5], False)
+
+
+def test_home_counts_to_its_bound_and_no_further(project, admin, asked, monkeypatch):
+    for number in range(4):
+        factories.make_interaction(project=project, source=asked.source, status=500, seed=number)
+    whole = told(admin)
+    monkeypatch.setattr(home, "BOUND", 3)
+    monkeypatch.setattr(home, "_FIGURES", Composed(home._figures))
+
+    bounded = told(admin)
+
+    assert (whole.recorded, whole.errors) == (5, 4)
+    assert (bounded.recorded, bounded.errors) == (3, 3)
+
+
+def test_home_tells_nothing_to_who_may_not_read(project, asked):
+    key, _ = administer.create_api_key(project=project, name="app", scopes=["ingest"], now=NOW)
+
+    with pytest.raises(NotAllowed):
+        told(actor_for_key(key=key))
 
 
 def test_the_list_shows_canary_questions_only_when_asked(client, asked, question):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.models import Membership, Permission, Queue
+from reviewapp.models.composed import Composed, one_of
 from reviewapp.models.discussing import waiting_threads
 from reviewapp.models.fingerprint import states_of
 from reviewapp.models.overview import overview
@@ -19,14 +21,23 @@ from reviewapp.web.frame import AppRequest, needs
 # Somebody who was never here before is told about the last week.
 FIRST_LOOK = timedelta(days=7)
 
+_SEEN_AT: Final = Composed(
+    lambda project, person: Membership.objects.filter(project=project, person=person).values_list(
+        "home_seen_at"
+    )
+)
+_QUEUES: Final = Composed(
+    lambda queues: Queue.objects.filter(one_of("pk", queues)).order_by("due_on", "name")
+)
+
 
 @needs(Permission.READ)
 @require_safe
 def home(request: AppRequest) -> HttpResponse:
     """What happened, what waits, and how reproducible each model is."""
     now = timezone.now()
-    membership = Membership.objects.get(project=request.actor.project, person=request.actor.person)
-    since = membership.home_seen_at or now - FIRST_LOOK
+    (seen_at,) = _SEEN_AT.first(project=request.actor.project.pk, person=request.user.pk)
+    since = seen_at or now - FIRST_LOOK
     told = overview(actor=request.actor, since=since, now=now)
     states = states_of(told.newest)
     waiting = to_do(actor=request.actor)
@@ -36,10 +47,10 @@ def home(request: AppRequest) -> HttpResponse:
         {
             "overview": told,
             "newest": [(one, states.get(one.pk, "")) for one in told.newest],
-            "first_look": membership.home_seen_at is None,
+            "first_look": seen_at is None,
             "queues": [
                 (queue, waiting[queue.pk])
-                for queue in Queue.objects.filter(pk__in=waiting).order_by("due_on", "name")
+                for queue in (_QUEUES.rows(queues=list(waiting)) if waiting else ())
             ],
             "threads": waiting_threads(actor=request.actor),
             "base_url": request.build_absolute_uri("/v1"),
